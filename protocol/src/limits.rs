@@ -1,0 +1,41 @@
+//! Every bound of the protocol, named once. SPEC 3 lists the same names and numbers; a test holds them equal.
+
+/// Declares the limits and the list that the test against SPEC reads.
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty = $value:expr;)*) => {
+        $($(#[$doc])* pub const $name: $kind = $value;)*
+        /// Every scalar limit, for the test that compares this file with SPEC 3.
+        #[expect(clippy::as_conversions, reason = "widening of constants, checked when compiled")]
+        pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $value as u64)),*];
+    };
+}
+
+/// Sizes in bytes that an entry may have; anything else is refused.
+pub const ENTRY_BUCKETS: [usize; 6] = [512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10];
+
+limits! {
+    /// Largest frame body in bytes: the largest entry and its envelope.
+    MAX_FRAME: usize = (512 << 10) + 4096;
+    /// Largest first frame of a stream, read before anything is proved.
+    MAX_OPENING: usize = 1024;
+    /// Entries that one Read answer may hold.
+    MAX_READ: u16 = 256;
+    /// Bytes of entries that one Read answer may hold: one of the largest entries always fits.
+    MAX_READ_BYTES: usize = 512 << 10;
+    /// Subscriptions in one Resume, and in one session.
+    MAX_SUBSCRIPTIONS: usize = 512;
+    /// Entries that a subscriber may allow to be in flight for one mailbox.
+    MAX_CREDIT: u32 = 1024;
+    /// Grants of each kind that a mailbox may hold.
+    MAX_GRANTS: usize = 512;
+    /// Longest lease in hours: 90 days.
+    MAX_LEASE_HOURS: u32 = 90 * 24;
+    /// Largest blob in bytes: a 256 KiB chunk and its authentication tag, with room.
+    MAX_BLOB: u64 = (256 << 10) + 64;
+    /// Entries of each shared mailbox kept for appends that show owner.
+    RESERVED_ENTRIES: u64 = 64;
+    /// Bytes of each shared mailbox kept for appends that show owner.
+    RESERVED_BYTES: u64 = 32 << 20;
+    /// Depth of nested CBOR that any decoder follows.
+    MAX_DEPTH: usize = 8;
+}
