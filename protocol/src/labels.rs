@@ -34,4 +34,42 @@ labels! {
     ADMISSION_KEY = "relevo/1 admission key";
     /// Proof that the client holds an admission.
     ADMISSION_PROOF = "relevo/1 admission proof";
+    /// An entry of a group's log, sealed under the group's wrap key.
+    ENTRY = "relevo/1 entry";
+    /// An entry of a shelf, sealed under the shelf key.
+    SHELF = "relevo/1 shelf";
+    /// The entry of a code's mailbox, sealed under a key from the code.
+    CODE = "relevo/1 code";
+    /// HPKE info of an inbox entry.
+    INBOX = "relevo/1 inbox";
+    /// Tag that tells the recipient which of its inbox keys opens an entry.
+    INBOX_TAG = "relevo/1 inbox tag";
+    /// One chunk of a document.
+    CHUNK = "relevo/1 chunk";
+    /// MLS exporter (RFC 9420, 8.5) from which a group's three secrets come.
+    GROUP = "relevo/1 group";
+    /// Wrap key of a group.
+    GROUP_WRAP = "relevo/1 group wrap";
+    /// *read* of a group's mailbox.
+    GROUP_READ = "relevo/1 group read";
+    /// *append* of a group's mailbox.
+    GROUP_APPEND = "relevo/1 group append";
+    /// *owner* of a code's mailbox.
+    CODE_OWNER = "relevo/1 code owner";
+    /// Key of the entry in a code's mailbox.
+    CODE_KEY = "relevo/1 code key";
+    /// Single-use admission that a code carries.
+    CODE_ADMISSION = "relevo/1 code admission";
+    /// Check characters at the end of a code.
+    CODE_CHECK = "relevo/1 code check";
+    /// An alert.
+    ALERT = "relevo/1 alert";
+    /// A document's manifest.
+    MANIFEST = "relevo/1 manifest";
+    /// The envelope of a parcel.
+    PARCEL = "relevo/1 parcel";
+    /// The body of a parcel, which its envelope names by hash.
+    PARCEL_BODY = "relevo/1 parcel body";
+    /// A member's request to leave a group.
+    LEAVE = "relevo/1 leave";
 }

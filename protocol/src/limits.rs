@@ -38,4 +38,16 @@ limits! {
     RESERVED_BYTES: u64 = 32 << 20;
     /// Depth of nested CBOR that any decoder follows.
     MAX_DEPTH: usize = 8;
+    /// Largest body that seals into an entry: the largest bucket less nonce, tag and length.
+    MAX_SEALED: usize = (512 << 10) - 24 - 16 - 4;
+    /// Largest body that seals into an inbox entry: the largest bucket less tag of the key, X-Wing ciphertext, tag and length.
+    MAX_INBOX_SEALED: usize = (512 << 10) - 8 - 1120 - 16 - 4;
+    /// Plaintext bytes of every chunk of a document but the last.
+    CHUNK: usize = 256 << 10;
+    /// Smallest size to which the last chunk is padded; the next ones are its doubles.
+    MIN_LAST_CHUNK: usize = 4 << 10;
+    /// Largest document in bytes: 2 GiB.
+    MAX_DOCUMENT: u64 = 2 << 30;
+    /// Chunks of the largest document, whose ids fit one entry.
+    MAX_CHUNKS: usize = 8192;
 }
