@@ -1,1 +1,1 @@
-//! placeholder
+//! Relevo's end-to-end tests, demo and benches, on real parts.
