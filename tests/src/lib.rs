@@ -1,1 +1,3 @@
 //! Relevo's end-to-end tests, demo and benches, on real parts.
+
+pub mod scan;

@@ -8,10 +8,26 @@ use serde_json::Value;
 
 /// Licences that a dependency may be used under.
 const LICENCES: &[&str] = &[
-    "MIT", "MIT-0", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "MPL-2.0", "CC0-1.0",
-    "Unicode-3.0", "ISC", "Zlib", "0BSD", "Unlicense", "BlueOak-1.0.0", "BSL-1.0", "OpenSSL", "CDLA-Permissive-2.0",
+    "MIT",
+    "MIT-0",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "MPL-2.0",
+    "CC0-1.0",
+    "Unicode-3.0",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "Unlicense",
+    "BlueOak-1.0.0",
+    "BSL-1.0",
+    "OpenSSL",
+    "CDLA-Permissive-2.0",
     // SQLCipher's source package: SQLite's dedication to the public domain, and one file free of all terms.
-    "blessing", "WTFPL",
+    "blessing",
+    "WTFPL",
 ];
 
 /// Cryptographic crates that stand twice in the lock file, with the crate that forces the second. May only shrink.
@@ -27,9 +43,36 @@ const DOUBLE_CRYPTO: &[(&str, &str)] = &[
 
 /// Crates whose doubling would mean two implementations of one primitive.
 const CRYPTO: &[&str] = &[
-    "aead", "aes", "aes-gcm", "argon2", "aws-lc-rs", "blake2", "chacha20", "chacha20poly1305", "curve25519-dalek", "digest",
-    "ed25519", "ed25519-dalek", "hkdf", "hmac", "hpke-rs", "hpke-rs-rust-crypto", "ml-kem", "openmls", "openssl-src",
-    "p256", "p384", "poly1305", "ring", "rustls", "sha2", "sha3", "subtle", "x-wing", "x25519-dalek", "zeroize",
+    "aead",
+    "aes",
+    "aes-gcm",
+    "argon2",
+    "aws-lc-rs",
+    "blake2",
+    "chacha20",
+    "chacha20poly1305",
+    "curve25519-dalek",
+    "digest",
+    "ed25519",
+    "ed25519-dalek",
+    "hkdf",
+    "hmac",
+    "hpke-rs",
+    "hpke-rs-rust-crypto",
+    "ml-kem",
+    "openmls",
+    "openssl-src",
+    "p256",
+    "p384",
+    "poly1305",
+    "ring",
+    "rustls",
+    "sha2",
+    "sha3",
+    "subtle",
+    "x-wing",
+    "x25519-dalek",
+    "zeroize",
 ];
 
 /// One dependency, one door: the paths in which a crate may be named.
@@ -100,7 +143,8 @@ fn each_dependency_comes_in_by_its_one_door() {
     for (name, doors) in DOORS {
         let mut used = false;
         for (path, text) in &files {
-            let names_it = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).any(|line| names(line, name));
+            let names_it =
+                text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).any(|line| names(line, name));
             used |= names_it;
             assert!(!names_it || doors.iter().any(|door| path.starts_with(door)), "{path} names {name}");
         }
