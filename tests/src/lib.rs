@@ -1,3 +1,6 @@
 //! Relevo's end-to-end tests, demo and benches, on real parts.
 
+pub mod pdf;
+pub mod proxy;
+pub mod relay_process;
 pub mod scan;

@@ -1,5 +1,7 @@
 //! What the parts may know of each other (DESIGN 1, 12), and which crates may come in at all.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -126,7 +126,7 @@ impl Needle {
     /// Only the characters that no neighbouring byte changes: 6 bits each, cut where a character is shared.
     fn base64(&self, alphabet: &data_encoding::Encoding, shift: u8) -> Vec<u8> {
         let shift = usize::from(shift);
-        let padded = Zeroizing::new([&[0; 3][..shift.min(3)], &self.bytes].concat());
+        let padded = Zeroizing::new([vec![0; shift], self.bytes.to_vec()].concat());
         let text = alphabet.encode(&padded).into_bytes();
         let (from, to) = ((shift * 8).div_ceil(6), (padded.len() * 8) / 6);
         text.get(from..to).unwrap_or_default().to_vec()

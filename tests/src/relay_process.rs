@@ -1,0 +1,102 @@
+//! A real `relevo-relay` process on loopback, ended by its pid when dropped.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+/// How long a relay may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running relay.
+#[derive(Debug)]
+pub struct RelayProcess {
+    child: Child,
+    data: PathBuf,
+    address: String,
+}
+
+impl RelayProcess {
+    /// Starts a relay over `data`, which is made if it is missing, on a loopback port. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The program could not be started, or did not print its address in time.
+    pub fn start(program: &Path, data: &Path, listen: SocketAddr) -> anyhow::Result<Self> {
+        let mut child = Command::new(program)
+            .arg("run")
+            .arg("--data")
+            .arg(data)
+            .arg("--listen")
+            .arg(listen.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let output = child.stdout.take().context("the relay has no output")?;
+        let (tell, hear) = std::sync::mpsc::channel();
+        // Reads to the end, so that the relay never blocks on a full pipe.
+        std::thread::Builder::new().name("relay-output".into()).spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let address = line.split_whitespace().find(|word| word.starts_with("relevo://")).map(str::to_owned);
+                if let Some(address) = address {
+                    // Nobody listens after the first.
+                    let _heard = tell.send(address);
+                }
+            }
+        })?;
+        let address = hear.recv_timeout(PATIENCE);
+        let mut relay = Self { child, data: data.to_owned(), address: String::new() };
+        match address {
+            Ok(address) => relay.address = address,
+            Err(_) => bail!("the relay printed no address within {} s", PATIENCE.as_secs()),
+        }
+        Ok(relay)
+    }
+
+    /// Its address, as it printed it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Asks it to stop (SIGTERM) and waits.
+    ///
+    /// # Errors
+    /// It did not stop in time, or said that it failed.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).context("no pid")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "the relay ended with {status}");
+                return Ok(());
+            }
+            ensure!(asked.elapsed() < PATIENCE, "the relay did not stop within {} s", PATIENCE.as_secs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for RelayProcess {
+    fn drop(&mut self) {
+        // Already ended: nothing to do.
+        let _killed = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
