@@ -1,1 +1,4 @@
-//! placeholder
+//! Relevo's client: vault, conversations, sync engine and command line over one account (client/DESIGN.md).
+
+pub mod sync;
+pub mod vault;

@@ -1,0 +1,288 @@
+//! Mailboxes that this device reads: cursor, head of the chain, and what was read as long as the relay holds it.
+
+use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{Capability, Cursor, Fingerprint, Head, Incarnation, MailboxId, Sequence};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::outbox::{topic_code, topic_from_code};
+use super::{Transaction, VaultFault};
+use crate::sync::{Follow, Followed, Start};
+
+/// `id` is never used twice: the engine knows what is new by it.
+pub(super) const TABLES: &str = "
+    CREATE TABLE followed (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        relay       BLOB NOT NULL,
+        mailbox     BLOB NOT NULL UNIQUE,
+        capability  BLOB NOT NULL,
+        topic       INTEGER NOT NULL,
+        key         BLOB NOT NULL,
+        incarnation BLOB,
+        after       INTEGER NOT NULL,
+        head        BLOB NOT NULL,
+        condition   INTEGER NOT NULL DEFAULT 0,
+        lease       INTEGER                        -- hour in which the mailbox's lease ends, as the relay last said
+    ) STRICT;
+    CREATE INDEX followed_ended ON followed (condition) WHERE condition = 4;
+    CREATE TABLE read_entries (
+        mailbox     BLOB NOT NULL,
+        incarnation BLOB NOT NULL,
+        sequence    INTEGER NOT NULL,
+        head        BLOB NOT NULL,
+        digest      BLOB NOT NULL,
+        expires     INTEGER NOT NULL,
+        PRIMARY KEY (mailbox, incarnation, sequence)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX read_digest ON read_entries (digest, mailbox);
+    CREATE TABLE promised_heads (
+        mailbox     BLOB NOT NULL,
+        incarnation BLOB NOT NULL,
+        sequence    INTEGER NOT NULL,
+        head        BLOB NOT NULL,
+        PRIMARY KEY (mailbox, incarnation, sequence)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What has been said about a mailbox, so that it is said once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Condition {
+    /// It is read as it should be.
+    Sound,
+    /// It takes no more entries.
+    Frozen,
+    /// The relay refused it.
+    Refused,
+    /// It is gone; never asked for again.
+    Closed,
+    /// Nobody wants it any more; the engine removes the row.
+    Unfollowed,
+}
+
+/// A followed mailbox with what the engine needs besides.
+#[derive(Debug)]
+pub(crate) struct FollowedRow {
+    pub(crate) id: i64,
+    pub(crate) followed: Followed,
+    pub(crate) capability: Capability,
+    pub(crate) condition: Condition,
+}
+
+const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition";
+
+pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFault> {
+    let (incarnation, after, head) = match (find(tx, &follow.mailbox)?, follow.start) {
+        (Some(known), _) => (known.cursor.incarnation, known.cursor.after, known.head),
+        (None, Start::Beginning) => (None, Sequence::START, Head::START),
+        (None, Start::After { incarnation, sequence, head }) => (Some(incarnation), sequence, head),
+    };
+    tx.sql()
+        .prepare_cached(
+            "INSERT OR REPLACE INTO followed (relay, mailbox, capability, topic, key, incarnation, after, head)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            follow.relay.0,
+            follow.mailbox.0,
+            follow.capability.expose(),
+            topic_code(follow.topic),
+            follow.key,
+            incarnation.map(|incarnation| incarnation.0),
+            sql(after.0),
+            head.0
+        ])?;
+    Ok(())
+}
+
+pub(crate) fn remove(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<(), VaultFault> {
+    set_condition(tx, mailbox, Condition::Unfollowed)
+}
+
+pub(crate) fn find(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<Followed>, VaultFault> {
+    Ok(find_row(tx, mailbox)?.filter(|row| row.condition != Condition::Unfollowed).map(|row| row.followed))
+}
+
+pub(crate) fn find_row(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<FollowedRow>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM followed WHERE mailbox = ?"))?
+        .query_row([mailbox.0], followed_row)
+        .optional()?)
+}
+
+/// Rows newer than `after`, oldest first.
+pub(crate) fn newer(tx: &Transaction<'_>, after: i64) -> Result<Vec<FollowedRow>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM followed WHERE id > ? ORDER BY id"))?;
+    let rows = statement.query_map([after], followed_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Removes the rows that nobody wants any more, with what was read, and says which.
+pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox")?;
+    let gone = statement.query_map([], |row| row.get(0).map(MailboxId))?.collect::<Result<Vec<_>, _>>()?;
+    for mailbox in &gone {
+        tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
+        tx.sql().prepare_cached("DELETE FROM promised_heads WHERE mailbox = ?")?.execute([mailbox.0])?;
+    }
+    Ok(gone)
+}
+
+pub(crate) fn set_condition(tx: &Transaction<'_>, mailbox: &MailboxId, condition: Condition) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET condition = ? WHERE mailbox = ?")?
+        .execute(params![condition.code(), mailbox.0])?;
+    Ok(())
+}
+
+/// Moves the cursor.
+pub(crate) fn advance(tx: &Transaction<'_>, to: &Followed) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET incarnation = ?, after = ?, head = ? WHERE mailbox = ?")?
+        .execute(params![to.cursor.incarnation.map(|life| life.0), sql(to.cursor.after.0), to.head.0, to.mailbox.0])?;
+    Ok(())
+}
+
+pub(crate) fn set_lease(tx: &Transaction<'_>, mailbox: &MailboxId, end: Hour) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET lease = ?1 WHERE mailbox = ?2 AND lease IS NOT ?1")?
+        .execute(params![end.0, mailbox.0])?;
+    Ok(())
+}
+
+/// Followed mailboxes whose lease, as the relay last said, ends before an hour.
+pub(crate) fn leases_ending(tx: &Transaction<'_>, before: Hour) -> Result<Vec<Followed>, VaultFault> {
+    let mut statement =
+        tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM followed WHERE condition < 3 AND lease < ?"))?;
+    let rows = statement.query_map([before.0], |row| Ok(followed_row(row)?.followed))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What is kept of an entry that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadMark {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) sequence: Sequence,
+    pub(crate) head: Head,
+    pub(crate) digest: [u8; 32],
+    pub(crate) expires: Hour,
+}
+
+pub(crate) fn mark_read(tx: &Transaction<'_>, mark: &ReadMark) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("INSERT OR IGNORE INTO read_entries VALUES (?, ?, ?, ?, ?, ?)")?.execute(params![
+        mark.mailbox.0,
+        mark.incarnation.0,
+        sql(mark.sequence.0),
+        mark.head.0,
+        mark.digest,
+        mark.expires.0
+    ])?;
+    Ok(())
+}
+
+/// Whether an entry of these bytes was read from the mailbox before, in any life of it.
+pub(crate) fn was_read(tx: &Transaction<'_>, mailbox: &MailboxId, digest: &[u8; 32]) -> Result<bool, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT 1 FROM read_entries WHERE digest = ? AND mailbox = ?")?
+        .exists(params![digest, mailbox.0])?)
+}
+
+pub(crate) fn head_at(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+) -> Result<Option<Head>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT head FROM read_entries WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
+        .optional()?)
+}
+
+/// Forgets entries that the relay has dropped by `now`.
+pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Hour) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM read_entries WHERE expires < ?")?.execute([now.0])?;
+    Ok(())
+}
+
+/// Keeps a head that the relay has answered for, until it is read.
+pub(crate) fn promise(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("INSERT OR IGNORE INTO promised_heads VALUES (?, ?, ?, ?)")?.execute(params![
+        mailbox.0,
+        incarnation.0,
+        sql(sequence.0),
+        head.0
+    ])?;
+    Ok(())
+}
+
+/// Takes the head that the relay promised for this place, if it did.
+pub(crate) fn take_promise(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+) -> Result<Option<Head>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached(
+            "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence = ? RETURNING head",
+        )?
+        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
+        .optional()?)
+}
+
+fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
+    Ok(FollowedRow {
+        id: row.get(0)?,
+        followed: Followed {
+            relay: Fingerprint(row.get(1)?),
+            mailbox: MailboxId(row.get(2)?),
+            topic: topic_from_code(row.get(4)?),
+            key: row.get(5)?,
+            cursor: Cursor {
+                incarnation: row.get::<_, Option<[u8; 8]>>(6)?.map(Incarnation),
+                after: Sequence(u64::try_from(row.get::<_, i64>(7)?).unwrap_or(0)),
+            },
+            head: Head(row.get(8)?),
+        },
+        capability: Capability::new(Secret::new(row.get(3)?)),
+        condition: Condition::from_code(row.get(9)?),
+    })
+}
+
+impl Condition {
+    fn code(self) -> i64 {
+        match self {
+            Self::Sound => 0,
+            Self::Frozen => 1,
+            Self::Refused => 2,
+            Self::Closed => 3,
+            Self::Unfollowed => 4,
+        }
+    }
+
+    fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Sound,
+            1 => Self::Frozen,
+            2 => Self::Refused,
+            3 => Self::Closed,
+            _ => Self::Unfollowed,
+        }
+    }
+}
+
+/// A sequence as SQLite keeps it: no mailbox ever reaches 2^63 entries, and a lie about it only blocks that mailbox.
+fn sql(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,150 @@
+//! Durable requests to relays, oldest first.
+
+use relevo_protocol::wire::{Call, Fingerprint, MailboxId, decode_exact, encode};
+use rusqlite::{OptionalExtension, params};
+
+use super::{Transaction, VaultFault};
+use crate::sync::{DispatchId, Then, Topic};
+
+/// `id` is never used twice: the engine knows what is new by it.
+pub(super) const TABLES: &str = "
+    CREATE TABLE outbox (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        relay   BLOB NOT NULL,
+        mailbox BLOB NOT NULL,   -- empty for calls that concern no mailbox
+        kind    INTEGER NOT NULL,
+        call    BLOB NOT NULL,
+        topic   INTEGER NOT NULL,
+        state   BLOB NOT NULL
+    ) STRICT;
+";
+
+/// What the order of a lane depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DispatchKind {
+    /// May be in flight together with its neighbours.
+    Append,
+    /// Nobody subscribes to the mailbox before it is answered.
+    Open,
+    /// Waits for everything before it, and everything after waits for it.
+    Other,
+}
+
+/// One row without the call, which may be large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) id: DispatchId,
+    pub(crate) relay: Fingerprint,
+    pub(crate) mailbox: Option<MailboxId>,
+    pub(crate) kind: DispatchKind,
+}
+
+pub(crate) fn add(
+    tx: &Transaction<'_>,
+    relay: &Fingerprint,
+    call: &Call,
+    then: &Then,
+) -> Result<DispatchId, VaultFault> {
+    let (mailbox, kind) = lane(call);
+    let mailbox = mailbox.map(|mailbox| mailbox.0.to_vec()).unwrap_or_default();
+    tx.sql()
+        .prepare_cached("INSERT INTO outbox (relay, mailbox, kind, call, topic, state) VALUES (?, ?, ?, ?, ?, ?)")?
+        .execute(params![relay.0, mailbox, kind.code(), encode(call), topic_code(then.topic), then.state])?;
+    Ok(DispatchId(tx.sql().last_insert_rowid()))
+}
+
+/// Rows newer than `after`, oldest first.
+pub(crate) fn newer(tx: &Transaction<'_>, after: DispatchId) -> Result<Vec<Dispatch>, VaultFault> {
+    let mut statement =
+        tx.sql().prepare_cached("SELECT id, relay, mailbox, kind FROM outbox WHERE id > ? ORDER BY id")?;
+    let rows = statement.query_map([after.0], |row| {
+        Ok(Dispatch {
+            id: DispatchId(row.get(0)?),
+            relay: Fingerprint(row.get(1)?),
+            mailbox: <[u8; 16]>::try_from(row.get::<_, Vec<u8>>(2)?).ok().map(MailboxId),
+            kind: DispatchKind::from_code(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The request itself; none when the row is gone or cannot be read.
+pub(crate) fn call(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Call>, VaultFault> {
+    let bytes: Option<Vec<u8>> = tx
+        .sql()
+        .prepare_cached("SELECT call FROM outbox WHERE id = ?")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    Ok(bytes.and_then(|bytes| decode_exact(&bytes).ok()))
+}
+
+/// Ends a dispatch and says what was to follow; none when it ended before.
+pub(crate) fn finish(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Then>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("DELETE FROM outbox WHERE id = ? RETURNING topic, state")?
+        .query_row([id.0], |row| Ok(Then { topic: topic_from_code(row.get(0)?), state: row.get(1)? }))
+        .optional()?)
+}
+
+impl DispatchKind {
+    fn code(self) -> i64 {
+        match self {
+            Self::Append => 0,
+            Self::Open => 1,
+            Self::Other => 2,
+        }
+    }
+
+    fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Append,
+            1 => Self::Open,
+            _ => Self::Other,
+        }
+    }
+}
+
+pub(super) fn topic_code(topic: Topic) -> i64 {
+    match topic {
+        Topic::Conversation => 0,
+        Topic::Inbox => 1,
+        Topic::Membership => 2,
+        Topic::Document => 3,
+        Topic::Alert => 4,
+    }
+}
+
+/// Codes are written by [`topic_code`] alone.
+pub(super) fn topic_from_code(code: i64) -> Topic {
+    match code {
+        0 => Topic::Conversation,
+        1 => Topic::Inbox,
+        2 => Topic::Membership,
+        3 => Topic::Document,
+        _ => Topic::Alert,
+    }
+}
+
+fn lane(call: &Call) -> (Option<MailboxId>, DispatchKind) {
+    match call {
+        Call::Open { owner, .. } => (Some(MailboxId::of(owner)), DispatchKind::Open),
+        Call::Append { mailbox, .. } => (Some(*mailbox), DispatchKind::Append),
+        Call::Read { mailbox, .. }
+        | Call::Trim { mailbox, .. }
+        | Call::Take { mailbox, .. }
+        | Call::LastResort { mailbox, .. }
+        | Call::Grants { mailbox, .. }
+        | Call::Renew { mailbox, .. }
+        | Call::Freeze { mailbox, .. }
+        | Call::Close { mailbox, .. }
+        | Call::Checkpoint { mailbox, .. } => (Some(*mailbox), DispatchKind::Other),
+        Call::Admit { .. }
+        | Call::Enroll { .. }
+        | Call::Sponsor { .. }
+        | Call::Resume { .. }
+        | Call::Credit { .. }
+        | Call::Unsubscribe { .. }
+        | Call::Ping => (None, DispatchKind::Other),
+    }
+}
