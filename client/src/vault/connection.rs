@@ -1,0 +1,75 @@
+//! The one SQLCipher connection: its key and its settings.
+
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
+
+use data_encoding::HEXLOWER;
+use relevo_protocol::secret::Secret;
+use rusqlite::{Connection, OpenFlags};
+use zeroize::Zeroizing;
+
+use super::fault::{Part, VaultFault};
+
+/// How many parsed statements are kept: more than the client has.
+const STATEMENTS: usize = 256;
+
+/// Makes an empty database file that only its owner may read; its log inherits that.
+pub(super) fn create(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFault> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    open(path, key)
+}
+
+/// Opens a database under its raw key.
+pub(super) fn open(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // SQLCipher otherwise explains a wrong key on standard error.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
+    let mut hex = Zeroizing::new([0; 64]);
+    HEXLOWER.encode_mut(key.expose(), hex.as_mut_slice());
+    let hex = std::str::from_utf8(hex.as_slice()).map_err(|_| VaultFault::Bug { code: 0 })?;
+    let mut statement = Zeroizing::new(String::with_capacity(128));
+    statement.push_str("PRAGMA key = \"x'");
+    statement.push_str(hex);
+    statement.push_str("'\";");
+    connection.execute_batch(&statement)?;
+    tune(&connection)?;
+    Ok(connection)
+}
+
+/// Durable, alone, and leaving nothing behind: neither deleted rows in pages nor temporary files on disk.
+fn tune(connection: &Connection) -> Result<(), VaultFault> {
+    connection.execute_batch(
+        "PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA secure_delete = ON;
+         PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// Gives freed pages back and moves the log into the database, where `secure_delete` has zeroed what was deleted.
+pub(super) fn purge(connection: &Connection) -> Result<(), VaultFault> {
+    let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum")?;
+    let mut freed = vacuum.query([])?;
+    while freed.next()?.is_some() {}
+    drop(freed);
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 { Ok(()) } else { Err(VaultFault::InUse) }
+}
+
+/// Authenticates every page, then asks SQLite whether they make sense together.
+pub(super) fn check(connection: &Connection) -> Result<(), VaultFault> {
+    let mut pages = connection.prepare("PRAGMA cipher_integrity_check")?;
+    let damaged = pages.exists([])?;
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let orphans = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
+    if damaged || verdict != "ok" || orphans {
+        return Err(VaultFault::Damaged { what: Part::Database });
+    }
+    Ok(())
+}

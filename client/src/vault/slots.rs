@@ -1,0 +1,220 @@
+//! The key slots: the database's key, sealed under what a person can type.
+//!
+//! ```text
+//! slots = magic "relevo-vault" | format u16 | memory KiB u32 | passes u32 | lanes u32 | salt 32
+//!         | 4 x (nonce 24 | XChaCha20-Poly1305(slot key, role 1 | database key 32)) | SHA-256 of all before
+//! root     = Argon2id(NFKC passphrase, salt)
+//! slot key = HKDF-SHA256(root, "relevo/1 vault slot" | index)
+//! ```
+//! Integers are big-endian. Unused slots are random, and all four are tried each time, so that neither the file nor the
+//! time tells how many are used. The digest tells damage from a wrong passphrase; it authenticates nothing.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use hkdf::Hkdf;
+use relevo_protocol::secret::Secret;
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    fault::{Part, VaultFault},
+    passphrase::Passphrase,
+};
+
+const MAGIC: &[u8; 12] = b"relevo-vault";
+const FORMAT: u16 = 1;
+const SLOT_LABEL: &[u8] = b"relevo/1 vault slot";
+const COUNT: usize = 4;
+const NONCE: usize = 24;
+const CONTENT: usize = 1 + 32;
+const SLOT: usize = NONCE + CONTENT + 16;
+const SALT: usize = 32;
+const HEADER: usize = MAGIC.len() + 2 + 3 * 4 + SALT;
+const DIGEST: usize = 32;
+const LENGTH: usize = HEADER + COUNT * SLOT + DIGEST;
+
+/// More than any format has.
+const MOST: u64 = 64 * 1024;
+
+const DAMAGED: VaultFault = VaultFault::Damaged { what: Part::Slots };
+
+/// What a slot's key does. Values not listed belong to later versions (duress, a second passphrase).
+const ROLE_OPEN: u8 = 1;
+
+/// What one guess at the passphrase costs: Argon2id's parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Cost {
+    /// 64 MiB, 3 passes, 1 lane: 160 ms measured on a slow core (RFC 9106's second choice, on one lane).
+    pub const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
+    /// Guessable at once: for tests, which open hundreds of vaults.
+    pub const FOR_TESTS: Self = Self { memory_kib: 64, passes: 1, lanes: 1 };
+
+    /// Bounds what a damaged or planted file can ask of this machine: 64 KiB to 1 GiB, 1 to 16 passes, 1 to 4 lanes.
+    fn parse(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, VaultFault> {
+        let sane = (64..=1024 * 1024).contains(&memory_kib) && (1..=16).contains(&passes) && (1..=4).contains(&lanes);
+        sane.then_some(Self { memory_kib, passes, lanes }).ok_or(DAMAGED)
+    }
+
+    fn root(self, passphrase: &Passphrase, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultFault> {
+        let mut root = Zeroizing::new([0; 32]);
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).map_err(|_| DAMAGED)?;
+        let mut memory = Vec::new();
+        memory
+            .try_reserve_exact(params.block_count())
+            .map_err(|_| VaultFault::System(std::io::ErrorKind::OutOfMemory))?;
+        memory.resize(params.block_count(), Block::new());
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let done = argon2.hash_password_into_with_memory(passphrase.bytes(), salt, root.as_mut_slice(), &mut memory);
+        memory.iter_mut().for_each(Zeroize::zeroize);
+        done.map_err(|_| DAMAGED)?;
+        Ok(root)
+    }
+}
+
+/// The file of slots, read or to be written.
+pub(super) struct Slots {
+    cost: Cost,
+    salt: [u8; SALT],
+    sealed: [[u8; SLOT]; COUNT],
+}
+
+impl Slots {
+    /// New slots of which one, drawn by chance, opens to `key`.
+    pub(super) fn seal(passphrase: &Passphrase, cost: Cost, key: &Secret<32>) -> Result<Self, VaultFault> {
+        let mut slots = Self { cost, salt: [0; SALT], sealed: [[0; SLOT]; COUNT] };
+        getrandom::fill(&mut slots.salt)?;
+        for slot in &mut slots.sealed {
+            getrandom::fill(slot)?;
+        }
+        let root = cost.root(passphrase, &slots.salt)?;
+        let drawn = getrandom::u32()?;
+        for (index, slot) in (0_u8..).zip(&mut slots.sealed) {
+            if u32::from(index) != drawn % 4 {
+                continue;
+            }
+            let mut content = Zeroizing::new([ROLE_OPEN; CONTENT]);
+            content.iter_mut().skip(1).zip(key.expose()).for_each(|(to, from)| *to = *from);
+            let (nonce, body) = slot.split_at_mut(NONCE);
+            let sealed = slot_cipher(&root, index)?
+                .encrypt(XNonce::from_slice(nonce), Payload { msg: content.as_slice(), aad: MAGIC })
+                .map_err(|_| VaultFault::Bug { code: 0 })?;
+            body.copy_from_slice(&sealed);
+        }
+        Ok(slots)
+    }
+
+    /// The database's key, if `passphrase` opens a slot.
+    pub(super) fn open(&self, passphrase: &Passphrase) -> Result<Secret<32>, VaultFault> {
+        let root = self.cost.root(passphrase, &self.salt)?;
+        let mut found = Err(VaultFault::WrongPassphrase);
+        for (index, slot) in (0_u8..).zip(&self.sealed) {
+            let (nonce, body) = slot.split_at(NONCE);
+            let opened =
+                slot_cipher(&root, index)?.decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad: MAGIC });
+            let Ok(content) = opened.map(Zeroizing::new) else { continue };
+            found = match content.split_first() {
+                Some((&ROLE_OPEN, key)) => key.try_into().map(Secret::new).map_err(|_| DAMAGED),
+                _ => Err(VaultFault::TooNew),
+            };
+        }
+        found
+    }
+
+    /// Reads and bounds the file; says [`VaultFault::Damaged`] of anything but what [`Slots::write`] wrote.
+    pub(super) fn read(path: &Path) -> Result<Self, VaultFault> {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        fs::File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+        Self::decode(&bytes)
+    }
+
+    /// Writes the file and has it on disk.
+    pub(super) fn write(&self, path: &Path) -> Result<(), VaultFault> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(&self.encode())?;
+        Ok(file.sync_all()?)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&FORMAT.to_be_bytes());
+        for number in [self.cost.memory_kib, self.cost.passes, self.cost.lanes] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(&self.salt);
+        self.sealed.iter().for_each(|slot| bytes.extend_from_slice(slot));
+        let digest = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&digest);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, VaultFault> {
+        let mut rest = bytes;
+        if &take::<12>(&mut rest)? != MAGIC {
+            return Err(DAMAGED);
+        }
+        // Every format ends in this digest, whatever its length: damage is told from a later format first.
+        let format = u16::from_be_bytes(take(&mut rest)?);
+        let (body, digest) = bytes.split_last_chunk::<DIGEST>().ok_or(DAMAGED)?;
+        if Sha256::digest(body).as_slice() != digest {
+            return Err(DAMAGED);
+        }
+        if format != FORMAT {
+            return Err(VaultFault::TooNew);
+        }
+        let mut number = || Ok::<_, VaultFault>(u32::from_be_bytes(take(&mut rest)?));
+        let cost = Cost::parse(number()?, number()?, number()?)?;
+        let salt = take(&mut rest)?;
+        let mut sealed = [[0; SLOT]; COUNT];
+        for slot in &mut sealed {
+            *slot = take(&mut rest)?;
+        }
+        if rest.len() != DIGEST {
+            return Err(DAMAGED);
+        }
+        Ok(Self { cost, salt, sealed })
+    }
+}
+
+/// Overwrites the slots, has that on disk, then removes them. Nothing to do if they are gone.
+pub(super) fn overwrite(path: &Path) -> Result<(), VaultFault> {
+    if !path.try_exists()? {
+        return Ok(());
+    }
+    let mut noise = [0; LENGTH];
+    getrandom::fill(&mut noise)?;
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(&noise)?;
+    file.sync_all()?;
+    Ok(fs::remove_file(path)?)
+}
+
+fn slot_cipher(root: &[u8; 32], index: u8) -> Result<XChaCha20Poly1305, VaultFault> {
+    let mut key = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, root)
+        .expand_multi_info(&[SLOT_LABEL, &[index]], key.as_mut_slice())
+        .map_err(|_| VaultFault::Bug { code: 0 })?;
+    Ok(XChaCha20Poly1305::new(key.as_ref().into()))
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], VaultFault> {
+    let (taken, left) = rest.split_first_chunk().ok_or(DAMAGED)?;
+    *rest = left;
+    Ok(*taken)
+}
