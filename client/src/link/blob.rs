@@ -1,0 +1,142 @@
+//! Blobs: each on a stream of its own, so that a big file never holds an alert up. SPEC 8.
+
+use std::ops::Range;
+
+use bytes::{Buf, Bytes, BytesMut};
+use relevo_protocol::limits::{MAX_BLOB, MAX_FRAME};
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Opening, Refusal, decode_exact, encode};
+
+use super::Session;
+use super::greeting::{Frames, Sending, begin};
+
+/// Why a blob was not moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BlobFault {
+    /// The relay refused.
+    #[error("the relay refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The connection broke; what the relay has of the blob it keeps.
+    #[error("the connection to the relay broke")]
+    Lost,
+    /// The relay broke the protocol.
+    #[error("the relay's words do not parse")]
+    Malformed,
+    /// The bytes are not the blob's.
+    #[error("the relay sent other bytes than the blob's")]
+    Mismatch,
+}
+
+/// A part of a blob. A whole one has been checked against its id.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BlobPart {
+    /// The bytes from the range's start.
+    pub bytes: Bytes,
+    /// Length of the whole blob.
+    pub total: u64,
+}
+
+impl std::fmt::Debug for BlobPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BlobPart")
+    }
+}
+
+impl Session {
+    /// Stores a blob and waits until it is on the relay's disk. Goes on where an earlier, broken put stopped; repeated,
+    /// it renews the lease. As many at once as the relay allows; more wait here.
+    ///
+    /// # Errors
+    /// [`BlobFault`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the put; a later one resumes it.
+    pub async fn put_blob(&self, id: BlobId, bytes: Bytes, lease_hours: u32) -> Result<Hour, BlobFault> {
+        let length = u64::try_from(bytes.len()).map_err(|_| Refusal::Malformed)?;
+        if length > MAX_BLOB {
+            return Err(Refusal::Malformed.into());
+        }
+        let (mut sending, mut frames, _turn) = self.blob_stream(BlobCall::Put { id, length, lease_hours }).await?;
+        let offset = match reply(&mut frames).await? {
+            BlobReply::Stored { expires } => return Ok(expires),
+            BlobReply::Have { offset } => usize::try_from(offset).map_err(|_| BlobFault::Malformed)?,
+            BlobReply::Refused { refusal } => return Err(refusal.into()),
+            BlobReply::Sending { .. } => return Err(BlobFault::Malformed),
+        };
+        if offset > bytes.len() {
+            return Err(BlobFault::Malformed);
+        }
+        let rest = bytes.slice(offset..);
+        if !rest.is_empty() {
+            sending.send_data(rest).await.map_err(|_| BlobFault::Lost)?;
+        }
+        sending.finish().await.map_err(|_| BlobFault::Lost)?;
+        match reply(&mut frames).await? {
+            BlobReply::Stored { expires } => Ok(expires),
+            BlobReply::Refused { refusal } => Err(refusal.into()),
+            BlobReply::Have { .. } | BlobReply::Sending { .. } => Err(BlobFault::Malformed),
+        }
+    }
+
+    /// Reads a range of a blob, as far as the blob reaches.
+    ///
+    /// # Errors
+    /// [`BlobFault`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the read.
+    pub async fn get_blob(&self, id: BlobId, range: Range<u64>) -> Result<BlobPart, BlobFault> {
+        let wanted = range.end.saturating_sub(range.start).min(MAX_BLOB);
+        let call = BlobCall::Get { id, offset: range.start, length: wanted };
+        let (mut sending, mut frames, _turn) = self.blob_stream(call).await?;
+        sending.finish().await.map_err(|_| BlobFault::Lost)?;
+        let (length, total) = match reply(&mut frames).await? {
+            BlobReply::Sending { length, total } => (length, total),
+            BlobReply::Refused { refusal } => return Err(refusal.into()),
+            BlobReply::Have { .. } | BlobReply::Stored { .. } => return Err(BlobFault::Malformed),
+        };
+        if length > wanted || total > MAX_BLOB {
+            return Err(BlobFault::Malformed);
+        }
+        let bytes = rest(frames, usize::try_from(length).map_err(|_| BlobFault::Malformed)?).await?;
+        if range.start == 0 && length == total && BlobId::of(&bytes) != id {
+            return Err(BlobFault::Mismatch);
+        }
+        Ok(BlobPart { bytes, total })
+    }
+
+    async fn blob_stream(
+        &self,
+        call: BlobCall,
+    ) -> Result<(Sending, Frames, tokio::sync::SemaphorePermit<'_>), BlobFault> {
+        let open = self.open();
+        let turn = open.blobs.acquire().await.map_err(|_| BlobFault::Lost)?;
+        let opening = encode(&Opening::Blob { call });
+        let mut streams = open.streams.clone();
+        let (sending, receiving) = begin(&mut streams, &open.uri, &opening).await.map_err(|()| BlobFault::Lost)?;
+        let mut frames = Frames::new(receiving);
+        frames.accepted().await.map_err(|_| BlobFault::Lost)?;
+        Ok((sending, frames, turn))
+    }
+}
+
+async fn reply(frames: &mut Frames) -> Result<BlobReply, BlobFault> {
+    let frame = frames.next(MAX_FRAME).await.map_err(|_| BlobFault::Lost)?;
+    decode_exact(&frame).map_err(|_| BlobFault::Malformed)
+}
+
+/// The `length` bytes after the last frame.
+async fn rest(frames: Frames, length: usize) -> Result<Bytes, BlobFault> {
+    let (first, mut stream) = frames.into_parts();
+    let mut bytes = BytesMut::with_capacity(length);
+    bytes.extend_from_slice(&first);
+    while bytes.len() < length {
+        let mut data = stream.recv_data().await.map_err(|_| BlobFault::Lost)?.ok_or(BlobFault::Lost)?;
+        while data.has_remaining() {
+            let chunk = data.chunk().len();
+            bytes.extend_from_slice(data.chunk());
+            data.advance(chunk);
+        }
+    }
+    if bytes.len() == length { Ok(bytes.freeze()) } else { Err(BlobFault::Malformed) }
+}
