@@ -72,4 +72,28 @@ labels! {
     PARCEL_BODY = "relevo/1 parcel body";
     /// A member's request to leave a group.
     LEAVE = "relevo/1 leave";
+    /// A member's device set (SPEC 9).
+    DEVICE_SET = "relevo/1 device set";
+    /// A union's coordinator set.
+    COORDINATOR_SET = "relevo/1 coordinator set";
+    /// A version of an alliance's charter.
+    CHARTER = "relevo/1 charter";
+    /// A member's card.
+    CARD = "relevo/1 card";
+    /// A member's vouch for a newcomer.
+    VOUCH = "relevo/1 vouch";
+    /// Salted commitment of a card to its vouches.
+    VOUCHES = "relevo/1 vouches";
+    /// A union's revocation list.
+    REVOCATIONS = "relevo/1 revocations";
+    /// One link of a union's roll.
+    ROLL = "relevo/1 roll";
+    /// A device's signature under the key of an MLS leaf.
+    LEAF = "relevo/1 leaf";
+    /// Words by which people compare an alliance.
+    ALLIANCE_WORDS = "relevo/1 alliance words";
+    /// First side's commitment in a verification between two people.
+    SAFETY_COMMITMENT = "relevo/1 safety commitment";
+    /// Words by which two people verify each other.
+    SAFETY_WORDS = "relevo/1 safety words";
 }

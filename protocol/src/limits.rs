@@ -50,4 +50,42 @@ limits! {
     MAX_DOCUMENT: u64 = 2 << 30;
     /// Chunks of the largest document, whose ids fit one entry.
     MAX_CHUNKS: usize = 8192;
+    /// Field numbers below this are critical in signed objects: a reader that does not know one refuses the object.
+    CRITICAL_FIELDS: u64 = 64;
+    /// Characters of a name or pseudonym.
+    MAX_NAME: usize = 64;
+    /// Devices of one member.
+    MAX_DEVICES: usize = 8;
+    /// Bytes of a signed device set.
+    MAX_DEVICE_SET: usize = 1024;
+    /// Coordinators of one union.
+    MAX_COORDINATORS: usize = 32;
+    /// Bytes of a signed coordinator set: 32 coordinators with eight devices each, and their signatures.
+    MAX_COORDINATOR_SET: usize = 32 << 10;
+    /// Unions of one alliance.
+    MAX_UNIONS: usize = 64;
+    /// Relays that the charter names for one union.
+    MAX_UNION_RELAYS: usize = 8;
+    /// Bytes of a signed charter.
+    MAX_CHARTER: usize = 128 << 10;
+    /// Versions of a charter in one proof.
+    MAX_CHARTERS: usize = 64;
+    /// Bytes of a proof: it fits the largest entry beside other things.
+    MAX_PROOF: usize = 256 << 10;
+    /// Bytes of a signed card.
+    MAX_CARD: usize = 1024;
+    /// Bytes of a signed vouch.
+    MAX_VOUCH: usize = 512;
+    /// Vouches of one card.
+    MAX_VOUCHES: usize = 16;
+    /// Bytes of a signed revocation list.
+    MAX_REVOCATIONS: usize = 128 << 10;
+    /// Bytes of a signed leaf binding.
+    MAX_LEAF_BINDING: usize = 384;
+    /// Bytes of the identifier of an MLS group.
+    MAX_GROUP_ID: usize = 64;
+    /// Bytes of the credential of an MLS leaf: card, device set and binding.
+    MAX_LEAF_CREDENTIAL: usize = 2560;
+    /// Bytes of the pins of a conversation.
+    MAX_PINS: usize = 16 << 10;
 }
