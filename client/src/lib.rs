@@ -1,5 +1,7 @@
-//! Relevo's client: vault, conversations, sync engine and command line over one account (client/DESIGN.md).
+//! Relevo's client: vault, conversations, sync engine and the command line.
 
+pub mod cli;
+pub mod i18n;
 pub mod link;
 pub mod sync;
 pub mod vault;

@@ -1,0 +1,4 @@
+//! The command line: parses, calls the account, prints.
+
+mod arguments;
+mod localise;
