@@ -88,4 +88,40 @@ limits! {
     MAX_LEAF_CREDENTIAL: usize = 2560;
     /// Bytes of the pins of a conversation.
     MAX_PINS: usize = 16 << 10;
+    /// Bytes of one text.
+    MAX_TEXT: usize = 16 << 10;
+    /// Bytes of a note beside a request.
+    MAX_NOTE: usize = 1024;
+    /// Characters of a language tag.
+    MAX_LANGUAGE: usize = 35;
+    /// Checkpoints that one message carries.
+    MAX_CARRIED: usize = 4;
+    /// Messages that one receipt names.
+    MAX_RECEIPTS: usize = 256;
+    /// Languages of one alert.
+    MAX_ALERT_TEXTS: usize = 8;
+    /// Bytes of an alert: its texts at their longest, with room.
+    MAX_ALERT: usize = 136 << 10;
+    /// Days that an alert may last.
+    MAX_ALERT_DAYS: u64 = 30;
+    /// Seconds by which a coordinator's clock may be ahead of a reader's.
+    ALERT_CLOCK_SECONDS: u64 = 86_400;
+    /// Bytes of a file name.
+    MAX_FILE_NAME: usize = 255;
+    /// Characters of a media type.
+    MAX_MEDIA_TYPE: usize = 127;
+    /// Relays that hold one document.
+    MAX_PLACES: usize = 4;
+    /// Bytes of a manifest.
+    MAX_MANIFEST: usize = 2048;
+    /// Bytes of a .relevo-proof file: a manifest and the longest chain of charters that is shown.
+    MAX_BUNDLE: usize = MAX_PROOF + 4096;
+    /// Bytes of a parcel's envelope.
+    MAX_ENVELOPE: usize = 1024;
+    /// Bytes of a request to leave.
+    MAX_LEAVE: usize = 512;
+    /// Contacts that one parcel brings.
+    MAX_CONTACTS: usize = 32;
+    /// Objects that a welcome brings for the pins of its group.
+    MAX_PINNED: usize = 64;
 }

@@ -34,6 +34,8 @@ pub use cosigned::{CoSignature, CoSigned, Draft, MultiSigned};
 pub use device_set::{DeviceSet, DeviceSetFault};
 pub use keys::{Device, DeviceKey, DeviceSecret, Member, MemberKey, MemberSecret, PublicKey, Role, SigningSecret};
 pub use leaf::{LeafBinding, LeafCredential, LeafFault, LeafKey, LeafUse, VerifiedLeaf};
+#[cfg(feature = "content")]
+pub(crate) use name::is_invisible;
 pub use name::{Name, NameFault, Pseudonym};
 pub use object::{Object, ObjectFault, ObjectHash};
 pub use pins::{Pin, PinFault, Pins, PolicyVersion, UnionPin};

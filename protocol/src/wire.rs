@@ -14,6 +14,8 @@ mod refusal;
 mod request;
 
 pub use address::{AddressFault, Admission, AdmissionId, AdmissionKey, PathSecret, RelayAddress};
+#[cfg(feature = "content")]
+pub(crate) use address::{authority, parse_authority};
 pub use answer::{Answer, Outcome, ReadEntry, Reply, Resumed, Standing};
 pub use blob::{BlobCall, BlobId, BlobReply};
 pub use capability::{Capability, CapabilityHash, Grant, MailboxId};

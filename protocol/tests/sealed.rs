@@ -1,4 +1,5 @@
 //! The seal from outside: what opens, what does not, what a relay sees.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
 #![cfg(feature = "sealed")]
 
 use proptest::prelude::*;

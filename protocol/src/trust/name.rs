@@ -94,7 +94,7 @@ fn check(text: &str) -> Result<(), NameFault> {
 
 /// Controls, soft hyphen, zero-width and bidirectional characters, line and paragraph separators, fillers, variation
 /// selectors, private use and tags: what would let one name look like another, or turn the text around it.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

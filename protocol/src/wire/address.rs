@@ -38,6 +38,12 @@ impl PathSecret {
         self.0.expose()
     }
 
+    /// A second holder of the same secret, on purpose.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+
     /// Path of the session request on the connection of `exporter`: `/` and base64url of HMAC-SHA256(secret, label | 0x00 | exporter).
     #[must_use]
     pub fn path(&self, exporter: &Exporter) -> String {
@@ -151,17 +157,17 @@ pub enum AddressFault {
 
 /// `relevo://<fingerprint>@host[:port]/#<path secret>.<admission>`, the three in base32 without padding (RFC 4648, 6),
 /// in either case, so that a QR code can use its compact alphabet.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct RelayAddress {
     /// Who the relay must prove to be.
     #[n(0)]
     pub fingerprint: Fingerprint,
-    /// Host name or IP address; an IPv6 address without brackets.
-    #[n(1)]
+    /// Host name in lower case or IP address; an IPv6 address without brackets.
+    #[cbor(n(1), decode_with = "decode_host")]
     pub host: String,
-    /// UDP port.
-    #[n(2)]
+    /// UDP port, not 0.
+    #[cbor(n(2), decode_with = "decode_port")]
     pub port: u16,
     /// Names the session's path.
     #[n(3)]
@@ -185,7 +191,7 @@ impl RelayAddress {
             fingerprint: self.fingerprint,
             host: self.host.clone(),
             port: self.port,
-            path: PathSecret(self.path.0.duplicate()),
+            path: self.path.duplicate(),
             admission: admission.duplicate(),
         }
     }
@@ -194,14 +200,20 @@ impl RelayAddress {
     #[must_use]
     pub fn to_text(&self) -> String {
         let low = |bytes: &[u8]| BASE32_NOPAD.encode(bytes).to_ascii_lowercase();
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let port = if self.port == DEFAULT_PORT { String::new() } else { format!(":{}", self.port) };
         format!(
-            "relevo://{}@{host}{port}/#{}.{}",
+            "relevo://{}@{}/#{}.{}",
             low(&self.fingerprint.0),
+            authority(&self.host, self.port),
             low(self.path.expose()),
             low(self.admission.expose())
         )
+    }
+}
+
+/// Prints nothing: where a member's relay is tells where the member is.
+impl fmt::Debug for RelayAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayAddress")
     }
 }
 
@@ -213,8 +225,8 @@ impl FromStr for RelayAddress {
         let rest = text.strip_prefix("relevo://").ok_or(AddressFault::Scheme)?;
         let (fingerprint, rest) = rest.split_once('@').ok_or(AddressFault::Fingerprint)?;
         let fingerprint = Fingerprint(base32(fingerprint).ok_or(AddressFault::Fingerprint)?);
-        let (authority, secrets) = rest.split_once("/#").ok_or(AddressFault::Secrets)?;
-        let (host, port) = authority_parts(authority).ok_or(AddressFault::Host)?;
+        let (place, secrets) = rest.split_once("/#").ok_or(AddressFault::Secrets)?;
+        let (host, port) = parse_authority(place).ok_or(AddressFault::Host)?;
         let (path, admission) = secrets.split_once('.').ok_or(AddressFault::Secrets)?;
         Ok(Self {
             fingerprint,
@@ -226,27 +238,50 @@ impl FromStr for RelayAddress {
     }
 }
 
-fn authority_parts(authority: &str) -> Option<(String, u16)> {
-    let (host, port) = match authority.strip_prefix('[') {
+/// `host[:port]`, with brackets around an IPv6 address and without the port that everybody means.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    if port == DEFAULT_PORT { host } else { format!("{host}:{port}") }
+}
+
+/// Host and port of [`authority`]'s text, in lower case.
+pub(crate) fn parse_authority(text: &str) -> Option<(String, u16)> {
+    let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
-            host.parse::<core::net::Ipv6Addr>().ok()?;
+            host.contains(':').then_some(())?;
             (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
         }
-        None => match authority.split_once(':') {
+        None => match text.split_once(':') {
             Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
+            None => (text, None),
         },
     };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
-    if host.is_empty() || host.len() > MAX_HOST || !host.chars().all(allowed) {
-        return None;
-    }
     let port = match port {
-        Some(port) => port.parse().ok().filter(|port| *port != 0)?,
+        // `parse` alone would take a sign.
+        Some(port) => port.parse().ok().filter(|n| *n != 0 && port.bytes().all(|b| b.is_ascii_digit()))?,
         None => DEFAULT_PORT,
     };
-    Some((host.to_owned(), port))
+    is_host(host).then(|| (host.to_owned(), port))
+}
+
+/// Letters, digits, dots and hyphens; or an IPv6 address.
+fn is_host(host: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    let is_name = !host.is_empty() && host.len() <= MAX_HOST && host.chars().all(allowed);
+    is_name || host.parse::<core::net::Ipv6Addr>().is_ok()
+}
+
+fn decode_host<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<String, minicbor::decode::Error> {
+    let at = d.position();
+    let host = d.str()?;
+    if is_host(host) { Ok(host.to_owned()) } else { Err(minicbor::decode::Error::message("host is refused").at(at)) }
+}
+
+fn decode_port<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<u16, minicbor::decode::Error> {
+    let at = d.position();
+    let port = d.u16()?;
+    if port == 0 { Err(minicbor::decode::Error::message("port is 0").at(at)) } else { Ok(port) }
 }
 
 fn base32<const N: usize>(text: &str) -> Option<[u8; N]> {
