@@ -1,1 +1,4 @@
-//! placeholder
+//! Relevo's relay: a blind store of sealed entries.
+
+pub mod store;
+pub mod sweeper;

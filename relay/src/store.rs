@@ -1,0 +1,356 @@
+//! The durable store: mailboxes, grants, admissions and blobs behind one writer.
+//!
+//! ```text
+//! Writer (one thread) -> Ledger::apply(batch) -> Engine::commit (durable) -> Appended -> Stored
+//! any thread          -> Store::{read, standing, ...}  what has been committed, nothing else
+//! ```
+//! The rules live in `ledger` and `rules`, once; an engine only keeps rows.
+
+pub mod blobs;
+mod change;
+mod config;
+mod draft;
+mod engine;
+mod fault;
+mod keys;
+mod ledger;
+mod memory;
+mod rates;
+mod recent;
+mod record;
+mod rules;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::wire::{
+    AdmissionId, AdmissionKey, CapabilityHash, Checkpoint, Cursor, Entry, Incarnation, MailboxId, ReadEntry, Refusal,
+    Sequence, Standing,
+};
+
+pub use change::{Appended, Applied, Change, Popped, Rest, Touch};
+pub use config::StoreConfig;
+pub use fault::StoreFault;
+pub use ledger::{Batched, Ledger};
+pub use record::AdmissionKind;
+pub use rules::Totals;
+pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
+
+use engine::Engine;
+use recent::Recent;
+use record::Mailbox;
+
+/// The read half of a store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+/// What both halves share.
+struct Shared {
+    engine: Box<dyn Engine>,
+    config: StoreConfig,
+    blobs: blobs::Blobs,
+    totals: Mutex<Totals>,
+    recent: Mutex<Recent>,
+    /// Mailboxes of the batch that is being committed, as they were before it: what readers see until it is durable.
+    hidden: Mutex<HashMap<MailboxId, Option<Mailbox>>>,
+}
+
+/// Entries of a mailbox in order, and where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Slice {
+    /// Where the mailbox stood when it was read.
+    pub standing: Standing,
+    /// The entries.
+    pub entries: Vec<ReadEntry>,
+}
+
+/// How much of a mailbox is read at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Most {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of entries; the first entry is given whatever its size.
+    pub bytes: usize,
+}
+
+/// An admission, to prove and to show.
+#[derive(Debug)]
+pub struct AdmissionView {
+    /// Its key.
+    pub key: AdmissionKey,
+    /// Its kind.
+    pub kind: AdmissionKind,
+    /// Its end.
+    pub expires: Hour,
+    /// Bytes that may still be stored in these 30 days.
+    pub bytes_left: u64,
+    /// Mailboxes that may still be opened in these 30 days.
+    pub mailboxes_left: u64,
+}
+
+impl Store {
+    /// A store in memory, for tests and simulations.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn in_memory(config: StoreConfig) -> Result<(Self, Ledger), StoreFault> {
+        Self::assemble(Box::new(memory::Memory::default()), config, blobs::Blobs)
+    }
+
+    fn assemble(
+        engine: Box<dyn Engine>,
+        config: StoreConfig,
+        blobs: blobs::Blobs,
+    ) -> Result<(Self, Ledger), StoreFault> {
+        let totals = count(&*engine)?;
+        let recent = Mutex::new(Recent::new(config.recent_bytes));
+        let shared =
+            Arc::new(Shared { engine, config, blobs, totals: Mutex::new(totals), recent, hidden: Mutex::default() });
+        let ledger = Ledger::new(Arc::clone(&shared), Box::new(random_incarnation));
+        Ok((Self { shared }, ledger))
+    }
+
+    /// Where a mailbox stands, for one who shows *read* or *owner*.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchMailbox`]; [`Refusal::Failed`] when the disk fails.
+    pub fn standing(&self, id: &MailboxId, shown: &CapabilityHash, now: Timestamp) -> Result<Standing, Refusal> {
+        Ok(self.shared.readable(id, shown, now)?.standing())
+    }
+
+    /// The statement to sign about a mailbox, for one who shows *read* or *owner*.
+    ///
+    /// # Errors
+    /// As [`Self::standing`].
+    pub fn checkpoint(&self, id: &MailboxId, shown: &CapabilityHash, now: Timestamp) -> Result<Checkpoint, Refusal> {
+        Ok(self.shared.readable(id, shown, now)?.checkpoint(*id))
+    }
+
+    /// Entries after a cursor, for one who shows *read* or *owner*. None when the cursor is of another life.
+    ///
+    /// # Errors
+    /// As [`Self::standing`].
+    pub fn read(
+        &self,
+        id: &MailboxId,
+        shown: &CapabilityHash,
+        cursor: &Cursor,
+        most: Most,
+        now: Timestamp,
+    ) -> Result<Slice, Refusal> {
+        let mailbox = self.shared.readable(id, shown, now)?;
+        if cursor.incarnation.is_some_and(|named| named != mailbox.incarnation) {
+            return Ok(Slice { standing: mailbox.standing(), entries: Vec::new() });
+        }
+        self.shared.slice(id, mailbox, cursor.after, most)
+    }
+
+    /// Entries after a sequence, for delivery to a subscription whose capability was checked when it began.
+    /// The caller compares the incarnation in the standing with the one it follows.
+    ///
+    /// # Errors
+    /// As [`Self::standing`].
+    pub fn follow(&self, id: &MailboxId, after: Sequence, most: Most, now: Timestamp) -> Result<Slice, Refusal> {
+        let mailbox = self.shared.live(id, now)?;
+        self.shared.slice(id, mailbox, after, most)
+    }
+
+    /// An admission that has not expired, whoever asks: the caller checks the proof against its key.
+    ///
+    /// # Errors
+    /// [`Refusal::Failed`] when the disk fails.
+    pub fn admission(&self, id: &AdmissionId, now: Timestamp) -> Result<Option<AdmissionView>, Refusal> {
+        self.shared.admission(id, now).map_err(failed)
+    }
+
+    /// What is in use.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.shared.totals()
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub fn config(&self) -> &StoreConfig {
+        &self.shared.config
+    }
+}
+
+impl Shared {
+    fn totals(&self) -> Totals {
+        *lock(&self.totals)
+    }
+
+    /// Keeps a batch from readers until it is durable.
+    fn hide(&self, before: Vec<(MailboxId, Option<Mailbox>)>) {
+        lock(&self.hidden).extend(before);
+    }
+
+    /// Shows a durable batch to readers.
+    fn publish(&self, totals: Totals, touches: &[(MailboxId, Touch)]) {
+        *lock(&self.totals) = totals;
+        let mut recent = lock(&self.recent);
+        for (mailbox, touch) in touches {
+            match touch {
+                Touch::Appended { incarnation, sequence, expires, entry } => recent.keep(
+                    *mailbox,
+                    *incarnation,
+                    ReadEntry { sequence: *sequence, expires: *expires, entry: entry.clone() },
+                ),
+                Touch::Trimmed { .. } | Touch::Frozen | Touch::Closed => {}
+            }
+        }
+        drop(recent);
+        lock(&self.hidden).clear();
+    }
+
+    /// A mailbox as of the last durable batch.
+    fn live(&self, id: &MailboxId, now: Timestamp) -> Result<Mailbox, Refusal> {
+        // In this order: a row that is not durable yet was hidden before it was written, and is either
+        // still hidden when we look, or durable by then.
+        let row = draft::load(&*self.engine, id).map_err(failed)?;
+        let seen = lock(&self.hidden).get(id).cloned().unwrap_or(row);
+        seen.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
+    }
+
+    fn readable(&self, id: &MailboxId, shown: &CapabilityHash, now: Timestamp) -> Result<Mailbox, Refusal> {
+        let mailbox = self.live(id, now)?;
+        rules::reader(&mailbox, shown)?;
+        Ok(mailbox)
+    }
+
+    /// Entries after `after` as the record says.
+    fn slice(&self, id: &MailboxId, mailbox: Mailbox, after: Sequence, most: Most) -> Result<Slice, Refusal> {
+        let mut page = Page { most, last: mailbox.last, entries: Vec::new(), bytes: 0 };
+        let mut sequence = after.next().max(mailbox.first);
+        while page.wants(sequence) {
+            let remembered = lock(&self.recent).entry(id, mailbox.incarnation, sequence);
+            let entry = match remembered {
+                Some(entry) => entry,
+                None => match self.entry(id, mailbox.incarnation, sequence).map_err(failed)? {
+                    Some(entry) => entry,
+                    // Removed by the batch under way: its touch comes when it is durable, and the reader looks again.
+                    None => break,
+                },
+            };
+            page.take(entry);
+            sequence = sequence.next();
+        }
+        let entries = page.entries;
+        Ok(Slice { standing: mailbox.standing(), entries })
+    }
+
+    fn entry(
+        &self,
+        id: &MailboxId,
+        incarnation: Incarnation,
+        sequence: Sequence,
+    ) -> Result<Option<ReadEntry>, StoreFault> {
+        let Some(row) = self.engine.row(&keys::entry(id, incarnation, sequence))? else { return Ok(None) };
+        let expires = record::EntryHeader::decode(&row.header)?.expires;
+        let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: "entry" })?;
+        Ok(Some(ReadEntry { sequence, expires, entry }))
+    }
+
+    fn admission(&self, id: &AdmissionId, now: Timestamp) -> Result<Option<AdmissionView>, StoreFault> {
+        let Some(bytes) = self.engine.header(&keys::admission(id))? else { return Ok(None) };
+        let mut admission: record::Admission = record::read(&bytes, "admission")?;
+        if admission.expires.is_past(now) {
+            return Ok(None);
+        }
+        rules::current(&mut admission, now);
+        let (bytes, mailboxes, _) = rules::allowance(admission.kind, &self.config);
+        Ok(Some(AdmissionView {
+            kind: admission.kind,
+            expires: admission.expires,
+            bytes_left: bytes.saturating_sub(admission.bytes),
+            mailboxes_left: mailboxes.saturating_sub(admission.mailboxes),
+            key: admission.key,
+        }))
+    }
+}
+
+/// A slice being filled.
+struct Page {
+    most: Most,
+    last: Sequence,
+    entries: Vec<ReadEntry>,
+    bytes: usize,
+}
+
+impl Page {
+    fn wants(&self, sequence: Sequence) -> bool {
+        sequence <= self.last && self.entries.len() < self.most.entries && self.bytes < self.most.bytes.max(1)
+    }
+
+    fn take(&mut self, entry: ReadEntry) {
+        let bytes = self.bytes.saturating_add(entry.entry.size());
+        if bytes > self.most.bytes && !self.entries.is_empty() {
+            // No smaller entry may slip in behind: the order would break.
+            self.bytes = usize::MAX;
+            return;
+        }
+        self.bytes = bytes;
+        self.entries.push(entry);
+    }
+}
+
+/// Sums what is stored, page by page: counted at every opening, so that no crash can make the sums drift.
+fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
+    let mut totals = Totals::default();
+    each(engine, keys::MAILBOXES, |_, bytes| {
+        let mailbox: Mailbox = record::read(bytes, "mailbox")?;
+        totals.mailboxes += 1;
+        totals.entry_bytes = totals.entry_bytes.saturating_add(mailbox.bytes);
+        Ok(())
+    })?;
+    each(engine, keys::BLOBS, |_, bytes| {
+        let blob: record::Blob = record::read(bytes, "blob")?;
+        totals.blobs += 1;
+        totals.blob_bytes = totals.blob_bytes.saturating_add(blob.length);
+        Ok(())
+    })?;
+    Ok(totals)
+}
+
+/// Visits every row with a prefix, a page at a time.
+fn each(
+    engine: &dyn Engine,
+    prefix: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreFault>,
+) -> Result<(), StoreFault> {
+    const PAGE: usize = 1024;
+    let mut from = prefix.to_vec();
+    loop {
+        let page = engine.scan(prefix, &from, PAGE)?;
+        for (key, bytes) in &page {
+            visit(key, bytes)?;
+        }
+        match page.last() {
+            // The next key after this one in byte order.
+            Some((last, _)) if page.len() == PAGE => from = [last.as_slice(), &[0]].concat(),
+            Some(_) | None => return Ok(()),
+        }
+    }
+}
+
+fn random_incarnation() -> Result<Incarnation, StoreFault> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| StoreFault::Randomness)?;
+    Ok(Incarnation(bytes))
+}
+
+/// A fault of the disk met by a reader: told to the operator, refused to the client.
+fn failed(fault: StoreFault) -> Refusal {
+    tracing::error!(%fault, "reading the store failed");
+    Refusal::Failed
+}
+
+/// A lock that a panicked holder does not poison: every holder leaves its value whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

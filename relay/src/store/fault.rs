@@ -1,0 +1,43 @@
+//! Why a store cannot be opened or cannot go on. None of these names a mailbox, an entry or a size of one.
+
+use std::io;
+
+/// A fault of the machine under the store. After one, nothing more is acknowledged: the process ends and starts anew.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// Another process holds the data directory.
+    #[error("the data directory is in use by another process")]
+    Locked,
+    /// The disk is full and the ballast did not suffice.
+    #[error("the disk is full: free some space, then start again")]
+    DiskFull,
+    /// The data directory may not be read or written.
+    #[error("the data directory may not be read and written by this user")]
+    Permission,
+    /// What lies on disk is not what was written.
+    #[error("the store is damaged ({what}): restore it from a backup")]
+    Corrupt {
+        /// Which part does not read.
+        what: &'static str,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    Randomness,
+    /// The writer's thread ended by a bug.
+    #[error("the writer ended unexpectedly")]
+    WriterDied,
+    /// The disk failed otherwise. A failed flush is never tried again: the kernel may have dropped the pages.
+    #[error("the disk failed: {0}")]
+    Disk(io::Error),
+}
+
+impl From<io::Error> for StoreFault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::Locked,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Permission,
+            _ => Self::Disk(error),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The write half of a store: applies changes in batches. There is one, and it belongs to the writer.
+
+mod access;
+mod entries;
+mod mailboxes;
+mod sweep;
+
+use std::sync::Arc;
+
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::wire::{BlobId, Entry, Head, Incarnation, MailboxId, Refusal, Sequence};
+
+use super::Shared;
+use super::change::{Appended, Applied, Change, Touch};
+use super::draft::Draft;
+use super::fault::StoreFault;
+use super::rates::Rates;
+use super::rules::{self, Relay, Totals};
+
+/// Where new incarnations come from: the operating system, or a seed in simulations.
+pub(crate) type Incarnations = Box<dyn FnMut() -> Result<Incarnation, StoreFault> + Send>;
+
+/// The write half of a store.
+pub struct Ledger {
+    shared: Arc<Shared>,
+    rates: Rates,
+    incarnations: Incarnations,
+}
+
+/// Why a change stops: the client's fault ends the change, the machine's fault ends the store.
+pub(crate) enum Stop {
+    Refused(Refusal),
+    Fault(StoreFault),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreFault> for Stop {
+    fn from(fault: StoreFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What a change came to, before the flush. Kept apart from [`Applied`], which claims durability.
+pub(crate) enum Effect {
+    Told(Applied),
+    Appended { incarnation: Incarnation, sequence: Sequence, head: Head, expires: Hour },
+}
+
+/// One batch under way: what the rules may see and change.
+pub(crate) struct Work<'l> {
+    pub(crate) draft: Draft<'l>,
+    pub(crate) rates: &'l mut Rates,
+    pub(crate) incarnations: &'l mut Incarnations,
+    pub(crate) shared: &'l Shared,
+    pub(crate) totals: Totals,
+    pub(crate) free: Option<u64>,
+    pub(crate) now: Timestamp,
+    pub(crate) touches: Vec<(MailboxId, Touch)>,
+    pub(crate) dropped_blobs: Vec<BlobId>,
+}
+
+/// What a batch came to. Everything in it is on disk.
+pub struct Batched {
+    /// One for each change, in order.
+    pub outcomes: Vec<Result<Applied, Refusal>>,
+    /// What readers wait for, in order.
+    pub touches: Vec<(MailboxId, Touch)>,
+}
+
+impl Ledger {
+    pub(super) fn new(shared: Arc<Shared>, incarnations: Incarnations) -> Self {
+        Self { shared, rates: Rates::new(), incarnations }
+    }
+
+    /// Applies changes in order as one batch and makes it durable before it returns.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: nothing of the batch may be acknowledged, and the ledger must not be used again.
+    pub fn apply(&mut self, changes: Vec<Change>, now: Timestamp) -> Result<Batched, StoreFault> {
+        let shared = &*self.shared;
+        let mut work = Work {
+            draft: Draft::new(&*shared.engine),
+            rates: &mut self.rates,
+            incarnations: &mut self.incarnations,
+            shared,
+            totals: shared.totals(),
+            free: shared.engine.free_bytes()?,
+            now,
+            touches: Vec::new(),
+            dropped_blobs: Vec::new(),
+        };
+        let mut effects = Vec::with_capacity(changes.len());
+        for change in changes {
+            effects.push(match work.change(change) {
+                Ok(effect) => Ok(effect),
+                Err(Stop::Refused(refusal)) => Err(refusal),
+                Err(Stop::Fault(fault)) => return Err(fault),
+            });
+        }
+        let Work { draft, totals, touches, dropped_blobs, .. } = work;
+        let (batch, before) = draft.finish();
+        if !batch.is_empty() {
+            shared.hide(before);
+            shared.engine.commit(batch)?;
+            // Readers see the batch from here on, not before: what they saw can never be taken back by a power cut.
+            shared.publish(totals, &touches);
+            shared.blobs.unlink(&dropped_blobs)?;
+        }
+        let outcomes = effects.into_iter().map(|effect| effect.map(durable)).collect();
+        Ok(Batched { outcomes, touches })
+    }
+}
+
+/// Called after the flush only.
+fn durable(effect: Effect) -> Applied {
+    match effect {
+        Effect::Told(applied) => applied,
+        Effect::Appended { incarnation, sequence, head, expires } => {
+            Applied::Appended(Appended { incarnation, sequence, head, expires })
+        }
+    }
+}
+
+impl Work<'_> {
+    fn change(&mut self, change: Change) -> Result<Effect, Stop> {
+        match change {
+            Change::Open { admission, kind, owner, read, append, take, lease_hours } => {
+                self.open(admission, mailboxes::Wish { kind, owner, read, append, take, lease_hours })
+            }
+            Change::Append { admission, mailbox, capability, entry } => {
+                self.append(admission, mailbox, capability, entry)
+            }
+            Change::Trim { mailbox, capability, upto } => self.trim(mailbox, capability, upto),
+            Change::Take { mailbox, capability } => self.take(mailbox, capability),
+            Change::LastResort { admission, mailbox, capability, entry } => {
+                self.last_resort(admission, mailbox, capability, entry)
+            }
+            Change::Grants { mailbox, capability, table, revoke, add } => {
+                self.grants(mailbox, capability, table, revoke, add)
+            }
+            Change::Renew { mailbox, capability, lease_hours } => self.renew(mailbox, capability, lease_hours),
+            Change::Freeze { mailbox, capability } => self.freeze(mailbox, capability),
+            Change::Close { mailbox, capability } => self.close(mailbox, capability),
+            Change::Provide { id, key, expires } => self.provide(id, key, expires),
+            Change::Enroll { by, id, key } => self.enroll(by, id, key),
+            Change::Sponsor { by, id, key, expires } => self.sponsor(by, id, key, expires),
+            Change::KeepBlob { admission, id, length, lease_hours } => {
+                self.keep_blob(admission, id, length, lease_hours)
+            }
+            Change::RenewBlob { id, lease_hours } => self.renew_blob(id, lease_hours),
+            Change::Sweep { limit } => self.sweep(limit),
+        }
+    }
+
+    /// The relay's room for `size` more bytes.
+    pub(crate) fn room(&self, size: u64) -> Relay {
+        rules::relay(&self.totals, self.free, size, &self.shared.config)
+    }
+}
+
+/// Size of an entry as a number of the store.
+pub(crate) fn size_of(entry: &Entry) -> u64 {
+    u64::try_from(entry.size()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,106 @@
+//! Changes of admissions and of the index of blobs.
+
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{AdmissionId, AdmissionKey, BlobId, Refusal};
+
+use super::super::change::Applied;
+use super::super::record::{Admission, AdmissionKind, Blob};
+use super::super::rules::{self, Relay, Spending};
+use super::{Effect, Stop, Work};
+
+const DONE: Result<Effect, Stop> = Ok(Effect::Told(Applied::Done));
+
+impl Work<'_> {
+    /// Takes from an admission, or refuses and takes nothing.
+    pub(super) fn spend(&mut self, id: &AdmissionId, spending: Spending) -> Result<(), Stop> {
+        let mut admission = self.admission(id)?;
+        rules::spend(&mut admission, spending, self.now, &self.shared.config)?;
+        self.draft.set_admission(id, Some(&admission))?;
+        Ok(())
+    }
+
+    /// Whether [`Self::spend`] would do it.
+    pub(super) fn may_spend(&self, id: &AdmissionId, spending: Spending) -> Result<Result<(), Refusal>, Stop> {
+        let mut admission = self.admission(id)?;
+        Ok(rules::spend(&mut admission, spending, self.now, &self.shared.config))
+    }
+
+    fn admission(&self, id: &AdmissionId) -> Result<Admission, Stop> {
+        let admission = self.draft.admission(id)?.filter(|admission| !admission.expires.is_past(self.now));
+        Ok(admission.ok_or(Refusal::AllowanceSpent)?)
+    }
+
+    pub(super) fn provide(&mut self, id: AdmissionId, key: AdmissionKey, expires: Hour) -> Result<Effect, Stop> {
+        let admission = match self.draft.admission(&id)? {
+            Some(held) => Admission { key, expires, ..held },
+            None => self.fresh(key, AdmissionKind::Shared, expires),
+        };
+        self.draft.set_admission(&id, Some(&admission))?;
+        DONE
+    }
+
+    pub(super) fn enroll(&mut self, by: AdmissionId, id: AdmissionId, key: AdmissionKey) -> Result<Effect, Stop> {
+        if let Some(held) = self.draft.admission(&id)? {
+            // The answer to the first try was lost: the same client asks again.
+            return if held.key == key { DONE } else { Err(Refusal::Malformed.into()) };
+        }
+        match self.admission(&by)?.kind {
+            AdmissionKind::SingleUse => {}
+            AdmissionKind::Shared | AdmissionKind::Enrolled => return Err(Refusal::WrongKind.into()),
+        }
+        self.draft.set_admission(&by, None)?;
+        let until = rules::enrolled_until(self.now, &self.shared.config);
+        let admission = self.fresh(key, AdmissionKind::Enrolled, until);
+        self.draft.set_admission(&id, Some(&admission))?;
+        DONE
+    }
+
+    pub(super) fn sponsor(
+        &mut self,
+        by: AdmissionId,
+        id: AdmissionId,
+        key: AdmissionKey,
+        expires: Hour,
+    ) -> Result<Effect, Stop> {
+        if let Some(held) = self.draft.admission(&id)? {
+            return if held.key == key { DONE } else { Err(Refusal::Malformed.into()) };
+        }
+        self.spend(&by, Spending::Sponsorship)?;
+        let longest = rules::lease(self.now, u32::MAX, &self.shared.config);
+        let admission = self.fresh(key, AdmissionKind::SingleUse, expires.min(longest));
+        self.draft.set_admission(&id, Some(&admission))?;
+        DONE
+    }
+
+    fn fresh(&self, key: AdmissionKey, kind: AdmissionKind, expires: Hour) -> Admission {
+        Admission { key, kind, expires, period: rules::period(self.now), bytes: 0, mailboxes: 0, sponsored: 0 }
+    }
+
+    pub(super) fn keep_blob(
+        &mut self,
+        admission: AdmissionId,
+        id: BlobId,
+        length: u64,
+        wished: u32,
+    ) -> Result<Effect, Stop> {
+        if self.draft.blob(&id)?.is_some() {
+            return self.renew_blob(id, wished);
+        }
+        if self.room(length) != Relay::Roomy {
+            return Err(Refusal::RelayFull.into());
+        }
+        self.spend(&admission, Spending::Bytes(length))?;
+        let expires = rules::lease(self.now, wished, &self.shared.config);
+        self.draft.set_blob(&id, Some(&Blob { length, expires }))?;
+        self.totals.blobs = self.totals.blobs.saturating_add(1);
+        self.totals.blob_bytes = self.totals.blob_bytes.saturating_add(length);
+        Ok(Effect::Told(Applied::Renewed { expires }))
+    }
+
+    pub(super) fn renew_blob(&mut self, id: BlobId, wished: u32) -> Result<Effect, Stop> {
+        let mut blob = self.draft.blob(&id)?.ok_or(Refusal::NoSuchBlob)?;
+        blob.expires = blob.expires.max(rules::lease(self.now, wished, &self.shared.config));
+        self.draft.set_blob(&id, Some(&blob))?;
+        Ok(Effect::Told(Applied::Renewed { expires: blob.expires }))
+    }
+}

@@ -1,0 +1,148 @@
+//! Changes of what a mailbox holds: append, trim, take, last resort.
+
+use bytes::Bytes;
+use relevo_protocol::wire::{
+    AdmissionId, CapabilityHash, Entry, GrantTable, MailboxId, MailboxKind, Refusal, Sequence,
+};
+
+use super::super::change::{Applied, Popped, Touch};
+use super::super::fault::StoreFault;
+use super::super::keys;
+use super::super::record::{EntryHeader, LastResort, Mailbox, Place};
+use super::super::rules::{self, Shown, Spending};
+use super::{Effect, Stop, Work, size_of};
+
+impl Work<'_> {
+    pub(super) fn append(
+        &mut self,
+        admission: AdmissionId,
+        id: MailboxId,
+        shown: CapabilityHash,
+        entry: Entry,
+    ) -> Result<Effect, Stop> {
+        let mut mailbox = self.live(&id)?;
+        let size = size_of(&entry);
+        let grant = self.grant(&id, GrantTable::Append, &shown)?;
+        let who = match (rules::owner(&mailbox, &shown), grant) {
+            (Ok(()), _) => Shown::Owner,
+            (Err(_), Some(_)) => Shown::Grant,
+            (Err(refusal), None) => return Err(refusal.into()),
+        };
+        rules::takes_entries(&mailbox, self.now)?;
+        let allowance = self.may_spend(&admission, Spending::Bytes(size))?;
+        let place = rules::place(&mailbox, who, size, self.room(size), allowance, &self.shared.config)?;
+        if let (Shown::Grant, Some(grant)) = (who, grant) {
+            self.rates.spend(&id, GrantTable::Append, &shown, &grant, size, self.now)?;
+        }
+        match place {
+            Place::Ordinary => self.spend(&admission, Spending::Bytes(size))?,
+            Place::Reserve => {
+                mailbox.reserved_entries = mailbox.reserved_entries.saturating_add(1);
+                mailbox.reserved_bytes = mailbox.reserved_bytes.saturating_add(size);
+            }
+        }
+        let sequence = mailbox.last.next();
+        let head = mailbox.head.extend(&id, mailbox.incarnation, sequence, &entry);
+        let expires = self.now.round_up().plus(self.shared.config.entry_hours);
+        if mailbox.entries() == 0 {
+            mailbox.first_expires = expires;
+        }
+        mailbox.last = sequence;
+        mailbox.head = head;
+        mailbox.bytes = mailbox.bytes.saturating_add(size);
+        let header = EntryHeader { expires, place, size: u32::try_from(size).unwrap_or(u32::MAX), head };
+        self.draft.put(keys::entry(&id, mailbox.incarnation, sequence), header.encode(), entry.bytes().clone());
+        let incarnation = mailbox.incarnation;
+        self.draft.set_mailbox(&id, Some(mailbox))?;
+        self.totals.entry_bytes = self.totals.entry_bytes.saturating_add(size);
+        self.touches.push((id, Touch::Appended { incarnation, sequence, expires, entry }));
+        Ok(Effect::Appended { incarnation, sequence, head, expires })
+    }
+
+    pub(super) fn trim(&mut self, id: MailboxId, shown: CapabilityHash, upto: Sequence) -> Result<Effect, Stop> {
+        let mut mailbox = self.live(&id)?;
+        rules::owner(&mailbox, &shown)?;
+        if mailbox.entries() > 0 {
+            rules::kind(&mailbox, MailboxKind::Personal)?;
+            while mailbox.entries() > 0 && mailbox.first <= upto {
+                self.drop_first(&id, &mut mailbox)?;
+            }
+            self.touches.push((id, Touch::Trimmed { first_available: mailbox.first }));
+            self.draft.set_mailbox(&id, Some(mailbox))?;
+        }
+        Ok(Effect::Told(Applied::Done))
+    }
+
+    pub(super) fn take(&mut self, id: MailboxId, shown: CapabilityHash) -> Result<Effect, Stop> {
+        let mut mailbox = self.live(&id)?;
+        let grant = self.grant(&id, GrantTable::Take, &shown)?.ok_or(Refusal::NoSuchMailbox)?;
+        rules::kind(&mailbox, MailboxKind::Personal)?;
+        let (key, popped) = if mailbox.entries() > 0 {
+            (keys::entry(&id, mailbox.incarnation, mailbox.first), Popped::Entry)
+        } else {
+            let last_resort = mailbox.last_resort.ok_or(Refusal::Empty)?;
+            (keys::last_resort(&id, mailbox.incarnation, last_resort.serial), Popped::LastResort)
+        };
+        self.rates.spend(&id, GrantTable::Take, &shown, &grant, 0, self.now)?;
+        let row = self.draft.row(&key)?.ok_or(StoreFault::Corrupt { what: "shelf" })?;
+        let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: "shelf" })?;
+        if popped == Popped::Entry {
+            self.drop_first(&id, &mut mailbox)?;
+            self.touches.push((id, Touch::Trimmed { first_available: mailbox.first }));
+            self.draft.set_mailbox(&id, Some(mailbox))?;
+        }
+        Ok(Effect::Told(Applied::Taken { entry, popped }))
+    }
+
+    pub(super) fn last_resort(
+        &mut self,
+        admission: AdmissionId,
+        id: MailboxId,
+        shown: CapabilityHash,
+        entry: Entry,
+    ) -> Result<Effect, Stop> {
+        let mut mailbox = self.live(&id)?;
+        rules::owner(&mailbox, &shown)?;
+        rules::kind(&mailbox, MailboxKind::Personal)?;
+        rules::takes_entries(&mailbox, self.now)?;
+        let size = size_of(&entry);
+        let old = mailbox.last_resort.map_or(0, |old| old.bytes);
+        let mut without = mailbox.clone();
+        without.bytes = without.bytes.saturating_sub(old);
+        rules::ordinary_room(&without, size, self.room(size), &self.shared.config)?;
+        self.spend(&admission, Spending::Bytes(size))?;
+        if let Some(old) = mailbox.last_resort {
+            self.draft.remove(keys::last_resort(&id, mailbox.incarnation, old.serial));
+        }
+        let serial = mailbox.last_resorts;
+        mailbox.last_resorts = serial.saturating_add(1);
+        mailbox.last_resort = Some(LastResort { serial, bytes: size });
+        mailbox.bytes = without.bytes.saturating_add(size);
+        self.draft.put(keys::last_resort(&id, mailbox.incarnation, serial), Bytes::new(), entry.bytes().clone());
+        self.draft.set_mailbox(&id, Some(mailbox))?;
+        self.totals.entry_bytes = self.totals.entry_bytes.saturating_sub(old).saturating_add(size);
+        Ok(Effect::Told(Applied::Done))
+    }
+
+    /// Removes the first entry; the caller has seen that there is one, and saves the mailbox.
+    pub(super) fn drop_first(&mut self, id: &MailboxId, mailbox: &mut Mailbox) -> Result<(), Stop> {
+        let header = self.entry_header(id, mailbox, mailbox.first)?;
+        self.draft.remove(keys::entry(id, mailbox.incarnation, mailbox.first));
+        let size = u64::from(header.size);
+        mailbox.bytes = mailbox.bytes.saturating_sub(size);
+        self.totals.entry_bytes = self.totals.entry_bytes.saturating_sub(size);
+        match header.place {
+            Place::Ordinary => {}
+            Place::Reserve => {
+                mailbox.reserved_entries = mailbox.reserved_entries.saturating_sub(1);
+                mailbox.reserved_bytes = mailbox.reserved_bytes.saturating_sub(size);
+            }
+        }
+        mailbox.head_before_first = header.head;
+        mailbox.first = mailbox.first.next();
+        if mailbox.entries() > 0 {
+            mailbox.first_expires = self.entry_header(id, mailbox, mailbox.first)?.expires;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Who may do what, and for how much. Pure functions over records: no I/O, no clock, no randomness.
+
+use relevo_protocol::limits::{MAX_GRANTS, RESERVED_BYTES, RESERVED_ENTRIES};
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::wire::{CapabilityHash, MailboxKind, Refusal};
+
+use super::config::StoreConfig;
+use super::record::{Admission, AdmissionKind, Mailbox, Place};
+
+/// Hours of the period that allowances are counted in.
+const PERIOD_HOURS: u32 = 30 * 24;
+
+/// Whether the relay as a whole takes new data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Relay {
+    /// There is room.
+    Roomy,
+    /// At the watermark: only the reserve of shared mailboxes is left.
+    Full,
+    /// So little disk is left that nothing is taken.
+    Exhausted,
+}
+
+/// Who shows a capability for an append.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shown {
+    Owner,
+    Grant,
+}
+
+/// What of the store is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Mailboxes.
+    pub mailboxes: u64,
+    /// Bytes of entries and last resorts.
+    pub entry_bytes: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes of blobs.
+    pub blob_bytes: u64,
+}
+
+impl Totals {
+    /// Bytes of entries and blobs.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.entry_bytes.saturating_add(self.blob_bytes)
+    }
+}
+
+/// The relay's room for `size` more bytes.
+pub(crate) fn relay(totals: &Totals, free: Option<u64>, size: u64, config: &StoreConfig) -> Relay {
+    if free.is_some_and(|free| free < config.last_free_bytes) {
+        Relay::Exhausted
+    } else if totals.bytes().saturating_add(size) > config.bytes || free.is_some_and(|free| free < config.free_bytes) {
+        Relay::Full
+    } else {
+        Relay::Roomy
+    }
+}
+
+/// The end of a lease asked for now, no longer than the relay gives and rounded up to the hour.
+pub(crate) fn lease(now: Timestamp, wished: u32, config: &StoreConfig) -> Hour {
+    now.round_up().plus(wished.clamp(1, config.lease_hours.max(1)))
+}
+
+/// Whether a mailbox has neither lease nor entries left: it is gone, swept or not.
+pub(crate) fn is_gone(mailbox: &Mailbox, now: Timestamp) -> bool {
+    mailbox.lease.is_past(now) && mailbox.entries() == 0
+}
+
+/// Whether *owner* is shown.
+pub(crate) fn owner(mailbox: &Mailbox, shown: &CapabilityHash) -> Result<(), Refusal> {
+    if mailbox.owner == *shown { Ok(()) } else { Err(Refusal::NoSuchMailbox) }
+}
+
+/// Whether *read* or *owner* is shown.
+pub(crate) fn reader(mailbox: &Mailbox, shown: &CapabilityHash) -> Result<(), Refusal> {
+    // Both are compared always: the time tells not which one it was.
+    let owner = mailbox.owner == *shown;
+    let read = mailbox.read.is_some_and(|read| read == *shown);
+    if owner | read { Ok(()) } else { Err(Refusal::NoSuchMailbox) }
+}
+
+/// Whether the mailbox is of the kind that an act needs.
+pub(crate) fn kind(mailbox: &Mailbox, kind: MailboxKind) -> Result<(), Refusal> {
+    if mailbox.kind == kind { Ok(()) } else { Err(Refusal::WrongKind) }
+}
+
+/// Whether the mailbox still takes entries. A lapsed lease closes the door before the last entry has gone.
+pub(crate) fn takes_entries(mailbox: &Mailbox, now: Timestamp) -> Result<(), Refusal> {
+    if mailbox.frozen {
+        Err(Refusal::Frozen)
+    } else if mailbox.lease.is_past(now) {
+        Err(Refusal::NoSuchMailbox)
+    } else {
+        Ok(())
+    }
+}
+
+/// Where an entry of `size` bytes goes: in ordinary room, or for *owner* of a shared mailbox in the reserve when
+/// the mailbox, the relay or the allowance is full. Nobody can fill a group's log against its administrators.
+pub(crate) fn place(
+    mailbox: &Mailbox,
+    shown: Shown,
+    size: u64,
+    relay: Relay,
+    allowance: Result<(), Refusal>,
+    config: &StoreConfig,
+) -> Result<Place, Refusal> {
+    let refusal = match ordinary_room(mailbox, size, relay, config).and(allowance) {
+        Ok(()) => return Ok(Place::Ordinary),
+        Err(refusal) => refusal,
+    };
+    let reserve = mailbox.reserved_entries < RESERVED_ENTRIES
+        && mailbox.reserved_bytes.saturating_add(size) <= RESERVED_BYTES
+        && relay != Relay::Exhausted;
+    match (shown, mailbox.kind) {
+        (Shown::Owner, MailboxKind::Shared) if reserve => Ok(Place::Reserve),
+        (Shown::Owner | Shown::Grant, MailboxKind::Shared | MailboxKind::Personal) => Err(refusal),
+    }
+}
+
+/// Room outside the reserve.
+pub(crate) fn ordinary_room(mailbox: &Mailbox, size: u64, relay: Relay, config: &StoreConfig) -> Result<(), Refusal> {
+    let entries = mailbox.entries().saturating_sub(mailbox.reserved_entries);
+    let bytes = mailbox.bytes.saturating_sub(mailbox.reserved_bytes);
+    if entries >= config.mailbox_entries || bytes.saturating_add(size) > config.mailbox_bytes {
+        Err(Refusal::MailboxFull)
+    } else if relay != Relay::Roomy {
+        Err(Refusal::RelayFull)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a table may hold `count` grants.
+pub(crate) fn grants(count: usize) -> Result<u32, Refusal> {
+    u32::try_from(count).ok().filter(|_| count <= MAX_GRANTS).ok_or(Refusal::TooManyGrants)
+}
+
+/// Number of the 30 days that allowances are counted in now.
+pub(crate) fn period(now: Timestamp) -> u32 {
+    now.round_up().0 / PERIOD_HOURS
+}
+
+/// What an admission of a kind may use in 30 days: bytes, mailboxes, single-use admissions.
+pub(crate) fn allowance(kind: AdmissionKind, config: &StoreConfig) -> (u64, u64, u32) {
+    match kind {
+        AdmissionKind::Shared => (config.shared_bytes, config.shared_mailboxes, 0),
+        AdmissionKind::SingleUse => (0, 0, 0),
+        AdmissionKind::Enrolled => (config.admission_bytes, config.admission_mailboxes, config.sponsored),
+    }
+}
+
+/// The admission as it stands in the 30 days of `now`: older sums are forgotten.
+pub(crate) fn current(admission: &mut Admission, now: Timestamp) {
+    let period = period(now);
+    if admission.period != period {
+        admission.period = period;
+        admission.bytes = 0;
+        admission.mailboxes = 0;
+        admission.sponsored = 0;
+    }
+}
+
+/// What is taken from an admission.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Spending {
+    Bytes(u64),
+    Mailbox,
+    Sponsorship,
+}
+
+/// Takes it from the admission and prolongs an enrolled one, or refuses and changes nothing that counts.
+pub(crate) fn spend(
+    admission: &mut Admission,
+    spending: Spending,
+    now: Timestamp,
+    config: &StoreConfig,
+) -> Result<(), Refusal> {
+    current(admission, now);
+    let (bytes, mailboxes, sponsored) = allowance(admission.kind, config);
+    match spending {
+        Spending::Bytes(more) => {
+            let sum = admission.bytes.saturating_add(more);
+            admission.bytes = if sum <= bytes { sum } else { return Err(Refusal::AllowanceSpent) };
+        }
+        Spending::Mailbox if admission.mailboxes < mailboxes => admission.mailboxes += 1,
+        Spending::Sponsorship if admission.sponsored < sponsored => admission.sponsored += 1,
+        Spending::Mailbox | Spending::Sponsorship => return Err(Refusal::AllowanceSpent),
+    }
+    match admission.kind {
+        AdmissionKind::Enrolled => admission.expires = admission.expires.max(enrolled_until(now, config)),
+        AdmissionKind::Shared | AdmissionKind::SingleUse => {}
+    }
+    Ok(())
+}
+
+/// End of an enrolled admission used now: counted from the end of the 30 days, so that it tells no time of use.
+pub(crate) fn enrolled_until(now: Timestamp, config: &StoreConfig) -> Hour {
+    Hour(period(now).saturating_add(1).saturating_mul(PERIOD_HOURS)).plus(config.admission_hours)
+}
