@@ -1,6 +1,9 @@
 //! Relevo's client: vault, conversations, sync engine and the command line.
 
 pub mod cli;
+pub mod document;
+#[cfg(test)]
+mod fixture;
 pub mod i18n;
 pub mod link;
 pub mod sync;

@@ -6,7 +6,7 @@ use relevo_protocol::secret::Secret;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    connection,
+    connection, documents,
     fault::{Part, VaultFault},
     followed, mls_storage, outbox, relays, settings,
 };
@@ -15,7 +15,8 @@ use super::{
 const VERSION: i64 = 1;
 
 /// Every noun's tables, in the order their references need.
-const TABLES: &[&str] = &[settings::TABLES, mls_storage::TABLES, relays::TABLES, followed::TABLES, outbox::TABLES];
+const TABLES: &[&str] =
+    &[settings::TABLES, mls_storage::TABLES, relays::TABLES, followed::TABLES, outbox::TABLES, documents::TABLES];
 
 /// Makes a whole database at `path` and has it on disk, in one file.
 pub(super) fn create(path: &Path, key: &Secret<32>) -> Result<(), VaultFault> {

@@ -1,0 +1,63 @@
+//! Chunks that have arrived, as they lay on the relay: ciphertext under numbers that mean nothing outside the vault.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use relevo_protocol::limits::MAX_BLOB;
+use relevo_protocol::wire::BlobId;
+
+use super::DocumentNumber;
+
+/// Folder inside the vault's.
+const FOLDER: &str = "parts";
+
+/// The chunks of all documents, beside the vault's database.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    folder: PathBuf,
+}
+
+impl Parts {
+    /// The parts of the vault in `directory`.
+    #[must_use]
+    pub fn of(directory: &Path) -> Self {
+        Self { folder: directory.join(FOLDER) }
+    }
+
+    /// Keeps a chunk. It appears whole or not at all; whether it survived is asked again when it is read.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, document: DocumentNumber, place: u32, blob: &[u8]) -> io::Result<()> {
+        let folder = self.folder.join(document.0.to_string());
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let draft = folder.join(format!("{place}.new"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(blob)?;
+        fs::rename(draft, folder.join(place.to_string()))
+    }
+
+    /// The chunk, if it is here whole.
+    ///
+    /// # Errors
+    /// The file system's, but for a file that is not there.
+    pub fn read(&self, document: DocumentNumber, place: u32, id: &BlobId) -> io::Result<Option<Vec<u8>>> {
+        let path = self.folder.join(document.0.to_string()).join(place.to_string());
+        let file = match fs::File::open(path) {
+            Ok(file) => file,
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let mut blob = Vec::new();
+        file.take(MAX_BLOB + 1).read_to_end(&mut blob)?;
+        Ok((BlobId::of(&blob) == *id).then_some(blob))
+    }
+
+    /// Whether a chunk lies here. Whether it is whole, reading tells.
+    #[must_use]
+    pub fn has(&self, document: DocumentNumber, place: u32) -> bool {
+        self.folder.join(document.0.to_string()).join(place.to_string()).is_file()
+    }
+}
