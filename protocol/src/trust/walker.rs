@@ -108,7 +108,8 @@ impl<'b> Walker<'b> {
             4 => argument > u64::from(u16::MAX),
             _ => argument > u64::from(u32::MAX),
         };
-        if !shortest {
+        // A float's bytes are no number; it is refused as such by who asked for an item.
+        if !shortest && first >> 5 != 7 {
             return Err(ObjectFault::NotShortest);
         }
         self.rest = rest;
