@@ -26,7 +26,7 @@ use relevo_protocol::wire::RelayAddress;
 pub use blob::{BlobFault, BlobPart};
 pub use fault::{LinkFault, RequestFault};
 pub use greeting::{AdmissionKind, Admitted};
-pub use session::{Arrival, Connected, Incoming, Session, Ticket};
+pub use session::{Arrival, Connected, Incoming, Room, Session, Ticket};
 
 /// From the first packet to the answered admission. Twice what a relay allows for handshake and Hello (5 s), and time
 /// for a name look-up and lost packets at 600 ms.
@@ -78,6 +78,11 @@ impl Link {
     /// Dropping the future drops the connection.
     pub async fn connect(&self, address: &RelayAddress) -> Result<Connected, LinkFault> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.greet(address)).await.unwrap_or(Err(LinkFault::Unreachable))
+    }
+
+    /// Waits until every closed connection has told its relay.
+    pub async fn close(&self) {
+        self.endpoint.wait_idle().await;
     }
 
     async fn greet(&self, address: &RelayAddress) -> Result<Connected, LinkFault> {

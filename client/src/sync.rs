@@ -6,6 +6,18 @@
 //! relay -> link -> engine -> Logic (in the one transaction that moves the cursor or ends the dispatch)
 //! ```
 
+mod arrival;
+mod backoff;
+mod engine;
+mod lane;
+mod network;
+mod peer;
+mod reader;
+mod reading;
+mod runner;
+mod sending;
+mod status;
+
 use minicbor::{Decode, Encode};
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
@@ -14,6 +26,10 @@ use relevo_protocol::wire::{
 };
 
 use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
+
+pub use engine::{Attempt, Effect, Engine, Input, Now};
+pub use runner::{Runner, Stopped};
+pub use status::{RelayStatus, SessionStatus, Status};
 
 /// Which part of the client a dispatch or a followed mailbox belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -251,6 +267,14 @@ pub fn head_at(
     sequence: Sequence,
 ) -> Result<Option<Head>, VaultFault> {
     followed::head_at(tx, mailbox, incarnation, sequence)
+}
+
+/// Followed mailboxes whose lease, as the relay last said, ends before an hour.
+///
+/// # Errors
+/// [`VaultFault`].
+pub fn leases_ending(tx: &Transaction<'_>, before: Hour) -> Result<Vec<Followed>, VaultFault> {
+    followed::leases_ending(tx, before)
 }
 
 /// Remembers how to reach a relay. A known relay takes the new host, port and path; an admission of our own stays.

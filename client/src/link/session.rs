@@ -51,7 +51,21 @@ pub enum Incoming {
 pub struct Arrival {
     /// What came.
     pub incoming: Incoming,
-    _room: Option<OwnedSemaphorePermit>,
+    room: Room,
+}
+
+/// Room that an arrival takes in memory until this is dropped.
+#[derive(Debug)]
+pub struct Room {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Arrival {
+    /// What came, and the room it takes.
+    #[must_use]
+    pub fn into_parts(self) -> (Incoming, Room) {
+        (self.incoming, self.room)
+    }
 }
 
 /// A session just opened.
@@ -247,13 +261,13 @@ impl Reader {
         self.answered.close();
         // Dropping the senders tells the callers that their requests are lost.
         lock(&self.unanswered).clear();
-        let _gone = self.deliver.send(Arrival { incoming: Incoming::Over(fault), _room: None }).await;
+        let _gone = self.deliver.send(Arrival { incoming: Incoming::Over(fault), room: Room { _permit: None } }).await;
     }
 
     async fn deliver_event(&self, event: Event, size: usize) {
         let kib = u32::try_from(size / 1024).unwrap_or(ROOM_KIB).saturating_add(1).min(ROOM_KIB);
         let room = Arc::clone(&self.kib).acquire_many_owned(kib).await.ok();
-        let _gone = self.deliver.send(Arrival { incoming: Incoming::Event(event), _room: room }).await;
+        let _gone = self.deliver.send(Arrival { incoming: Incoming::Event(event), room: Room { _permit: room } }).await;
     }
 }
 
@@ -263,7 +277,7 @@ async fn answer(to: ReplyTo, outcome: Outcome, deliver: &mpsc::Sender<Arrival>) 
         ReplyTo::Caller(caller) => drop(caller.send(outcome)),
         ReplyTo::Ticket(ticket) => {
             let incoming = Incoming::Answered { ticket, outcome };
-            let _gone = deliver.send(Arrival { incoming, _room: None }).await;
+            let _gone = deliver.send(Arrival { incoming, room: Room { _permit: None } }).await;
         }
     }
 }

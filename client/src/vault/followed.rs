@@ -1,7 +1,7 @@
 //! Mailboxes that this device reads: cursor, head of the chain, and what was read as long as the relay holds it.
 
 use relevo_protocol::secret::Secret;
-use relevo_protocol::time::Hour;
+use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{Capability, Cursor, Fingerprint, Head, Incarnation, MailboxId, Sequence};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -32,7 +32,7 @@ pub(super) const TABLES: &str = "
         head        BLOB NOT NULL,
         digest      BLOB NOT NULL,
         expires     INTEGER NOT NULL,
-        PRIMARY KEY (mailbox, incarnation, sequence)
+        PRIMARY KEY (mailbox, incarnation, sequence, digest)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX read_digest ON read_entries (digest, mailbox);
     CREATE TABLE promised_heads (
@@ -202,9 +202,9 @@ pub(crate) fn head_at(
         .optional()?)
 }
 
-/// Forgets entries that the relay has dropped by `now`.
-pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Hour) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("DELETE FROM read_entries WHERE expires < ?")?.execute([now.0])?;
+/// Forgets entries that the relay dropped before the hour of `now`.
+pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM read_entries WHERE expires < ?")?.execute([sql(now.0 / 3600)])?;
     Ok(())
 }
 

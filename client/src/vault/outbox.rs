@@ -37,6 +37,8 @@ pub(crate) struct Dispatch {
     pub(crate) relay: Fingerprint,
     pub(crate) mailbox: Option<MailboxId>,
     pub(crate) kind: DispatchKind,
+    /// Bytes of the call.
+    pub(crate) size: usize,
 }
 
 pub(crate) fn add(
@@ -55,14 +57,16 @@ pub(crate) fn add(
 
 /// Rows newer than `after`, oldest first.
 pub(crate) fn newer(tx: &Transaction<'_>, after: DispatchId) -> Result<Vec<Dispatch>, VaultFault> {
-    let mut statement =
-        tx.sql().prepare_cached("SELECT id, relay, mailbox, kind FROM outbox WHERE id > ? ORDER BY id")?;
+    let mut statement = tx
+        .sql()
+        .prepare_cached("SELECT id, relay, mailbox, kind, length(call) FROM outbox WHERE id > ? ORDER BY id")?;
     let rows = statement.query_map([after.0], |row| {
         Ok(Dispatch {
             id: DispatchId(row.get(0)?),
             relay: Fingerprint(row.get(1)?),
             mailbox: <[u8; 16]>::try_from(row.get::<_, Vec<u8>>(2)?).ok().map(MailboxId),
             kind: DispatchKind::from_code(row.get(3)?),
+            size: row.get::<_, u32>(4).map(|size| usize::try_from(size).unwrap_or(usize::MAX))?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -1,0 +1,154 @@
+//! One followed mailbox in memory: whether the relay pushes it, and how far it has come. The cursor itself is a row.
+
+use std::time::Duration;
+
+use relevo_protocol::wire::{Refusal, Sequence, SubscriptionId};
+
+use super::backoff::{Backoff, Jitter};
+
+/// Entries that a relay may push before more credit is given. The link bounds the bytes.
+pub(super) const CREDIT: u32 = 512;
+
+/// Credit goes back in one request for so many.
+const CREDIT_BATCH: u32 = CREDIT / 2;
+
+/// A mailbox that the relay refuses for good is asked for again so often within one session.
+const HOPELESS: Duration = Duration::from_secs(3600);
+
+/// Why a mailbox is not read for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pause {
+    /// The relay puts it off.
+    PutOff(Refusal),
+    /// The relay refuses; time alone will not help.
+    Hopeless,
+    /// The relay left something out, or answered for another life of the mailbox; it is asked again.
+    AskAgain,
+    /// A rule could not take what came.
+    Stalled,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Idle,
+    Asked,
+    Live { id: SubscriptionId, taken: u32 },
+    Paused { until: Duration, why: Pause },
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    state: State,
+    after: Sequence,
+    /// Last entry that the relay is known to hold.
+    target: Sequence,
+    backoff: Backoff,
+}
+
+impl Reader {
+    pub(super) fn new(after: Sequence) -> Self {
+        Self { state: State::Idle, after, target: after, backoff: Backoff::REFUSED }
+    }
+
+    pub(super) fn gone() -> Self {
+        Self { state: State::Gone, ..Self::new(Sequence::START) }
+    }
+
+    /// Whether it is to be subscribed now.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        match self.state {
+            State::Idle => true,
+            State::Paused { until, why: _ } => until <= now,
+            State::Asked | State::Live { .. } | State::Gone => false,
+        }
+    }
+
+    pub(super) fn asked(&mut self) {
+        self.state = State::Asked;
+    }
+
+    pub(super) fn live(&mut self, id: SubscriptionId, after: Sequence, target: Sequence) {
+        self.state = State::Live { id, taken: 0 };
+        self.after = after;
+        self.target = self.target.max(target);
+    }
+
+    /// One more entry is done with; gives the credit to hand back, when it is worth a request.
+    pub(super) fn took(&mut self, upto: Sequence) -> Option<(SubscriptionId, u32)> {
+        self.after = upto;
+        self.backoff.reset();
+        let State::Live { id, taken } = &mut self.state else { return None };
+        *taken = taken.saturating_add(1);
+        if *taken < CREDIT_BATCH {
+            return None;
+        }
+        Some((*id, std::mem::take(taken)))
+    }
+
+    /// The relay has answered for an entry here.
+    pub(super) fn promised(&mut self, sequence: Sequence) {
+        self.target = self.target.max(sequence);
+    }
+
+    pub(super) fn pause(&mut self, why: Pause, now: Duration, jitter: &mut Jitter) {
+        let delay = match why {
+            Pause::Hopeless => HOPELESS,
+            Pause::PutOff(_) | Pause::AskAgain | Pause::Stalled => self.backoff.next(jitter),
+        };
+        self.state = State::Paused { until: now + delay, why };
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Gone;
+    }
+
+    /// The session is over.
+    pub(super) fn lost(&mut self) {
+        match self.state {
+            State::Asked | State::Live { .. } | State::Paused { .. } => self.state = State::Idle,
+            State::Idle | State::Gone => {}
+        }
+    }
+
+    pub(super) fn retry_now(&mut self) {
+        if let State::Paused { .. } = self.state {
+            self.state = State::Idle;
+        }
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        match self.state {
+            State::Paused { until, why: _ } => Some(until),
+            State::Idle | State::Asked | State::Live { .. } | State::Gone => None,
+        }
+    }
+
+    pub(super) fn subscription(&self) -> Option<SubscriptionId> {
+        match self.state {
+            State::Live { id, taken: _ } => Some(id),
+            State::Idle | State::Asked | State::Paused { .. } | State::Gone => None,
+        }
+    }
+
+    pub(super) fn put_off(&self) -> Option<Refusal> {
+        match self.state {
+            State::Paused { why: Pause::PutOff(refusal), until: _ } => Some(refusal),
+            State::Paused { .. } | State::Idle | State::Asked | State::Live { .. } | State::Gone => None,
+        }
+    }
+
+    /// Whether a session is needed for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        !matches!(self.state, State::Gone)
+    }
+
+    /// Whether everything that the relay is known to hold, and gives, is read.
+    pub(super) fn is_caught_up(&self) -> bool {
+        match self.state {
+            State::Live { .. } => self.after >= self.target,
+            State::Paused { why: Pause::Hopeless, until: _ } | State::Gone => true,
+            State::Paused { .. } | State::Idle | State::Asked => false,
+        }
+    }
+}

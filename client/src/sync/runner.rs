@@ -1,0 +1,322 @@
+//! The account's thread: it owns the vault, the rules and the engine, and is the only one that touches them. tokio's
+//! tasks own the sockets and send their news here.
+
+use std::collections::VecDeque;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::wire::Fingerprint;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Logic;
+use super::engine::{Engine, Input, Now};
+use super::network::{BATCH, Desk, Network, News};
+use super::status::{SessionStatus, Status};
+use crate::link::{Arrival, LinkFault, Session};
+use crate::vault::Vault;
+
+/// Messages not yet taken up. Each is work of a person or a batch of a session.
+const MESSAGES: usize = 64;
+
+/// After the vault failed outside any rule, such as on a full disk.
+const VAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the relays are given to hear that we leave.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The account's thread has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the account is closed")]
+pub struct Stopped;
+
+type Work<L> = Box<dyn FnOnce(&mut Vault, &mut L, Now) + Send>;
+
+enum Message<L> {
+    Work(Work<L>),
+    News(News),
+    Wait(Waiter),
+    Status(oneshot::Sender<Status>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// Somebody who waits for the network.
+struct Waiter {
+    until: Instant,
+    goal: Goal,
+    /// Failures of each relay when the waiting began.
+    begun: Status,
+}
+
+enum Goal {
+    Settled(oneshot::Sender<Status>),
+    Session(Fingerprint, oneshot::Sender<Result<Session, Status>>),
+}
+
+/// A handle on the account's thread. The thread ends when it is told to, or when the last handle is dropped.
+pub struct Runner<L>(mpsc::Sender<Message<L>>);
+
+impl<L> Clone for Runner<L> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<L> std::fmt::Debug for Runner<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Runner")
+    }
+}
+
+impl<L: Logic + Send + 'static> Runner<L> {
+    /// Starts the thread. Must be called inside a tokio runtime, which carries the sockets.
+    ///
+    /// # Errors
+    /// [`LinkFault::System`] when the machine gives no socket or no thread.
+    pub fn start(vault: Vault, logic: L) -> Result<Self, LinkFault> {
+        let runtime = tokio::runtime::Handle::current();
+        let (to, messages) = mpsc::channel(MESSAGES);
+        let network = Network::new(runtime.clone(), WeakDesk(to.downgrade()))?;
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
+        let desk = Account {
+            vault,
+            logic,
+            engine: Engine::new(u64::from_le_bytes(seed)),
+            network,
+            messages,
+            set_aside: VecDeque::new(),
+            waiters: Vec::new(),
+            begun: Instant::now(),
+            vault_failed: None,
+        };
+        thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&runtime))?;
+        Ok(Self(to))
+    }
+
+    /// Runs `work` on the thread; what it put into the outbox or followed is taken up at once. It is run to its end
+    /// even if the caller goes away.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Vault, &mut L, Now) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (reply, done) = oneshot::channel();
+        let work: Work<L> = Box::new(move |vault, logic, now| drop(reply.send(work(vault, logic, now))));
+        self.0.send(Message::Work(work)).await.map_err(|_| Stopped)?;
+        done.await.map_err(|_| Stopped)
+    }
+
+    /// Waits until the outbox is empty and everything followed is read, own entries included; at most for `within`,
+    /// and not for relays that have failed in the meantime. What is not settled then, and why, is in the answer.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn settle(&self, within: Duration) -> Result<Status, Stopped> {
+        let (reply, done) = oneshot::channel();
+        self.wait(within, Goal::Settled(reply)).await?;
+        done.await.map_err(|_| Stopped)
+    }
+
+    /// A session with a relay, for blobs; opened if there is none. Waits as [`Runner::settle`] does.
+    ///
+    /// # Errors
+    /// [`Stopped`]; inside, the status that tells why there is no session.
+    pub async fn session(&self, relay: Fingerprint, within: Duration) -> Result<Result<Session, Status>, Stopped> {
+        let (reply, done) = oneshot::channel();
+        self.wait(within, Goal::Session(relay, reply)).await?;
+        done.await.map_err(|_| Stopped)
+    }
+
+    /// How things stand with each relay.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn status(&self) -> Result<Status, Stopped> {
+        let (reply, done) = oneshot::channel();
+        self.0.send(Message::Status(reply)).await.map_err(|_| Stopped)?;
+        done.await.map_err(|_| Stopped)
+    }
+
+    /// Ends the sessions and closes the vault. What is in the outbox stays there.
+    pub async fn stop(self) {
+        let (reply, done) = oneshot::channel();
+        if self.0.send(Message::Stop(reply)).await.is_ok() {
+            let _closed = done.await;
+        }
+    }
+
+    async fn wait(&self, within: Duration, goal: Goal) -> Result<(), Stopped> {
+        let begun = Status { relays: Vec::new() };
+        let waiter = Waiter { until: Instant::now() + within, goal, begun };
+        self.0.send(Message::Wait(waiter)).await.map_err(|_| Stopped)
+    }
+}
+
+struct WeakDesk<L>(mpsc::WeakSender<Message<L>>);
+
+impl<L> Clone for WeakDesk<L> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<L: Send + 'static> Desk for WeakDesk<L> {
+    async fn tell(&self, news: News) -> Result<(), mpsc::error::SendError<()>> {
+        let Some(desk) = self.0.upgrade() else { return Err(mpsc::error::SendError(())) };
+        desk.send(Message::News(news)).await.map_err(|_| mpsc::error::SendError(()))
+    }
+}
+
+/// What the thread owns.
+struct Account<L> {
+    vault: Vault,
+    logic: L,
+    engine: Engine,
+    network: Network<WeakDesk<L>>,
+    messages: mpsc::Receiver<Message<L>>,
+    /// Taken from the channel while batching, not yet looked at.
+    set_aside: VecDeque<Message<L>>,
+    waiters: Vec<Waiter>,
+    begun: Instant,
+    vault_failed: Option<Instant>,
+}
+
+impl<L: Logic + Send + 'static> Account<L> {
+    fn run(mut self, runtime: &tokio::runtime::Handle) {
+        self.step(Input::Started);
+        let reply = loop {
+            let wake = self.wake_at();
+            let message = match self.set_aside.pop_front() {
+                Some(message) => Ok(Some(message)),
+                None => runtime.block_on(async { tokio::time::timeout_at(wake.into(), self.messages.recv()).await }),
+            };
+            match message {
+                Ok(Some(Message::Work(work))) => {
+                    let now = self.now();
+                    work(&mut self.vault, &mut self.logic, now);
+                    self.step(Input::Changed);
+                }
+                Ok(Some(Message::News(news))) => self.hear(news),
+                Ok(Some(Message::Wait(waiter))) => self.wait(waiter),
+                Ok(Some(Message::Status(reply))) => drop(reply.send(self.engine.status())),
+                Ok(Some(Message::Stop(reply))) => break Some(reply),
+                Ok(None) => break None,
+                Err(_elapsed) => self.step(Input::Tick),
+            }
+            self.answer_waiters();
+        };
+        let Self { vault, network, .. } = self;
+        // Closed before anybody is told, so that another process may open it then.
+        drop(vault);
+        runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, network.close()).await) });
+        if let Some(reply) = reply {
+            let _gone = reply.send(());
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Connected { relay, attempt, session, welcome, admitted } => {
+                self.network.remember(relay, attempt, session);
+                self.step(Input::Connected { relay, attempt, welcome, admitted });
+            }
+            News::Failed { relay, attempt, why } => self.step(Input::Disconnected { relay, attempt, why }),
+            News::Arrived { relay, attempt, mut arrivals } => {
+                // What came meanwhile from the same session shares the transaction.
+                while arrivals.len() < BATCH {
+                    match self.messages.try_recv() {
+                        Ok(Message::News(News::Arrived { relay: r, attempt: a, arrivals: more }))
+                            if (r, a) == (relay, attempt) =>
+                        {
+                            arrivals.extend(more);
+                        }
+                        Ok(other) => {
+                            self.set_aside.push_back(other);
+                            break;
+                        }
+                        Err(_empty) => break,
+                    }
+                }
+                let over = arrivals.iter().any(|arrival| matches!(arrival.incoming, crate::link::Incoming::Over(_)));
+                // The room they took is given back when the step is done.
+                let (incoming, room): (Vec<_>, Vec<_>) = arrivals.into_iter().map(Arrival::into_parts).unzip();
+                self.step(Input::Arrived { relay, attempt, incoming });
+                drop(room);
+                if over {
+                    self.network.forget(&relay, attempt);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = self.now();
+        match self.engine.step(input, &mut self.vault, &mut self.logic, now) {
+            Ok(effects) => {
+                self.vault_failed = None;
+                self.network.perform(effects);
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "the vault failed");
+                self.vault_failed = Some(Instant::now());
+            }
+        }
+    }
+
+    fn wait(&mut self, mut waiter: Waiter) {
+        waiter.begun = self.engine.status();
+        if let Goal::Session(relay, _) = &waiter.goal {
+            let relay = *relay;
+            self.step(Input::Wanted { relay });
+        }
+        self.waiters.push(waiter);
+        // Somebody is there: no reason to sit a pause out.
+        self.step(Input::RetryNow);
+    }
+
+    fn answer_waiters(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let status = self.engine.status();
+        let now = Instant::now();
+        for waiter in std::mem::take(&mut self.waiters) {
+            let late = waiter.until <= now;
+            match waiter.goal {
+                Goal::Settled(reply) if late || waiter.begun.has_no_hope(&status, None) || status.is_settled() => {
+                    let _gone = reply.send(status.clone());
+                }
+                Goal::Session(relay, reply) => {
+                    if let Some(session) = self.network.session(&relay).filter(|_| is_open(&status, &relay)) {
+                        let _gone = reply.send(Ok(session.clone()));
+                    } else if late || waiter.begun.has_no_hope(&status, Some(relay)) {
+                        let _gone = reply.send(Err(status.clone()));
+                    } else {
+                        self.waiters.push(Waiter { goal: Goal::Session(relay, reply), ..waiter });
+                    }
+                }
+                Goal::Settled(reply) => self.waiters.push(Waiter { goal: Goal::Settled(reply), ..waiter }),
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let engine = match self.vault_failed {
+            Some(failed) => failed + VAULT_PAUSE,
+            None => self.begun + self.engine.wake_at(),
+        };
+        self.waiters.iter().map(|waiter| waiter.until).chain([engine]).min().unwrap_or(engine)
+    }
+
+    fn now(&self) -> Now {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { wall: Timestamp(since.as_secs()), elapsed: self.begun.elapsed() }
+    }
+}
+
+fn is_open(status: &Status, relay: &Fingerprint) -> bool {
+    status.relays.iter().any(|row| row.relay == *relay && row.session == SessionStatus::Open)
+}
