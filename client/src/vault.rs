@@ -4,6 +4,7 @@
 //! [`Vault::transaction`]: MLS state, history, cursors and outbox change together or not at all (DESIGN 7, 10).
 
 mod connection;
+mod cost;
 pub(crate) mod documents;
 mod fault;
 pub(crate) mod followed;
@@ -27,11 +28,11 @@ use relevo_protocol::secret::Secret;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use self::{
+    cost::Cost,
     fault::{Part, VaultFault},
     mls_provider::{Crypto, MlsProvider},
     mls_storage::MlsStorage,
     passphrase::Passphrase,
-    slots::Cost,
 };
 use self::{lock::Lock, slots::Slots};
 
@@ -69,6 +70,10 @@ impl Vault {
         }
         prepare_directory(directory)?;
         let lock = Lock::take(&directory.join(LOCK))?;
+        // Asked again under the lock: another process may have finished a creation since.
+        if database.try_exists()? {
+            return Err(VaultFault::Exists);
+        }
         for leftover in LEFTOVERS {
             remove_if_there(&directory.join(leftover))?;
         }
@@ -199,6 +204,9 @@ fn forbid_core_dumps() -> Result<(), VaultFault> {
 fn prepare_directory(directory: &Path) -> Result<(), VaultFault> {
     if !directory.try_exists()? {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::File::open(parent)?.sync_all()?;
+        }
     }
     for file in fs::read_dir(directory)? {
         let name = file?.file_name();

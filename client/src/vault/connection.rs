@@ -37,12 +37,14 @@ pub(super) fn open(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFau
 }
 
 /// Durable, alone, and leaving nothing behind: neither deleted rows in pages nor temporary files on disk.
+///
+/// Exclusive locking comes before anything that reads the file: set later, SQLite has made its shared-memory file.
 fn tune(connection: &Connection) -> Result<(), VaultFault> {
     connection.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL;
+        "PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA auto_vacuum = INCREMENTAL;
          PRAGMA temp_store = MEMORY;
          PRAGMA secure_delete = ON;
-         PRAGMA locking_mode = EXCLUSIVE;
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
@@ -72,4 +74,38 @@ pub(super) fn check(connection: &Connection) -> Result<(), VaultFault> {
         return Err(VaultFault::Damaged { what: Part::Database });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const TEXT: &str = "the plant at the border will be closed";
+
+    /// SQLCipher without a key is plain SQLite, so the file shows what an owner of the key would see.
+    #[test]
+    fn deleted_text_is_gone_from_the_pages_and_the_log_after_a_purge() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let database = directory.path().join("plain.db");
+        let connection = Connection::open(&database).unwrap();
+        tune(&connection).unwrap();
+        connection.execute_batch("CREATE TABLE note (text TEXT)").unwrap();
+        for _ in 0..500 {
+            connection.execute("INSERT INTO note VALUES (?1)", [TEXT]).unwrap();
+        }
+        purge(&connection).unwrap();
+        let log = directory.path().join("plain.db-wal");
+        let holds = |file| fs::read(file).unwrap().windows(TEXT.len()).any(|bytes| bytes == TEXT.as_bytes());
+        let size = fs::metadata(&database).unwrap().len();
+        assert!(holds(&database));
+
+        connection.execute("DELETE FROM note", []).unwrap();
+        assert!(holds(&database), "a deletion alone leaves the text in the database until the log is moved");
+        purge(&connection).unwrap();
+        assert!(!holds(&database) && !holds(&log));
+        assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+        assert!(fs::metadata(&database).unwrap().len() < size, "freed pages are given back");
+    }
 }

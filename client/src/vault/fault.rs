@@ -5,7 +5,7 @@ use std::{fmt, io};
 use rusqlite::ErrorCode;
 
 /// Why a vault operation failed. Holds no path, no text and no value of the vault.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultFault {
     /// There is no vault in this directory.
     #[error("there is no vault here")]
@@ -72,6 +72,7 @@ impl fmt::Display for Part {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums; whatever isn't named here is a bug of ours")]
 impl From<rusqlite::Error> for VaultFault {
     fn from(error: rusqlite::Error) -> Self {
         let Some(failure) = error.sqlite_error() else {
@@ -98,10 +99,9 @@ impl From<rusqlite::Error> for VaultFault {
 
 impl From<io::Error> for VaultFault {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            kind => Self::System(kind),
-        }
+        let kind = error.kind();
+        let full = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if full { Self::Full } else { Self::System(kind) }
     }
 }
 

@@ -16,7 +16,6 @@ use std::{
     path::Path,
 };
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
@@ -24,9 +23,10 @@ use chacha20poly1305::{
 use hkdf::Hkdf;
 use relevo_protocol::secret::Secret;
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
+    cost::Cost,
     fault::{Part, VaultFault},
     passphrase::Passphrase,
 };
@@ -50,42 +50,6 @@ const DAMAGED: VaultFault = VaultFault::Damaged { what: Part::Slots };
 
 /// What a slot's key does. Values not listed belong to later versions (duress, a second passphrase).
 const ROLE_OPEN: u8 = 1;
-
-/// What one guess at the passphrase costs: Argon2id's parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cost {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-}
-
-impl Cost {
-    /// 64 MiB, 3 passes, 1 lane: 160 ms measured on a slow core (RFC 9106's second choice, on one lane).
-    pub const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
-    /// Guessable at once: for tests, which open hundreds of vaults.
-    pub const FOR_TESTS: Self = Self { memory_kib: 64, passes: 1, lanes: 1 };
-
-    /// Bounds what a damaged or planted file can ask of this machine: 64 KiB to 1 GiB, 1 to 16 passes, 1 to 4 lanes.
-    fn parse(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, VaultFault> {
-        let sane = (64..=1024 * 1024).contains(&memory_kib) && (1..=16).contains(&passes) && (1..=4).contains(&lanes);
-        sane.then_some(Self { memory_kib, passes, lanes }).ok_or(DAMAGED)
-    }
-
-    fn root(self, passphrase: &Passphrase, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultFault> {
-        let mut root = Zeroizing::new([0; 32]);
-        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).map_err(|_| DAMAGED)?;
-        let mut memory = Vec::new();
-        memory
-            .try_reserve_exact(params.block_count())
-            .map_err(|_| VaultFault::System(std::io::ErrorKind::OutOfMemory))?;
-        memory.resize(params.block_count(), Block::new());
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let done = argon2.hash_password_into_with_memory(passphrase.bytes(), salt, root.as_mut_slice(), &mut memory);
-        memory.iter_mut().for_each(Zeroize::zeroize);
-        done.map_err(|_| DAMAGED)?;
-        Ok(root)
-    }
-}
 
 /// The file of slots, read or to be written.
 pub(super) struct Slots {
@@ -154,7 +118,7 @@ impl Slots {
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_be_bytes());
-        for number in [self.cost.memory_kib, self.cost.passes, self.cost.lanes] {
+        for number in self.cost.numbers() {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         bytes.extend_from_slice(&self.salt);
@@ -217,4 +181,97 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], VaultFault> {
     let (taken, left) = rest.split_first_chunk().ok_or(DAMAGED)?;
     *rest = left;
     Ok(*taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(text.to_owned())
+    }
+
+    fn sealed() -> Slots {
+        Slots::seal(&passphrase("caf\u{e9} noir"), Cost::FOR_TESTS, &Secret::new([9; 32])).unwrap()
+    }
+
+    /// The file as somebody who knows the format would forge it: any content, right digest.
+    fn forged(mut bytes: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
+        bytes[at] = value;
+        bytes.truncate(bytes.len() - DIGEST);
+        let digest = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&digest);
+        bytes
+    }
+
+    #[test]
+    fn accents_open_however_they_were_composed() {
+        assert_eq!(sealed().open(&passphrase("cafe\u{301} noir")).unwrap(), Secret::new([9; 32]));
+    }
+
+    /// Frozen: vaults made by the first version open for ever.
+    #[test]
+    fn a_file_of_the_first_format_opens() {
+        let hex: String = include_str!("slots_v1.hex").split_whitespace().collect();
+        let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+        let slots = Slots::decode(&bytes).unwrap();
+        assert_eq!(slots.open(&passphrase("caf\u{e9} noir")).unwrap(), Secret::new([9; 32]));
+        assert_eq!(slots.encode(), bytes);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_damage() {
+        let bytes = sealed().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(matches!(Slots::decode(&flipped), Err(DAMAGED)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_damage() {
+        let bytes = sealed().encode();
+        for length in 0..bytes.len() {
+            assert!(matches!(Slots::decode(&bytes[..length]), Err(DAMAGED)), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_forged_file_never_opens_to_another_key() {
+        let bytes = sealed().encode();
+        for at in 14..bytes.len() - DIGEST {
+            let forged = forged(bytes.clone(), at, bytes[at] ^ 0x10);
+            match Slots::decode(&forged).and_then(|slots| slots.open(&passphrase("caf\u{e9} noir"))) {
+                Ok(key) => assert_eq!(key, Secret::new([9; 32]), "byte {at} is in an unused slot"),
+                Err(VaultFault::WrongPassphrase | DAMAGED) => {}
+                Err(other) => panic!("byte {at}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_later_format_is_told_from_damage() {
+        let bytes = sealed().encode();
+        assert!(matches!(Slots::decode(&forged(bytes, 13, 2)), Err(VaultFault::TooNew)));
+    }
+
+    #[test]
+    fn two_files_for_the_same_key_share_nothing_but_their_head() {
+        let (one, other) = (sealed().encode(), sealed().encode());
+        let head = HEADER - SALT;
+        assert_eq!(one[..head], other[..head]);
+        for (one, other) in one[head..].chunks_exact(16).zip(other[head..].chunks_exact(16)) {
+            assert_ne!(one, other);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = Slots::decode(&bytes);
+        }
+    }
 }
