@@ -1,4 +1,25 @@
-//! Relevo's relay: a blind store of sealed entries.
+//! Relevo's relay: a blind store of sealed entries, reached over QUIC.
+//!
+//! [`Relay::start`] runs one in a process; the program `relevo-relay` is a command line around it.
 
+mod blob;
+mod clock;
+mod config;
+mod data;
+mod delivery;
+mod keys;
+mod metrics;
+mod relay;
+mod service;
+mod session;
+mod site;
 pub mod store;
 pub mod sweeper;
+mod transport;
+
+pub use config::{Config, ConfigFault, Limits};
+pub use data::DataFault;
+pub use keys::KeysFault;
+pub use metrics::Snapshot;
+pub use relay::{Relay, Running, StartFault, StopFault};
+pub use transport::ListenFault;

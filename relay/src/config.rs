@@ -1,0 +1,188 @@
+//! What an operator may set. Each default stands beside its field, with its sum where it has one.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::store::StoreConfig;
+
+/// The whole configuration. Unknown fields are refused, so that a misspelt limit is not silently the default.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything lies that must survive: keys, store, blobs.
+    pub data: PathBuf,
+    /// UDP address to listen on. Port 443 is what an ordinary web site has, and what firewalls let through.
+    pub listen: SocketAddr,
+    /// Host name or IP address under which clients reach the relay; what the relay's address carries.
+    pub host: Option<String>,
+    /// UDP port under which clients reach the relay, where a router translates it.
+    pub port: Option<u16>,
+    /// What the front allows.
+    pub limits: Limits,
+    /// What the store keeps.
+    pub store: StoreConfig,
+}
+
+/// Bounds of the front.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at once. 8,192 x 48 KiB idle = 384 MiB; lower it on a machine with less.
+    pub connections: usize,
+    /// Requests of one session that may be unanswered. 1,024 x 0.5 KiB of bookkeeping = 512 KiB.
+    pub requests: u32,
+    /// Bytes of one session's unanswered requests. At least the largest frame, 516 KiB; four of them are 2 MiB.
+    pub request_bytes: usize,
+    /// Blob streams of one connection at once. 8 x 64 KiB in flight.
+    pub blobs: u32,
+    /// Blob streams at once in all. 128 x 256 KiB = 32 MiB.
+    pub all_blobs: usize,
+    /// Seconds that a stopping relay gives to what is under way.
+    pub drain_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("relevo-relay-data"),
+            listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 443),
+            host: None,
+            port: None,
+            limits: Limits::default(),
+            store: StoreConfig::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            requests: 1024,
+            request_bytes: 2 << 20,
+            blobs: 8,
+            all_blobs: 128,
+            drain_seconds: 10,
+        }
+    }
+}
+
+impl Limits {
+    /// Time that a stopping relay gives to what is under way.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
+
+/// Why a configuration is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFault {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or names what there is not.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of bounds.
+    #[error("{field} must be {must}")]
+    Value {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        must: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`ConfigFault`].
+    pub fn load(path: &Path) -> Result<Self, ConfigFault> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigFault::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| ConfigFault::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// The host that the relay's address carries: the configured one, else the address that it listens on, else this
+    /// machine itself, which is right for a trial and for nothing else.
+    #[must_use]
+    pub fn advertised_host(&self) -> String {
+        match &self.host {
+            Some(host) => host.clone(),
+            None if self.listen.ip().is_unspecified() => "localhost".to_owned(),
+            None => self.listen.ip().to_string(),
+        }
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// [`ConfigFault::Value`].
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        let fault = |field, must| Err(ConfigFault::Value { field, must });
+        let largest = relevo_protocol::limits::MAX_FRAME;
+        let Limits { connections, requests, request_bytes, blobs, all_blobs, drain_seconds: _ } =
+            self.limits;
+        if connections == 0 {
+            return fault("limits.connections", "at least 1");
+        }
+        if !(1..=16_384).contains(&requests) {
+            return fault("limits.requests", "between 1 and 16384");
+        }
+        if !(largest..=MOST_BYTES).contains(&request_bytes) {
+            return fault("limits.request_bytes", "between 528384 and 1073741824");
+        }
+        if !(1..=12).contains(&blobs) || all_blobs == 0 || all_blobs > 4096 {
+            return fault("limits.blobs", "between 1 and 12, and limits.all_blobs between 1 and 4096");
+        }
+        Ok(())
+    }
+}
+
+/// Largest bound of a session's unanswered requests.
+const MOST_BYTES: usize = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_bounds() {
+        Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused_by_name() {
+        let fault = toml::from_str::<Config>("[limits]\nconections = 1\n").unwrap_err();
+        assert!(fault.message().contains("conections"));
+    }
+
+    #[test]
+    fn the_sample_parses_and_says_the_defaults() {
+        let sample = include_str!("../../deploy/samples/relay.toml");
+        let config: Config = toml::from_str(sample).unwrap();
+        config.check().unwrap();
+        // Every commented default must be a field that exists: uncommented, the sample still parses.
+        let uncommented: String =
+            sample.lines().map(|line| line.strip_prefix("#= ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+        let all: Config = toml::from_str(&uncommented).unwrap();
+        let default = Config::default();
+        assert_eq!((all.limits, all.store), (default.limits, default.store));
+    }
+}

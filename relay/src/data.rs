@@ -1,0 +1,132 @@
+//! The data directory: made for its owner alone, held by one process.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why the data directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFault {
+    /// Another process has it.
+    #[error("{} is in use by another relay: stop that one first, or give this one a directory of its own", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Others than its owner may look into it.
+    #[error("{} can be read by others: chmod 700 it", path.display())]
+    Open {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It cannot be made, read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// There is no relay in it yet.
+    #[error("{} holds no relay yet: start one with relevo-relay run", path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// A data directory that this process holds until it is dropped.
+#[derive(Debug)]
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Where the last start wrote the host and port that it advertised, for `relevo-relay address`.
+const ENDPOINT: &str = "endpoint";
+
+impl DataDirectory {
+    /// Makes the directory if there is none, and takes it for this process.
+    ///
+    /// # Errors
+    /// [`DataFault`].
+    pub(crate) fn open(path: &Path) -> Result<Self, DataFault> {
+        let fault = |source| DataFault::File { path: path.to_owned(), source };
+        DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(fault)?;
+        if fs::metadata(path).map_err(fault)?.permissions().mode() & 0o077 != 0 {
+            return Err(DataFault::Open { path: path.to_owned() });
+        }
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
+        let lock = opened.map_err(fault)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataFault::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(fault(source)),
+        }
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes down where clients are told to come.
+    ///
+    /// # Errors
+    /// [`DataFault::File`].
+    pub(crate) fn remember_endpoint(&self, host: &str, port: u16) -> Result<(), DataFault> {
+        let path = self.path.join(ENDPOINT);
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        opened
+            .and_then(|mut file| writeln!(file, "{port} {host}"))
+            .map_err(|source| DataFault::File { path, source })
+    }
+}
+
+/// Where the last start of the relay of a data directory told clients to come, as host and port.
+///
+/// # Errors
+/// [`DataFault::Empty`] before the first start.
+pub(crate) fn remembered_endpoint(data: &Path) -> Result<(String, u16), DataFault> {
+    let empty = || DataFault::Empty { path: data.to_owned() };
+    let text = fs::read_to_string(data.join(ENDPOINT)).map_err(|_| empty())?;
+    let (port, host) = text.trim().split_once(' ').ok_or_else(empty)?;
+    Ok((host.to_owned(), port.parse().map_err(|_| empty())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_holds_a_data_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let held = DataDirectory::open(&path).unwrap();
+        assert!(matches!(DataDirectory::open(&path), Err(DataFault::Locked { .. })));
+        drop(held);
+        DataDirectory::open(&path).unwrap();
+    }
+
+    #[test]
+    fn the_directory_is_its_owners_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        DataDirectory::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(DataDirectory::open(&path), Err(DataFault::Open { .. })));
+    }
+
+    #[test]
+    fn the_endpoint_is_remembered() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        assert!(matches!(remembered_endpoint(&path), Err(DataFault::Empty { .. })));
+        DataDirectory::open(&path).unwrap().remember_endpoint("relay.example", 443).unwrap();
+        assert_eq!(remembered_endpoint(&path).unwrap(), ("relay.example".to_owned(), 443));
+    }
+}

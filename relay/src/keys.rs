@@ -1,0 +1,177 @@
+//! The relay's own keys, drawn at the first start: who it proves to be, what names its path, what lets clients in.
+//!
+//! They lie in `keys/` of the data directory, one file each (0600), apart from the store, which holds no secret but
+//! admission keys. The directory appears whole or not at all.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use relevo_protocol::secret::Secret;
+use relevo_protocol::wire::{Admission, PathSecret, RelayIdentity};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysFault {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file has another length than its key.
+    #[error("{} is damaged: restore it from your backup, since clients know the relay by these keys", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    Randomness,
+    /// The certificate could not be made.
+    #[error("the self-signed certificate could not be made")]
+    Certificate,
+}
+
+/// The relay's keys in memory.
+pub(crate) struct Keys {
+    /// Signs welcomes and checkpoints.
+    pub(crate) identity: SigningKey,
+    /// Names the session's path.
+    pub(crate) path: PathSecret,
+    /// The admission that the relay's own address carries.
+    pub(crate) admission: Admission,
+    /// X.509 certificate (DER), self-signed: TLS wants one, clients do not believe it.
+    pub(crate) certificate: Vec<u8>,
+    /// Its key (PKCS #8, DER).
+    pub(crate) certificate_key: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    /// Loads the keys of a data directory.
+    ///
+    /// # Errors
+    /// [`KeysFault`]; in particular [`KeysFault::File`] with `NotFound` before the first start.
+    pub(crate) fn load(data: &Path) -> Result<Self, KeysFault> {
+        let directory = data.join(DIRECTORY);
+        let identity = fixed::<32>(&directory.join(IDENTITY))?;
+        Ok(Self {
+            identity: SigningKey::from_bytes(identity.expose()),
+            path: PathSecret::new(fixed::<16>(&directory.join(PATH))?),
+            admission: Admission::new(fixed::<32>(&directory.join(ADMISSION))?),
+            certificate: read(&directory.join(CERTIFICATE))?.to_vec(),
+            certificate_key: read(&directory.join(CERTIFICATE_KEY))?,
+        })
+    }
+
+    /// Loads the keys, drawing them first if the data directory has none.
+    ///
+    /// # Errors
+    /// [`KeysFault`].
+    pub(crate) fn load_or_draw(data: &Path, host: &str) -> Result<Self, KeysFault> {
+        let directory = data.join(DIRECTORY);
+        if !directory.exists() {
+            draw(data, host)?;
+        }
+        Self::load(data)
+    }
+
+    /// The public identity.
+    pub(crate) fn public(&self) -> RelayIdentity {
+        RelayIdentity(self.identity.verifying_key().to_bytes())
+    }
+}
+
+const DIRECTORY: &str = "keys";
+const IDENTITY: &str = "identity";
+const PATH: &str = "path";
+const ADMISSION: &str = "admission";
+const CERTIFICATE: &str = "certificate.der";
+const CERTIFICATE_KEY: &str = "certificate.key";
+
+/// Writes all keys beside the final directory, then renames it into place.
+fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
+    let directory = data.join("keys.new");
+    let file = |source| KeysFault::File { path: directory.clone(), source };
+    if directory.exists() {
+        fs::remove_dir_all(&directory).map_err(file)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(&directory).map_err(file)?;
+    let secret = || Secret::<32>::random().map_err(|_| KeysFault::Randomness);
+    write(&directory.join(IDENTITY), secret()?.expose())?;
+    write(&directory.join(PATH), Secret::<16>::random().map_err(|_| KeysFault::Randomness)?.expose())?;
+    write(&directory.join(ADMISSION), secret()?.expose())?;
+    let made = rcgen::generate_simple_self_signed([host.to_owned()]).map_err(|_| KeysFault::Certificate)?;
+    write(&directory.join(CERTIFICATE), made.cert.der())?;
+    write(&directory.join(CERTIFICATE_KEY), &Zeroizing::new(made.signing_key.serialize_der()))?;
+    let sync = |path: &Path| fs::File::open(path).and_then(|opened| opened.sync_all());
+    sync(&directory).map_err(file)?;
+    fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), KeysFault> {
+    let mut options = fs::OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut opened| opened.write_all(bytes).and_then(|()| opened.sync_all()))
+        .map_err(|source| KeysFault::File { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysFault> {
+    fs::read(path).map(Zeroizing::new).map_err(|source| KeysFault::File { path: path.to_owned(), source })
+}
+
+fn fixed<const N: usize>(path: &Path) -> Result<Secret<N>, KeysFault> {
+    let bytes = read(path)?;
+    let mut array: [u8; N] =
+        bytes.as_slice().try_into().map_err(|_| KeysFault::Damaged { path: path.to_owned() })?;
+    let secret = Secret::new(array);
+    array.zeroize();
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_second_start_finds_the_keys_of_the_first() {
+        let data = tempfile::tempdir().unwrap();
+        let first = Keys::load_or_draw(data.path(), "localhost").unwrap();
+        let second = Keys::load_or_draw(data.path(), "localhost").unwrap();
+        assert_eq!(first.public(), second.public());
+        assert_eq!(first.path, second.path);
+        assert_eq!(first.admission, second.admission);
+    }
+
+    #[test]
+    fn only_the_operator_may_read_the_keys() {
+        let data = tempfile::tempdir().unwrap();
+        Keys::load_or_draw(data.path(), "localhost").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data.path().join(DIRECTORY)), 0o700);
+        for entry in fs::read_dir(data.path().join(DIRECTORY)).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
+    fn a_damaged_key_is_not_replaced_in_silence() {
+        let data = tempfile::tempdir().unwrap();
+        Keys::load_or_draw(data.path(), "localhost").unwrap();
+        fs::write(data.path().join(DIRECTORY).join(IDENTITY), b"short").unwrap();
+        assert!(matches!(Keys::load_or_draw(data.path(), "localhost"), Err(KeysFault::Damaged { .. })));
+    }
+}

@@ -1,0 +1,194 @@
+//! A whole relay in a process: started, stopped, and told of when its store fails.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use relevo_protocol::wire::{Admission, PathSecret, RelayAddress};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::config::{Config, ConfigFault};
+use crate::data::{DataDirectory, DataFault};
+use crate::delivery::Delivery;
+use crate::keys::{Keys, KeysFault};
+use crate::metrics::{Metrics, Snapshot};
+use crate::service::Service;
+use crate::store::StoreFault;
+use crate::transport::{self, ListenFault};
+
+/// Starts relays.
+pub struct Relay;
+
+/// A relay that runs until it is shut down.
+pub struct Running {
+    local: SocketAddr,
+    address: RelayAddress,
+    endpoint: transport::Endpoint,
+    front: JoinHandle<()>,
+    parts: Arc<Parts>,
+    data: DataDirectory,
+}
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The configuration is of no use.
+    #[error(transparent)]
+    Config(#[from] ConfigFault),
+    /// The data directory cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataFault),
+    /// The keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeysFault),
+    /// The store does not open.
+    #[error("the store in {} does not open: {source}", path.display())]
+    Store {
+        /// Where it lies.
+        path: PathBuf,
+        /// Why.
+        source: StoreFault,
+    },
+    /// The port cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenFault),
+}
+
+/// Why a relay did not stop in order.
+#[derive(Debug, thiserror::Error)]
+pub enum StopFault {
+    /// The store failed; what was acknowledged is on disk.
+    #[error("the store failed: {0}")]
+    Store(StoreFault),
+}
+
+/// What every connection and session shares.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) keys: Keys,
+    pub(crate) service: Service,
+    pub(crate) delivery: Arc<Delivery>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Blob streams that the whole relay may still take.
+    pub(crate) blobs: Arc<Semaphore>,
+}
+
+/// What the relay is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Serving.
+    Serving,
+    /// Stopping: nothing new, and what is under way is finished.
+    Draining,
+}
+
+impl Phase {
+    pub(crate) fn draining(self) -> bool {
+        self == Self::Draining
+    }
+}
+
+/// Time for the last packets of closed connections.
+const LAST_PACKETS: Duration = Duration::from_millis(500);
+
+impl Relay {
+    /// Opens the data directory, making it and the keys at the first start, and begins to serve.
+    ///
+    /// # Errors
+    /// [`StartFault`], with words for the operator.
+    pub async fn start(config: Config) -> Result<Running, StartFault> {
+        config.check()?;
+        let data = DataDirectory::open(&config.data)?;
+        let keys = Keys::load_or_draw(data.path(), &config.advertised_host())?;
+        let metrics = Arc::new(Metrics::default());
+        let delivery = Arc::new(Delivery::default());
+        let path = data.path().join("store");
+        let service = Service::start(&path, &config.store, &keys.admission, Arc::clone(&delivery))
+            .await
+            .map_err(|source| StartFault::Store { path, source })?;
+        let endpoint = transport::listen(config.listen, &keys)?;
+        let local = endpoint
+            .local_addr()
+            .map_err(|source| ListenFault::Bind { port: config.listen.port(), source })?;
+        let address = address(&config, local.port(), &keys);
+        data.remember_endpoint(&address.host, address.port)?;
+        let parts = Arc::new(Parts {
+            blobs: Arc::new(Semaphore::new(config.limits.all_blobs)),
+            config,
+            keys,
+            service,
+            delivery,
+            metrics,
+            phase: watch::Sender::new(Phase::Serving),
+        });
+        let front = tokio::spawn(transport::serve(endpoint.clone(), Arc::clone(&parts)));
+        tracing::info!(port = local.port(), "serving");
+        Ok(Running { local, address, endpoint, front, parts, data })
+    }
+}
+
+/// The address under which clients reach a relay of these keys.
+pub(crate) fn address(config: &Config, port: u16, keys: &Keys) -> RelayAddress {
+    RelayAddress {
+        fingerprint: keys.public().fingerprint(),
+        host: config.advertised_host(),
+        port: config.port.unwrap_or(port),
+        path: PathSecret::new(relevo_protocol::secret::Secret::new(*keys.path.expose())),
+        admission: Admission::duplicate(&keys.admission),
+    }
+}
+
+impl Running {
+    /// The UDP address that it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The address to hand out, secrets and all.
+    #[must_use]
+    pub fn address(&self) -> RelayAddress {
+        self.address.duplicate()
+    }
+
+    /// The relay's counts of itself.
+    #[must_use]
+    pub fn counters(&self) -> Snapshot {
+        self.parts.metrics.snapshot()
+    }
+
+    /// Waits until the store has failed, after which the process must end. Never returns while it is sound.
+    ///
+    /// # Cancel safety
+    /// A cancelled wait loses nothing.
+    pub async fn failed(&self) {
+        self.parts.service.failed().await;
+    }
+
+    /// Stops in order: tells every session, answers what is under way within the configured time, closes the
+    /// connections, and returns when everything acknowledged is on disk and the data directory is free.
+    ///
+    /// # Errors
+    /// [`StopFault`].
+    pub async fn shutdown(self) -> Result<(), StopFault> {
+        let Self { local: _, address: _, endpoint, front, parts, data } = self;
+        tracing::info!("draining");
+        parts.phase.send_replace(Phase::Draining);
+        // Ends by itself: `serve` closes the endpoint when the time is up.
+        let _served = front.await;
+        endpoint.close(transport::VarInt::from_u32(0x100), b"");
+        let _idle = timeout(LAST_PACKETS, endpoint.wait_idle()).await;
+        parts.metrics.snapshot().log();
+        // Every connection has ended, so nobody else holds the parts.
+        let stopped = match Arc::into_inner(parts) {
+            Some(parts) => parts.service.stop().await,
+            None => Err(StoreFault::WriterDied),
+        };
+        drop(data);
+        stopped.map_err(StopFault::Store)
+    }
+}

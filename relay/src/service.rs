@@ -1,0 +1,180 @@
+//! From what a session asks to what the store does, and back to what the session answers.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use ed25519_dalek::SigningKey;
+use relevo_protocol::limits::{MAX_READ, MAX_READ_BYTES};
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::wire::{
+    Admission, AdmissionId, Answer, CapabilityHash, Cursor, MailboxId, Outcome, Refusal, Sequence, SignedCheckpoint,
+    Standing,
+};
+
+use crate::clock;
+use crate::delivery::Delivery;
+use crate::store::{self, AdmissionView, Applied, Change, Most, Slice, Store, StoreConfig, StoreFault, Writer, WriterThread};
+
+/// The store as sessions see it.
+pub(crate) struct Service {
+    store: Store,
+    writer: Writer,
+    thread: WriterThread,
+}
+
+/// Bytes of entries in one Read answer: with 256 envelopes of at most 23 bytes the frame stays under its limit, and one
+/// of the largest entries is given whatever this says.
+const READ_BYTES: usize = MAX_READ_BYTES - (8 << 10);
+
+impl Service {
+    /// Opens the store and puts the relay's own admission in place.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub(crate) async fn start(
+        directory: &Path,
+        config: &StoreConfig,
+        admission: &Admission,
+        delivery: Arc<Delivery>,
+    ) -> Result<Self, StoreFault> {
+        let _ = directory;
+        let (store, ledger) = Store::in_memory(config.clone())?;
+        let witness = Box::new(move |touches: &[(MailboxId, store::Touch)]| {
+            let mut woken = None;
+            for (mailbox, _touch) in touches {
+                if woken != Some(mailbox) {
+                    delivery.wake(mailbox);
+                    woken = Some(mailbox);
+                }
+            }
+        });
+        let (writer, thread) = Writer::spawn(ledger, config, Arc::new(clock::now), witness)?;
+        let service = Self { store, writer, thread };
+        // It has no end of its own: it is replaced when the operator rotates it.
+        let provide = Change::Provide { id: admission.id(), key: admission.key(), expires: Hour(u32::MAX) };
+        match service.writer.apply(provide).await {
+            Ok(_) => Ok(service),
+            Err(_) => Err(service.stop().await.err().unwrap_or(StoreFault::WriterDied)),
+        }
+    }
+
+    /// Hands a change to the writer, waiting for room in its queue.
+    pub(crate) async fn change(&self, change: Change) -> Pending {
+        Pending(match self.writer.submit(change).await {
+            Ok(pending) => State::Waiting(pending),
+            Err(refusal) => State::Refused(refusal),
+        })
+    }
+
+    /// Has a change made and waits for it.
+    ///
+    /// # Errors
+    /// As the change is refused.
+    pub(crate) async fn apply(&self, change: Change) -> Result<Applied, Refusal> {
+        self.writer.apply(change).await
+    }
+
+    /// An admission that has not ended, if the store has it.
+    pub(crate) fn admission(&self, id: &AdmissionId, now: Timestamp) -> Option<AdmissionView> {
+        // A failing disk admits nobody.
+        self.store.admission(id, now).ok().flatten()
+    }
+
+    /// Entries after a cursor.
+    pub(crate) fn read(&self, mailbox: MailboxId, shown: CapabilityHash, cursor: Cursor, limit: u16) -> Outcome {
+        let most = Most { entries: usize::from(limit.min(MAX_READ)), bytes: READ_BYTES };
+        outcome(self.store.read(&mailbox, &shown, &cursor, most, clock::now()).map(|slice| {
+            let Slice { standing, entries } = slice;
+            Answer::Entries { standing, entries }
+        }))
+    }
+
+    /// The relay's signed word about a mailbox.
+    pub(crate) fn checkpoint(&self, mailbox: MailboxId, shown: CapabilityHash, key: &SigningKey) -> Outcome {
+        outcome(
+            self.store
+                .checkpoint(&mailbox, &shown, clock::now())
+                .map(|checkpoint| Answer::Checkpointed { checkpoint: SignedCheckpoint::sign(&checkpoint, key) }),
+        )
+    }
+
+    /// Where a mailbox stands.
+    ///
+    /// # Errors
+    /// As refused.
+    pub(crate) fn standing(&self, mailbox: MailboxId, shown: CapabilityHash) -> Result<Standing, Refusal> {
+        self.store.standing(&mailbox, &shown, clock::now())
+    }
+
+    /// Entries after a sequence, for a subscriber who has shown that they may read.
+    ///
+    /// # Errors
+    /// As refused.
+    pub(crate) fn slice(&self, mailbox: MailboxId, after: Sequence, limit: u16, bytes: usize) -> Result<Slice, Refusal> {
+        let most = Most { entries: usize::from(limit), bytes };
+        self.store.follow(&mailbox, after, most, clock::now())
+    }
+
+    /// Waits until the writer has stopped, after which nothing is acknowledged any more.
+    pub(crate) async fn failed(&self) {
+        self.writer.stopped().await;
+    }
+
+    /// Lets the writer finish what it has and waits for it.
+    ///
+    /// # Errors
+    /// The fault that had stopped it.
+    pub(crate) async fn stop(self) -> Result<(), StoreFault> {
+        let Self { store, writer, thread } = self;
+        drop(writer);
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        drop(store);
+        joined.unwrap_or(Err(StoreFault::WriterDied))
+    }
+}
+
+/// An answer that the store owes. It comes after the flush.
+pub(crate) struct Pending(State);
+
+enum State {
+    Waiting(store::Pending),
+    Refused(Refusal),
+}
+
+impl Pending {
+    /// Waits for the answer; not called again after it has come.
+    ///
+    /// # Cancel safety
+    /// A cancelled wait loses nothing.
+    pub(crate) async fn outcome(&mut self) -> Outcome {
+        match &mut self.0 {
+            State::Waiting(pending) => outcome(pending.await.map(Answer::from)),
+            State::Refused(refusal) => Outcome::Refused { refusal: *refusal },
+        }
+    }
+
+    /// The answer if it has come. Wakes nobody when it comes later: [`Pending::outcome`] does.
+    pub(crate) fn settled(&mut self) -> Option<Outcome> {
+        let future = std::pin::pin!(self.outcome());
+        match Future::poll(future, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        }
+    }
+}
+
+impl From<AdmissionView> for Answer {
+    fn from(view: AdmissionView) -> Self {
+        let AdmissionView { key: _, kind, expires, bytes_left, mailboxes_left } = view;
+        Self::Admitted { expires, bytes_left, mailboxes_left, single_use: kind == store::AdmissionKind::SingleUse }
+    }
+}
+
+fn outcome(result: Result<Answer, Refusal>) -> Outcome {
+    match result {
+        Ok(answer) => Outcome::Done { answer },
+        Err(refusal) => Outcome::Refused { refusal },
+    }
+}

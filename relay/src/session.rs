@@ -1,0 +1,123 @@
+//! One session: a greeting, then requests and answers until either side leaves (DESIGN 3).
+//!
+//! Requests are read, handed to the store and queued; answers are written in the order of the requests, those that are
+//! ready together in one write. A client that reads slowly fills the queue, and then is read no further.
+
+mod answers;
+mod core;
+mod greeting;
+mod requests;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use relevo_protocol::limits::{MAX_FRAME, MAX_OPENING};
+use relevo_protocol::wire::{AdmissionId, Answer, FrameFault, Hello, Opening, Outcome, Reply, decode_exact, encode};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+pub(crate) use self::core::Admitted;
+use self::greeting::{ExpectHello, GreetingFault};
+pub(crate) use self::subscriptions::{Pull, Subscriptions};
+use crate::relay::Parts;
+use crate::transport::{Batch, ConnectionHandle, HANDSHAKE_AND_HELLO, PeerGone, ReceiveHalf, SendHalf, StreamFault};
+use crate::{blob, clock};
+
+/// Why a session ends before its time. The peer is told none of it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum SessionFault {
+    /// The peer broke the framing.
+    #[error(transparent)]
+    Frame(#[from] FrameFault),
+    /// The peer failed the greeting.
+    #[error(transparent)]
+    Greeting(#[from] GreetingFault),
+    /// The peer was silent for too long.
+    #[error("the peer was silent in the greeting")]
+    Silent,
+    /// The connection has a session already, or none yet for a blob stream.
+    #[error("a stream came out of turn")]
+    OutOfTurn,
+    /// The peer left.
+    #[error(transparent)]
+    Gone(#[from] PeerGone),
+    /// The store has stopped.
+    #[error("the store has stopped")]
+    Store,
+}
+
+impl From<StreamFault> for SessionFault {
+    fn from(fault: StreamFault) -> Self {
+        match fault {
+            StreamFault::Frame(fault) => fault.into(),
+            StreamFault::Gone(gone) => gone.into(),
+        }
+    }
+}
+
+/// Serves a stream that came on the secret path: a session, or a blob of one.
+pub(crate) async fn open(send: SendHalf, mut receive: ReceiveHalf, handle: ConnectionHandle, parts: Arc<Parts>) {
+    let served = match timeout(HANDSHAKE_AND_HELLO, opening(&mut receive)).await {
+        Err(_) => Err(SessionFault::Silent),
+        Ok(Err(fault)) => Err(fault),
+        Ok(Ok(Opening::Session { hello })) => session(&hello, send, receive, &handle, &parts).await,
+        Ok(Ok(Opening::Blob { call })) => match handle.admitted() {
+            Some(admitted) => {
+                blob::serve(call, admitted, send, receive, &handle, &parts).await.map_err(SessionFault::from)
+            }
+            None => Err(SessionFault::OutOfTurn),
+        },
+    };
+    match served {
+        Ok(()) | Err(SessionFault::Gone(_)) => {}
+        Err(fault) => {
+            tracing::debug!(%fault, "session ended");
+            parts.metrics.sessions_faulted.one();
+            handle.end();
+        }
+    }
+}
+
+async fn opening(receive: &mut ReceiveHalf) -> Result<Opening, SessionFault> {
+    let frame = receive.frame(MAX_OPENING).await?.ok_or(FrameFault::Truncated)?;
+    Ok(decode_exact(&frame)?)
+}
+
+async fn session(
+    hello: &Hello,
+    mut send: SendHalf,
+    mut receive: ReceiveHalf,
+    handle: &ConnectionHandle,
+    parts: &Arc<Parts>,
+) -> Result<(), SessionFault> {
+    if !handle.claim_session() {
+        return Err(SessionFault::OutOfTurn);
+    }
+    let limits = greeting::limits(&parts.config);
+    let greeted = ExpectHello.accept(hello, handle.exporter(), &parts.keys.identity, limits, clock::now());
+    let (welcome, expecting) = greeted?;
+    send.send(Batch::of(&encode(&welcome))).await?;
+
+    let frame = timeout(HANDSHAKE_AND_HELLO, receive.frame(MAX_FRAME)).await.map_err(|_| SessionFault::Silent)??;
+    let request = decode_exact(&frame.ok_or(FrameFault::Truncated)?)?;
+    let now = clock::now();
+    let find = |id: &AdmissionId| parts.service.admission(id, now);
+    let (number, id, found) = expecting.accept(&request, handle.exporter(), find)?;
+    let admitted = Admitted { id, kind: found.kind };
+    handle.admit(admitted);
+    parts.metrics.sessions_admitted.one();
+    let reply = Reply::Answer { number, outcome: Outcome::Done { answer: Answer::from(found) } };
+    send.send(Batch::of(&encode(&reply))).await?;
+
+    let (queue, queued) = mpsc::channel(usize::try_from(parts.config.limits.requests).unwrap_or(1));
+    let writing = answers::write(send, queued, parts);
+    let reading = requests::read(receive, queue, admitted, handle, parts);
+    tokio::pin!(writing, reading);
+    tokio::select! {
+        // The client has left, or the relay is stopping: what was asked is still answered.
+        read = &mut reading => { read?; writing.await?; }
+        written = &mut writing => written?,
+    }
+    handle.end_after_last_words().await;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The reading half of a session.
+
+use std::sync::Arc;
+
+use relevo_protocol::limits::MAX_FRAME;
+use relevo_protocol::wire::{Answer, Outcome};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::SessionFault;
+use super::core::{self, Admitted, Ask, Step};
+use crate::relay::Parts;
+use crate::service::Pending;
+use crate::transport::{ConnectionHandle, ReceiveHalf};
+
+/// A request that waits for its answer to be written.
+pub(super) struct Queued {
+    pub(super) number: u32,
+    pub(super) due: Due,
+    /// What the request takes of its session's bytes, given back with the answer.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Where the answer comes from.
+pub(super) enum Due {
+    /// It is here.
+    Ready(Outcome),
+    /// The store has the change.
+    Change(Pending),
+    /// Found when there is room to write it, so that answers do not pile up in memory.
+    Ask(Ask),
+}
+
+/// Reads requests until the client ends its half or the relay is stopping.
+///
+/// # Errors
+/// [`SessionFault`]: the session ends at once.
+pub(super) async fn read(
+    mut receive: ReceiveHalf,
+    queue: mpsc::Sender<Queued>,
+    mut admitted: Admitted,
+    handle: &ConnectionHandle,
+    parts: &Arc<Parts>,
+) -> Result<(), SessionFault> {
+    let own = Arc::new(Semaphore::new(parts.config.limits.request_bytes));
+    let mut phase = parts.phase.subscribe();
+    loop {
+        let frame = match receive.ready_frame(MAX_FRAME)? {
+            Some(frame) => frame,
+            None => tokio::select! {
+                frame = receive.frame(MAX_FRAME) => match frame? {
+                    Some(frame) => frame,
+                    None => return Ok(()),
+                },
+                _ = phase.wait_for(|phase| phase.draining()) => return Ok(()),
+            },
+        };
+        parts.metrics.requests.one();
+        let (number, step) = match core::request(&frame)? {
+            Ok(request) => (request.number, core::step(request.call, admitted)),
+            Err((number, refusal)) => (number, Step::Answer(Outcome::Refused { refusal })),
+        };
+        let (due, room) = match step {
+            Step::Answer(outcome) => (Due::Ready(outcome), None),
+            Step::Ask(ask) => (Due::Ask(ask), None),
+            Step::Change(change) => {
+                let bytes = u32::try_from(change.weight()).unwrap_or(u32::MAX);
+                let room = Arc::clone(&own).acquire_many_owned(bytes).await.map_err(|_| SessionFault::Store)?;
+                (Due::Change(parts.service.change(change).await), Some(room))
+            }
+            Step::Enroll { change, then } => {
+                // Rare, and what follows is asked under the new admission: so it is waited for here.
+                let outcome = parts.service.change(change).await.outcome().await;
+                if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
+                    admitted = then;
+                    handle.admit(then);
+                }
+                (Due::Ready(outcome), None)
+            }
+        };
+        if queue.send(Queued { number, due, _room: room }).await.is_err() {
+            return Ok(());
+        }
+    }
+}

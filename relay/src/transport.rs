@@ -1,0 +1,15 @@
+//! The front: QUIC and HTTP/3, and the only place of this crate that knows of them (DESIGN 3).
+//!
+//! To everybody it is a small web site. A POST whose path is the HMAC of this connection's exporter reaches
+//! a session or a blob stream.
+
+mod connection;
+mod endpoint;
+mod stream;
+mod tls;
+
+pub(crate) use connection::{ConnectionHandle, HANDSHAKE_AND_HELLO};
+pub use endpoint::ListenFault;
+pub(crate) use endpoint::{listen, serve};
+pub(crate) use quinn::{Endpoint, VarInt};
+pub(crate) use stream::{Batch, PeerGone, ReceiveHalf, SendHalf, StreamFault};

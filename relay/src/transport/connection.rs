@@ -1,0 +1,171 @@
+//! One connection: handshake, then each request to the site, to the session or to a blob stream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h3::server::{RequestResolver, RequestStream};
+use http::{Method, Response};
+use quinn::{Incoming, VarInt};
+use relevo_protocol::labels;
+use relevo_protocol::wire::Exporter;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::stream::{Batch, ReceiveHalf, SendHalf};
+use crate::relay::Parts;
+use crate::{session, site};
+
+/// From the first packet to the end of the handshake, and again from the head of a request to its first frame.
+pub(crate) const HANDSHAKE_AND_HELLO: Duration = Duration::from_secs(5);
+/// Life of a connection without an admitted session: enough to read the site.
+const VISIT: Duration = Duration::from_secs(60);
+/// Head of a request in bytes, as HTTP/3 counts them (RFC 9114, 4.2.2): a browser sends about 1 KiB.
+const REQUEST_HEAD: u64 = 8 << 10;
+/// Time for a client to read our last words before the connection closes.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// H3_NO_ERROR (RFC 9114, 8.1): every connection ends with it, so that an end tells nothing.
+pub(super) const NO_ERROR: VarInt = VarInt::from_u32(0x100);
+
+/// What the streams of one connection share.
+#[derive(Clone)]
+pub(crate) struct ConnectionHandle {
+    connection: quinn::Connection,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    exporter: Exporter,
+    session: AtomicBool,
+    admitted: tokio::sync::watch::Sender<Option<session::Admitted>>,
+}
+
+impl ConnectionHandle {
+    fn new(connection: quinn::Connection) -> Option<Self> {
+        let mut exporter = zeroize::Zeroizing::new([0; 32]);
+        connection.export_keying_material(exporter.as_mut_slice(), labels::EXPORTER.as_bytes(), b"").ok()?;
+        let shared = Shared {
+            exporter: Exporter::new(*exporter),
+            session: AtomicBool::new(false),
+            admitted: tokio::sync::watch::Sender::new(None),
+        };
+        Some(Self { connection, shared: Arc::new(shared) })
+    }
+
+    /// What binds words to this connection.
+    pub(crate) fn exporter(&self) -> &Exporter {
+        &self.shared.exporter
+    }
+
+    /// Takes the place of the connection's one session; false when it is taken.
+    pub(crate) fn claim_session(&self) -> bool {
+        !self.shared.session.swap(true, Ordering::Relaxed)
+    }
+
+    /// Says that the session is admitted: blob streams may come, and the connection may stay.
+    pub(crate) fn admit(&self, admitted: session::Admitted) {
+        self.shared.admitted.send_replace(Some(admitted));
+    }
+
+    /// The admission of this connection's session, if it has one.
+    pub(crate) fn admitted(&self) -> Option<session::Admitted> {
+        *self.shared.admitted.borrow()
+    }
+
+    /// Ends the connection at once and without a reason, the same for every fault.
+    pub(crate) fn end(&self) {
+        self.connection.close(NO_ERROR, b"");
+    }
+
+    /// Leaves the client a moment to read what was sent, then ends the connection.
+    pub(crate) async fn end_after_last_words(&self) {
+        let _left = timeout(LAST_WORDS, self.connection.closed()).await;
+        self.end();
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, parts: Arc<Parts>) {
+    let Ok(connecting) = incoming.accept() else { return };
+    let Ok(Ok(connection)) = timeout(HANDSHAKE_AND_HELLO, connecting).await else {
+        parts.metrics.handshakes_failed.one();
+        return;
+    };
+    drop(permit);
+    let Some(handle) = ConnectionHandle::new(connection.clone()) else { return };
+    // Bounded by the number of streams that the peer may have open.
+    let mut streams = JoinSet::new();
+    tokio::select! {
+        () = visit(handle.clone()) => {}
+        () = requests(connection, &mut streams, &handle, parts) => {}
+    }
+    handle.end();
+    // Waited for, so that a stopped relay has no task left.
+    streams.shutdown().await;
+}
+
+/// Ends when a connection has stayed for the length of a visit without being admitted.
+async fn visit(handle: ConnectionHandle) {
+    let mut admitted = handle.shared.admitted.subscribe();
+    tokio::select! {
+        () = sleep(VISIT) => {}
+        () = async { let _admitted = admitted.wait_for(Option::is_some).await; } => std::future::pending().await,
+    }
+}
+
+async fn requests(
+    connection: quinn::Connection,
+    streams: &mut JoinSet<()>,
+    handle: &ConnectionHandle,
+    parts: Arc<Parts>,
+) {
+    let mut builder = h3::server::builder();
+    builder.max_field_section_size(REQUEST_HEAD).send_grease(false);
+    let quic = h3_quinn::Connection::new(connection);
+    let Ok(Ok(mut http)) = timeout(HANDSHAKE_AND_HELLO, builder.build::<_, Batch>(quic)).await else { return };
+    loop {
+        tokio::select! {
+            request = http.accept() => match request {
+                Ok(Some(request)) => {
+                    streams.spawn(stream(request, handle.clone(), Arc::clone(&parts)));
+                }
+                Ok(None) | Err(_) => break,
+            },
+            Some(_) = streams.join_next() => {}
+        }
+    }
+}
+
+async fn stream(request: RequestResolver<h3_quinn::Connection, Batch>, handle: ConnectionHandle, parts: Arc<Parts>) {
+    let Ok(Ok((request, mut stream))) = timeout(HANDSHAKE_AND_HELLO, request.resolve_request()).await else { return };
+    let path = request.uri().path();
+    if *request.method() == Method::POST && parts.keys.path.matches(path, handle.exporter()) {
+        if stream.send_response(Response::new(())).await.is_ok() {
+            let (send, receive) = stream.split();
+            session::open(SendHalf::new(send), ReceiveHalf::new(receive), handle, parts).await;
+        }
+    } else {
+        parts.metrics.site_answers.one();
+        let (head, body) = site::answer(request.method(), path);
+        // A visitor who has left is nobody's fault.
+        let _sent = timeout(HANDSHAKE_AND_HELLO, page(&mut stream, head, body)).await;
+    }
+}
+
+async fn page(
+    stream: &mut RequestStream<h3_quinn::BidiStream<Batch>, Batch>,
+    head: Response<()>,
+    body: Bytes,
+) -> Result<(), h3::error::StreamError> {
+    stream.send_response(head).await?;
+    if !body.is_empty() {
+        let mut batch = Batch::default();
+        batch.raw(body);
+        stream.send_data(batch).await?;
+    }
+    stream.finish().await?;
+    stream.stop_sending(h3::error::Code::H3_NO_ERROR);
+    Ok(())
+}

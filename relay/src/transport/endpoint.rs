@@ -1,0 +1,165 @@
+//! The UDP endpoint: every limit of quinn's, set and explained by its sum.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::congestion::BbrConfig;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{connection, tls};
+use crate::keys::Keys;
+use crate::relay::Parts;
+
+/// Why the relay cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenFault {
+    /// The port is not to be had.
+    #[error("cannot listen on UDP port {port}: {source}")]
+    Bind {
+        /// The port asked for.
+        port: u16,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The certificate in the data directory is of no use.
+    #[error("the certificate in keys/ is damaged: {0}")]
+    Certificate(rustls::Error),
+}
+
+/// Attempts that quinn holds for us before we look at them. A ClientHello with ML-KEM is two packets, at most 3 KiB:
+/// 256 x 3 KiB < 1 MiB.
+const WAITING_ATTEMPTS: usize = 256;
+/// Bytes buffered for one such attempt: its ClientHello and some repeats.
+const ATTEMPT_BUFFER: u64 = 8 << 10;
+/// Bytes buffered for all of them: 256 x 8 KiB.
+const ATTEMPT_BUFFERS: u64 = 2 << 20;
+/// Handshakes at once. 256 x (16 KiB of CRYPTO + connection state) < 32 MiB.
+const HANDSHAKES: usize = 256;
+/// With this many handshakes under way, a client must first prove its address by a Retry: forged sources then cost us
+/// one packet each and no signature.
+const RETRY_FROM: usize = 32;
+/// Two-way streams of a connection: a session, blob streams and a page or two. Memory follows this number: measured
+/// 128 KiB per idle connection at 1024, 38 KiB at 16.
+const TWO_WAY_STREAMS: u32 = 16;
+/// One-way streams that HTTP/3 needs: control, QPACK encoder, QPACK decoder.
+const ONE_WAY_STREAMS: u32 = 3;
+/// Bytes that a peer may send on one stream before we read them.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// Bytes that a peer may send on all its streams before we read them. With it an unauthenticated connection pins
+/// 6 MiB at worst (measured, in one-byte pieces); quinn's defaults allow 261 MiB.
+const CONNECTION_WINDOW: u32 = 256 << 10;
+/// Bytes that we hold for a peer that does not acknowledge them: at 600 ms this is 850 KB/s.
+const SEND_WINDOW: u64 = 512 << 10;
+/// Silence after which a connection is gone. Clients send a keep-alive every 10 s.
+const IDLE: Duration = Duration::from_secs(30);
+/// Bytes of out-of-order handshake data held: a ClientHello fits in 2 KiB.
+const CRYPTO_BUFFER: usize = 16 << 10;
+/// UDP receive buffer asked of the kernel: its default (208 KiB) tripled fan-out time when measured.
+const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// Binds the port and sets the limits.
+///
+/// # Errors
+/// [`ListenFault`].
+pub(crate) fn listen(address: SocketAddr, keys: &Keys) -> Result<Endpoint, ListenFault> {
+    let tls = tls::server(keys).map_err(ListenFault::Certificate)?;
+    let mut server = ServerConfig::with_crypto(Arc::new(tls));
+    server
+        .transport_config(Arc::new(limits()))
+        .max_incoming(WAITING_ATTEMPTS)
+        .incoming_buffer_size(ATTEMPT_BUFFER)
+        .incoming_buffer_size_total(ATTEMPT_BUFFERS)
+        .migration(true);
+    // No address tokens: they would let an observer of ours link two visits.
+    server.validation_token.sent(0);
+    let bind = |source| ListenFault::Bind { port: address.port(), source };
+    let socket = UdpSocket::bind(address).map_err(bind)?;
+    ask_for_buffer(&socket);
+    let runtime = Arc::new(quinn::TokioRuntime);
+    Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)
+}
+
+fn limits() -> TransportConfig {
+    let mut limits = TransportConfig::default();
+    let mut mtu = MtuDiscoveryConfig::default();
+    // Ethernet's 1500 less IPv6 and UDP headers. Without discovery bulk transfers cost a third more CPU (measured).
+    mtu.upper_bound(1452);
+    limits
+        .max_concurrent_bidi_streams(VarInt::from_u32(TWO_WAY_STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(ONE_WAY_STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .send_window(SEND_WINDOW)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
+        .keep_alive_interval(None)
+        .crypto_buffer_size(CRYPTO_BUFFER)
+        .datagram_receive_buffer_size(None)
+        .datagram_send_buffer_size(0)
+        .allow_spin(false)
+        .mtu_discovery_config(Some(mtu))
+        // On 20 % loss and 600 ms, 200 kB took 2.9 s with BBR and 48 s with CUBIC (measured).
+        .congestion_controller_factory(Arc::new(BbrConfig::default()));
+    limits
+}
+
+fn ask_for_buffer(socket: &UdpSocket) {
+    let reference = || quinn::udp::UdpSockRef::from(socket);
+    let granted = quinn::udp::UdpSocketState::new(reference()).and_then(|state| {
+        state.set_recv_buffer_size(reference(), RECEIVE_BUFFER)?;
+        state.recv_buffer_size(reference())
+    });
+    // Linux reports twice what it grants.
+    match granted {
+        Ok(granted) if granted >= RECEIVE_BUFFER => {}
+        Ok(granted) => tracing::warn!(
+            asked = RECEIVE_BUFFER,
+            granted = granted / 2,
+            advice = "sysctl -w net.core.rmem_max=8388608",
+            "the kernel gave a small UDP receive buffer; bursts will be slower"
+        ),
+        Err(fault) => tracing::warn!(%fault, "the UDP receive buffer could not be set"),
+    }
+}
+
+/// Accepts connections until the endpoint closes, then waits for those that are left.
+pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let mut connections = JoinSet::new();
+    let mut phase = parts.phase.subscribe();
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            Some(_) = connections.join_next() => continue,
+            _ = phase.wait_for(|phase| phase.draining()) => break,
+        };
+        let Some(incoming) = incoming else { break };
+        let busy = HANDSHAKES.saturating_sub(handshakes.available_permits());
+        if connections.len() >= parts.config.limits.connections {
+            parts.metrics.connections_refused.one();
+            incoming.refuse();
+        } else if busy >= RETRY_FROM && incoming.may_retry() && !incoming.remote_address_validated() {
+            parts.metrics.retries_asked.one();
+            // Only an attempt that has been retried refuses this, and that is excluded above.
+            let _asked = incoming.retry();
+        } else if let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() {
+            parts.metrics.connections_begun.one();
+            connections.spawn(connection::serve(incoming, permit, Arc::clone(&parts)));
+        } else {
+            parts.metrics.connections_refused.one();
+            incoming.ignore();
+        }
+    }
+    // New connections are refused from here on; those that are open end by themselves or when the time is up.
+    endpoint.set_server_config(None);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(parts.config.limits.drain(), ended).await.is_err() {
+        tracing::warn!("some sessions did not end in time");
+        endpoint.close(connection::NO_ERROR, b"");
+        while connections.join_next().await.is_some() {}
+    }
+}
