@@ -59,14 +59,7 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 8192,
-            requests: 1024,
-            request_bytes: 2 << 20,
-            blobs: 8,
-            all_blobs: 128,
-            drain_seconds: 10,
-        }
+        Self { connections: 8192, requests: 1024, request_bytes: 2 << 20, blobs: 8, all_blobs: 128, drain_seconds: 10 }
     }
 }
 
@@ -115,8 +108,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigFault> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigFault::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| ConfigFault::Parse { path: path.to_owned(), source: Box::new(source) })
+        toml::from_str(&text).map_err(|source| ConfigFault::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// The host that the relay's address carries: the configured one, else the address that it listens on, else this
@@ -137,8 +129,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigFault> {
         let fault = |field, must| Err(ConfigFault::Value { field, must });
         let largest = relevo_protocol::limits::MAX_FRAME;
-        let Limits { connections, requests, request_bytes, blobs, all_blobs, drain_seconds: _ } =
-            self.limits;
+        let Limits { connections, requests, request_bytes, blobs, all_blobs, drain_seconds: _ } = self.limits;
         if connections == 0 {
             return fault("limits.connections", "at least 1");
         }

@@ -80,9 +80,7 @@ impl DataDirectory {
         let path = self.path.join(ENDPOINT);
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-        opened
-            .and_then(|mut file| writeln!(file, "{port} {host}"))
-            .map_err(|source| DataFault::File { path, source })
+        opened.and_then(|mut file| writeln!(file, "{port} {host}")).map_err(|source| DataFault::File { path, source })
     }
 }
 

@@ -134,8 +134,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysFault> {
 
 fn fixed<const N: usize>(path: &Path) -> Result<Secret<N>, KeysFault> {
     let bytes = read(path)?;
-    let mut array: [u8; N] =
-        bytes.as_slice().try_into().map_err(|_| KeysFault::Damaged { path: path.to_owned() })?;
+    let mut array: [u8; N] = bytes.as_slice().try_into().map_err(|_| KeysFault::Damaged { path: path.to_owned() })?;
     let secret = Secret::new(array);
     array.zeroize();
     Ok(secret)

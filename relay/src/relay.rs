@@ -111,9 +111,7 @@ impl Relay {
             .await
             .map_err(|source| StartFault::Store { path, source })?;
         let endpoint = transport::listen(config.listen, &keys)?;
-        let local = endpoint
-            .local_addr()
-            .map_err(|source| ListenFault::Bind { port: config.listen.port(), source })?;
+        let local = endpoint.local_addr().map_err(|source| ListenFault::Bind { port: config.listen.port(), source })?;
         let address = address(&config, local.port(), &keys);
         data.remember_endpoint(&address.host, address.port)?;
         let parts = Arc::new(Parts {

@@ -15,7 +15,9 @@ use relevo_protocol::wire::{
 
 use crate::clock;
 use crate::delivery::Delivery;
-use crate::store::{self, AdmissionView, Applied, Change, Most, Slice, Store, StoreConfig, StoreFault, Writer, WriterThread};
+use crate::store::{
+    self, AdmissionView, Applied, Change, Most, Slice, Store, StoreConfig, StoreFault, Writer, WriterThread,
+};
 
 /// The store as sessions see it.
 pub(crate) struct Service {
@@ -112,7 +114,13 @@ impl Service {
     ///
     /// # Errors
     /// As refused.
-    pub(crate) fn slice(&self, mailbox: MailboxId, after: Sequence, limit: u16, bytes: usize) -> Result<Slice, Refusal> {
+    pub(crate) fn slice(
+        &self,
+        mailbox: MailboxId,
+        after: Sequence,
+        limit: u16,
+        bytes: usize,
+    ) -> Result<Slice, Refusal> {
         let most = Most { entries: usize::from(limit), bytes };
         self.store.follow(&mailbox, after, most, clock::now())
     }

@@ -56,7 +56,9 @@ mod tests {
     fn any_other_request_gets_the_same_404() {
         let (expected, text) = answer(&Method::GET, "/nothing");
         assert_eq!(expected.status(), StatusCode::NOT_FOUND);
-        for (method, path) in [(Method::POST, "/"), (Method::POST, "/x"), (Method::PUT, "/style.css"), (Method::GET, "//")] {
+        for (method, path) in
+            [(Method::POST, "/"), (Method::POST, "/x"), (Method::PUT, "/style.css"), (Method::GET, "//")]
+        {
             let (head, body) = answer(&method, path);
             assert_eq!((head.status(), head.headers(), &body), (expected.status(), expected.headers(), &text));
         }

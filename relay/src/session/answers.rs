@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use relevo_protocol::wire::{Answer, Event, Outcome, Refusal, Reply, Resumed, Subscription, encode, entry_event_prefix};
+use relevo_protocol::wire::{
+    Answer, Event, Outcome, Refusal, Reply, Resumed, Subscription, encode, entry_event_prefix,
+};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 

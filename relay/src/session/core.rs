@@ -1,12 +1,12 @@
 //! What each request asks of whoever drives the session: the rules of a session without I/O, clock or store, so that
 //! a simulator drives the same ones.
 
+use minicbor::Decode;
 use relevo_protocol::limits::{MAX_GRANTS, MAX_SUBSCRIPTIONS};
 use relevo_protocol::wire::{
     AdmissionId, Answer, Call, CapabilityHash, Cursor, FrameFault, MailboxId, Outcome, Refusal, Request, Subscription,
     SubscriptionId, decode_exact,
 };
-use minicbor::Decode;
 
 use crate::store::{AdmissionKind, Change};
 

@@ -8,8 +8,7 @@ use ed25519_dalek::SigningKey;
 use relevo_protocol::limits::{MAX_FRAME, MAX_SUBSCRIPTIONS};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{
-    AdmissionId, Call, Exporter, Hello, RelayIdentity, Request, SessionLimits, Version, Welcome,
-    WelcomeBody,
+    AdmissionId, Call, Exporter, Hello, RelayIdentity, Request, SessionLimits, Version, Welcome, WelcomeBody,
 };
 
 use crate::config::Config;
@@ -96,8 +95,8 @@ pub(crate) fn limits(config: &Config) -> SessionLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use relevo_protocol::secret::Secret;
     use crate::store::AdmissionKind;
+    use relevo_protocol::secret::Secret;
     use relevo_protocol::time::Hour;
     use relevo_protocol::wire::Admission;
 
@@ -119,8 +118,7 @@ mod tests {
     fn a_welcome_proves_the_identity_on_this_connection_and_no_other() {
         let hello = hello(vec![Version(9), Version::CURRENT]);
         let (welcome, _) = welcome(&hello).ok().unwrap();
-        let fingerprint =
-            RelayIdentity(SigningKey::from_bytes(&[3; 32]).verifying_key().to_bytes()).fingerprint();
+        let fingerprint = RelayIdentity(SigningKey::from_bytes(&[3; 32]).verifying_key().to_bytes()).fingerprint();
         assert!(welcome.verify(&fingerprint, &Secret::new([1; 32]), &hello).is_ok());
         assert!(welcome.verify(&fingerprint, &Secret::new([2; 32]), &hello).is_err());
     }
@@ -145,9 +143,8 @@ mod tests {
                 mailboxes_left: 1,
             })
         };
-        let accept = |request: &Request| {
-            ExpectAdmit.accept(request, &exporter, find).map(|(number, id, _)| (number, id))
-        };
+        let accept =
+            |request: &Request| ExpectAdmit.accept(request, &exporter, find).map(|(number, id, _)| (number, id));
         assert_eq!(accept(&admit(&admission, 1)), Ok((7, admission.id())));
         assert_eq!(accept(&admit(&admission, 2)), Err(GreetingFault::NotAdmitted));
         assert_eq!(accept(&admit(&other, 1)), Err(GreetingFault::NotAdmitted));

@@ -139,7 +139,6 @@ impl SendHalf {
     pub(crate) async fn finish(&mut self) -> Result<(), PeerGone> {
         self.0.finish().await.map_err(|_| PeerGone)
     }
-
 }
 
 /// Client to relay.
@@ -199,7 +198,6 @@ impl ReceiveHalf {
             Err(_) => Err(PeerGone),
         }
     }
-
 }
 
 fn push(frames: &mut FrameReader, data: &mut impl Buf) {
