@@ -16,6 +16,8 @@ mod objects;
 mod pins;
 #[path = "trust/sets.rs"]
 mod sets;
+#[path = "trust/spec.rs"]
+mod spec;
 #[path = "trust/vectors.rs"]
 mod vectors;
 #[path = "trust/vouches.rs"]
