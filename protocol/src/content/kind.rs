@@ -34,16 +34,15 @@ impl<'b, C, T: Decode<'b, C>> Decode<'b, C> for Kind<T> {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
         let start = d.position();
         // A kind is [number, {fields}].
-        let at_array = d.array()?;
+        let length = d.array()?;
+        let at_number = d.position();
         let number = d.u32()?;
         let after_number = d.position();
         d.set_position(start);
         match T::decode(d, ctx) {
             Ok(known) => Ok(Self::Known(known)),
             // Only the outermost number may be news: an unknown kind deeper inside is the sender's fault.
-            Err(fault)
-                if at_array == Some(2) && fault.is_unknown_variant() && fault.position() == Some(after_number) =>
-            {
+            Err(fault) if length == Some(2) && fault.is_unknown_variant() && fault.position() == Some(at_number) => {
                 d.set_position(after_number);
                 d.skip()?;
                 Ok(Self::Newer(number))

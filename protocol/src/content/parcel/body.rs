@@ -12,7 +12,9 @@ use crate::content::codec::{Opaque, at_most};
 use crate::content::contact::ContactCard;
 use crate::content::leave::{GroupId, LeaveRequest};
 use crate::limits::MAX_CHARTERS;
-use crate::trust::{Charter, CoSignature, CoordinatorSet, Draft, MultiSigned, ObjectHash, RollEntry, Signed};
+use crate::trust::{
+    Charter, CoSignature, CoordinatorSet, Draft, MultiSigned, ObjectHash, RollEntry, Signed, VouchOpening,
+};
 use crate::wire::MailboxId;
 
 /// Random name of a request to join, drawn by the newcomer: all who work on it use it.
@@ -163,6 +165,9 @@ pub enum ParcelBody {
         /// The object as it was signed.
         #[n(1)]
         object: Opaque,
+        /// Opens the vouches of a card.
+        #[n(2)]
+        opening: Option<VouchOpening>,
     },
     /// One step of comparing words.
     #[n(21)]

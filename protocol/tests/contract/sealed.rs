@@ -1,6 +1,4 @@
 //! The seal from outside: what opens, what does not, what a relay sees.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
-#![cfg(feature = "sealed")]
 
 use proptest::prelude::*;
 use relevo_protocol::limits::{CHUNK, ENTRY_BUCKETS, MAX_BLOB, MAX_CHUNKS, MAX_DOCUMENT, MAX_INBOX_SEALED, MAX_SEALED};
