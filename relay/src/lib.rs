@@ -3,6 +3,7 @@
 //! [`Relay::start`] runs one in a process; the program `relevo-relay` is a command line around it.
 
 mod blob;
+pub mod cli;
 mod clock;
 mod config;
 mod data;
@@ -21,5 +22,5 @@ pub use config::{Config, ConfigFault, Limits};
 pub use data::DataFault;
 pub use keys::KeysFault;
 pub use metrics::Snapshot;
-pub use relay::{Relay, Running, StartFault, StopFault};
+pub use relay::{Relay, Running, StartFault, StopFault, address_of};
 pub use transport::ListenFault;

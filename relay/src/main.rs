@@ -1,1 +1,113 @@
-fn main() {}
+//! `relevo-relay`: runs a relay, and says its address.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use relevo_relay::cli::{Cli, Command};
+use relevo_relay::{Config, Relay, Running, StartFault, address_of};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log();
+    match act(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            // Nothing is left to do when even this cannot be written.
+            let _written = writeln!(io::stderr(), "relevo-relay: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Run(settings) => {
+            let config = settings.config()?;
+            keep_memory_private();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("relevo-relay").build()?;
+            runtime.block_on(run(config))
+        }
+        Command::Address { settings, qr } => {
+            let text = address_of(&settings.config()?)?.to_text();
+            if qr {
+                // Capitals fit a QR code's compact alphabet, and an address may be read in either case.
+                let code = QrCode::new(text.to_ascii_uppercase()).context("the address does not fit a QR code")?;
+                writeln!(io::stdout(), "{}", code.render::<Dense1x2>().build())?;
+            } else {
+                writeln!(io::stdout(), "{text}")?;
+            }
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "relevo-relay", &mut io::stdout());
+            Ok(())
+        }
+        Command::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
+            .with_context(|| format!("cannot write into {}", directory.display())),
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let local_only = config.host.is_none() && config.listen.ip().is_unspecified();
+    let running = Relay::start(config).await.map_err(explained)?;
+    if local_only {
+        tracing::warn!(advice = "--host NAME", "the address names localhost: only this machine can use it");
+    }
+    print_address(&running)?;
+    tokio::select! {
+        () = asked(&mut terminate, &mut interrupt) => {}
+        () = running.failed() => {}
+    }
+    tokio::select! {
+        stopped = running.shutdown() => Ok(stopped?),
+        () = asked(&mut terminate, &mut interrupt) => anyhow::bail!("stopped at once by a second signal"),
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn print_address(running: &Running) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "Whoever has this address may use the relay. Hand it to those who should, and to nobody else:")?;
+    writeln!(out, "{}", running.address().to_text())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// What happened, and what to do where there is something to do.
+fn explained(fault: StartFault) -> anyhow::Error {
+    let advice = fault.advice();
+    let fault = anyhow::Error::new(fault);
+    match advice {
+        Some(advice) => anyhow::anyhow!("{fault:#}\n  {advice}"),
+        None => fault,
+    }
+}
+
+/// No core file, and no look into this process for others than root: capabilities pass through its memory.
+fn keep_memory_private() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if setrlimit(Resource::Core, none).is_err() || set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
+        tracing::warn!("core files could not be switched off");
+    }
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_env("RELEVO_LOG").unwrap_or_else(|_| EnvFilter::new("info,quinn=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}

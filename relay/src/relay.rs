@@ -1,17 +1,19 @@
 //! A whole relay in a process: started, stopped, and told of when its store fails.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, PathSecret, RelayAddress};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigFault};
-use crate::data::{DataDirectory, DataFault};
+use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
 use crate::keys::{Keys, KeysFault};
 use crate::metrics::{Metrics, Snapshot};
@@ -112,7 +114,7 @@ impl Relay {
             .map_err(|source| StartFault::Store { path, source })?;
         let endpoint = transport::listen(config.listen, &keys)?;
         let local = endpoint.local_addr().map_err(|source| ListenFault::Bind { port: config.listen.port(), source })?;
-        let address = address(&config, local.port(), &keys);
+        let address = address(config.advertised_host(), config.port.unwrap_or(local.port()), &keys);
         data.remember_endpoint(&address.host, address.port)?;
         let parts = Arc::new(Parts {
             blobs: Arc::new(Semaphore::new(config.limits.all_blobs)),
@@ -129,14 +131,38 @@ impl Relay {
     }
 }
 
-/// The address under which clients reach a relay of these keys.
-pub(crate) fn address(config: &Config, port: u16, keys: &Keys) -> RelayAddress {
+/// The address of the relay whose data directory the configuration names, whether it runs or not.
+///
+/// # Errors
+/// [`StartFault`], in particular when no relay was ever started there.
+pub fn address_of(config: &Config) -> Result<RelayAddress, StartFault> {
+    let (host, port) = remembered_endpoint(&config.data)?;
+    let keys = Keys::load(&config.data)?;
+    Ok(address(config.host.clone().unwrap_or(host), config.port.unwrap_or(port), &keys))
+}
+
+fn address(host: String, port: u16, keys: &Keys) -> RelayAddress {
     RelayAddress {
         fingerprint: keys.public().fingerprint(),
-        host: config.advertised_host(),
-        port: config.port.unwrap_or(port),
-        path: PathSecret::new(relevo_protocol::secret::Secret::new(*keys.path.expose())),
+        host,
+        port,
+        path: PathSecret::new(Secret::new(*keys.path.expose())),
         admission: Admission::duplicate(&keys.admission),
+    }
+}
+
+impl StartFault {
+    /// What the operator may do about it, where it does not say so itself.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let Self::Listen(ListenFault::Bind { port: _, source }) = self else { return None };
+        if source.kind() == ErrorKind::PermissionDenied {
+            Some("Ports below 1024 need a right: run it as the service in deploy/systemd, or try --listen [::]:4433.")
+        } else if source.kind() == ErrorKind::AddrInUse {
+            Some("Another program listens there: stop it, or choose another port with --listen.")
+        } else {
+            None
+        }
     }
 }
 

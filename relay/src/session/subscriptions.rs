@@ -119,7 +119,7 @@ impl<T> Subscriptions<T> {
         let id = self.due.pop_front()?;
         let row = self.rows.get_mut(&id)?;
         row.due = false;
-        let limit = u16::try_from(row.credit).unwrap_or(u16::MAX).min(limit).min(MAX_READ).max(1);
+        let limit = u16::try_from(row.credit).unwrap_or(u16::MAX).min(limit).clamp(1, MAX_READ);
         Some(Pull { id, mailbox: row.mailbox, after: row.after, limit })
     }
 

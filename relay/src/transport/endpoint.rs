@@ -1,7 +1,7 @@
 //! The UDP endpoint: every limit of quinn's, set and explained by its sum.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,10 +78,20 @@ pub(crate) fn listen(address: SocketAddr, keys: &Keys) -> Result<Endpoint, Liste
     // No address tokens: they would let an observer of ours link two visits.
     server.validation_token.sent(0);
     let bind = |source| ListenFault::Bind { port: address.port(), source };
-    let socket = UdpSocket::bind(address).map_err(bind)?;
+    let socket = UdpSocket::bind(address).or_else(|fault| without_ipv6(address, fault)).map_err(bind)?;
     ask_for_buffer(&socket);
     let runtime = Arc::new(quinn::TokioRuntime);
     Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)
+}
+
+/// "All addresses" of a machine without IPv6 are those of IPv4.
+fn without_ipv6(address: SocketAddr, fault: io::Error) -> io::Result<UdpSocket> {
+    const NO_IPV6: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    if fault.raw_os_error() == Some(NO_IPV6) && address.ip() == Ipv6Addr::UNSPECIFIED {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+    } else {
+        Err(fault)
+    }
 }
 
 fn limits() -> TransportConfig {

@@ -125,10 +125,9 @@ impl Link {
 
     /// Waits for the relay to close the connection: the code and the reason it gives.
     pub(crate) async fn ended(&self) -> (u64, Bytes) {
-        match timeout(PATIENCE, self.connection.closed()).await.unwrap() {
-            quinn::ConnectionError::ApplicationClosed(close) => (close.error_code.into_inner(), close.reason),
-            other => panic!("ended by {other}"),
-        }
+        let fault = timeout(PATIENCE, self.connection.closed()).await.unwrap();
+        let quinn::ConnectionError::ApplicationClosed(close) = fault else { panic!("ended by {fault}") };
+        (close.error_code.into_inner(), close.reason)
     }
 }
 

@@ -55,10 +55,9 @@ fn sized(fill: u8, size: usize) -> Entry {
 const START: Cursor = Cursor { incarnation: None, after: Sequence::START };
 
 async fn pushed(session: &mut Session) -> (u64, u8) {
-    match session.event().await {
-        Event::Entry { id: FIRST, sequence, expires: _, entry } => (sequence.0, entry.bytes()[0]),
-        other => panic!("{other:?}"),
-    }
+    let event = session.event().await;
+    let Event::Entry { id: FIRST, sequence, expires: _, entry } = event else { panic!("{event:?}") };
+    (sequence.0, *entry.bytes().first().unwrap())
 }
 
 #[tokio::test]
