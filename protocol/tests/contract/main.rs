@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
 
 mod alliance;
+mod cddl;
 mod content;
 mod dice;
 mod frames;
 mod said;
 mod sealed;
+mod spec;
 mod wire;
