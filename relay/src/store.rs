@@ -9,6 +9,7 @@
 pub mod blobs;
 mod change;
 mod config;
+mod disk;
 mod draft;
 mod engine;
 mod fault;
@@ -19,9 +20,13 @@ mod rates;
 mod recent;
 mod record;
 mod rules;
+mod segments;
+mod sled;
 mod writer;
 
 use std::collections::HashMap;
+use std::fs::TryLockError;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use relevo_protocol::time::{Hour, Timestamp};
@@ -98,7 +103,28 @@ impl Store {
     /// # Errors
     /// [`StoreFault`].
     pub fn in_memory(config: StoreConfig) -> Result<(Self, Ledger), StoreFault> {
-        Self::assemble(Box::new(memory::Memory::default()), config, blobs::Blobs)
+        Self::assemble(Box::new(memory::Memory::default()), config, blobs::Blobs::nowhere())
+    }
+
+    /// The durable store in a directory of its own, which is made if need be and closed to other users.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: in use by another process, disk full, not permitted, damaged.
+    pub fn open(directory: &Path, config: StoreConfig) -> Result<(Self, Ledger), StoreFault> {
+        disk::private_directory(directory)?;
+        let lock = disk::private_file().open(directory.join("lock"))?;
+        lock.try_lock().map_err(|refused| match refused {
+            TryLockError::WouldBlock => StoreFault::Locked,
+            TryLockError::Error(error) => error.into(),
+        })?;
+        let ballast = disk::Ballast::new(directory, &config);
+        if disk::free_bytes(directory)? < config.ballast_bytes && ballast.drop_it()? == disk::Dropped::Yes {
+            tracing::warn!("the disk is full: the ballast file was given up so that the store can open");
+        }
+        let engine = sled::Sled::open(directory, &config, lock)?;
+        ballast.take(disk::free_bytes(directory)?, &config);
+        let blobs = blobs::Blobs::open(&directory.join("blobs"), |id| Ok(engine.header(&keys::blob(id))?.is_some()))?;
+        Self::assemble(Box::new(engine), config, blobs)
     }
 
     fn assemble(

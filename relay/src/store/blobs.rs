@@ -1,14 +1,388 @@
-//! Blobs on the file system.
+//! Blobs on the file system: two levels of directories by the first byte of the id, one file each.
+//!
+//! ```text
+//! begin -> Upload (partial/<id>) -> write... -> finish: fsync, verify, rename, fsync directory -> Whole -> keep: index row
+//! ```
+//! A file without a row is removed at the next opening; a row is entered only when its file is durable.
 
-use relevo_protocol::wire::BlobId;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use relevo_protocol::limits::MAX_BLOB;
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::wire::{AdmissionId, BlobId, Refusal};
+use sha2::{Digest, Sha256};
+
+use super::change::{Applied, Change};
 use super::fault::StoreFault;
+use super::writer::Writer;
+use super::{Store, disk, failed, keys, record, rules};
 
-/// The directory of blobs.
-pub(crate) struct Blobs;
+/// The directories of blobs.
+pub(crate) struct Blobs {
+    /// None for a store in memory, which keeps no blobs.
+    place: Option<Place>,
+    /// Blobs being uploaded: one upload at a time for each.
+    busy: Arc<Mutex<HashSet<BlobId>>>,
+}
+
+struct Place {
+    whole: PathBuf,
+    partial: PathBuf,
+}
+
+/// How a put begins.
+pub enum Begun {
+    /// The blob is there: renew its lease with [`Change::RenewBlob`].
+    Held,
+    /// The bytes are wanted from [`Upload::offset`] on.
+    Wanted(Upload),
+}
+
+/// A blob on its way in. Dropped, it leaves what it has for a later try. Its methods block on the disk.
+pub struct Upload {
+    id: BlobId,
+    length: u64,
+    file: File,
+    offset: u64,
+    partial: PathBuf,
+    whole: PathBuf,
+    busy: Busy,
+}
+
+/// A blob that is whole and durable, but not yet in the index.
+pub struct Whole {
+    id: BlobId,
+    length: u64,
+    path: PathBuf,
+    _busy: Busy,
+}
+
+/// A range of a blob to send. Its methods block on the disk.
+#[derive(Debug)]
+pub struct Download {
+    file: File,
+    offset: u64,
+    left: u64,
+    total: u64,
+}
+
+/// Marks a blob as being uploaded until it is dropped.
+struct Busy {
+    id: BlobId,
+    busy: Arc<Mutex<HashSet<BlobId>>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+impl Store {
+    /// Begins a put. Checks allowance and room, which are taken when the blob is kept.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for an impossible length, [`Refusal::Busy`] while another session uploads the same blob
+    /// or too many are unfinished, [`Refusal::RelayFull`], [`Refusal::AllowanceSpent`], [`Refusal::Failed`].
+    pub fn begin_blob(
+        &self,
+        admission: &AdmissionId,
+        id: BlobId,
+        length: u64,
+        now: Timestamp,
+    ) -> Result<Begun, Refusal> {
+        if length == 0 || length > MAX_BLOB {
+            return Err(Refusal::Malformed);
+        }
+        if self.blob(&id)?.is_some() {
+            return Ok(Begun::Held);
+        }
+        let left = self.admission(admission, now)?.map_or(0, |admission| admission.bytes_left);
+        if length > left {
+            return Err(Refusal::AllowanceSpent);
+        }
+        let free = self.shared.engine.free_bytes().map_err(failed)?;
+        match rules::relay(&self.totals(), free, length, self.config()) {
+            rules::Relay::Roomy => {}
+            rules::Relay::Full | rules::Relay::Exhausted => return Err(Refusal::RelayFull),
+        }
+        self.shared.blobs.begin(id, length, self.config().partial_blobs).map(Begun::Wanted)
+    }
+
+    /// Opens a range of a blob, cut to the blob's end.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchBlob`], [`Refusal::Failed`].
+    pub fn open_blob(&self, id: &BlobId, offset: u64, length: u64, now: Timestamp) -> Result<Download, Refusal> {
+        let blob = self.blob(id)?.filter(|blob| !blob.expires.is_past(now)).ok_or(Refusal::NoSuchBlob)?;
+        let place = self.shared.blobs.place.as_ref().ok_or(Refusal::NoSuchBlob)?;
+        let file = match File::open(place.file(id)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Refusal::NoSuchBlob),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let left = length.min(blob.length.saturating_sub(offset));
+        Ok(Download { file, offset, left, total: blob.length })
+    }
+
+    /// Removes unfinished blobs that nobody went on with. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn sweep_partial_blobs(&self, now: Timestamp) -> Result<(), StoreFault> {
+        self.shared.blobs.sweep_partial(now, self.config().partial_hours)
+    }
+
+    fn blob(&self, id: &BlobId) -> Result<Option<record::Blob>, Refusal> {
+        let row = self.shared.engine.header(&keys::blob(id)).map_err(failed)?;
+        row.map(|bytes| record::read(&bytes, "blob")).transpose().map_err(failed)
+    }
+}
 
 impl Blobs {
-    pub(crate) fn unlink(&self, _blobs: &[BlobId]) -> Result<(), StoreFault> {
+    pub(crate) fn nowhere() -> Self {
+        Self { place: None, busy: Arc::default() }
+    }
+
+    /// Opens the directories and removes the files that have no row.
+    pub(crate) fn open(
+        directory: &Path,
+        has_row: impl Fn(&BlobId) -> Result<bool, StoreFault>,
+    ) -> Result<Self, StoreFault> {
+        let place = Place { whole: directory.join("whole"), partial: directory.join("partial") };
+        disk::private_directory(&place.whole)?;
+        disk::private_directory(&place.partial)?;
+        for first in fs::read_dir(&place.whole)? {
+            for file in fs::read_dir(first?.path())? {
+                let file = file?;
+                let known = match parse(&file.file_name()) {
+                    Some(id) => has_row(&id)?,
+                    None => false,
+                };
+                if !known {
+                    fs::remove_file(file.path())?;
+                }
+            }
+        }
+        disk::sync_directory(directory)?;
+        Ok(Self { place: Some(place), busy: Arc::default() })
+    }
+
+    fn begin(&self, id: BlobId, length: u64, most: u64) -> Result<Upload, Refusal> {
+        let place = self.place.as_ref().ok_or(Refusal::RelayFull)?;
+        if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            return Err(Refusal::Busy);
+        }
+        let busy = Busy { id, busy: Arc::clone(&self.busy) };
+        let partial = place.partial.join(HEXLOWER.encode(&id.0));
+        let open = || -> io::Result<Option<(File, u64)>> {
+            if !partial.exists() && u64::try_from(fs::read_dir(&place.partial)?.count()).unwrap_or(u64::MAX) >= most {
+                return Ok(None);
+            }
+            let file = disk::private_file().open(&partial)?;
+            let held = file.metadata()?.len();
+            if held <= length {
+                return Ok(Some((file, held)));
+            }
+            file.set_len(0)?;
+            Ok(Some((file, 0)))
+        };
+        let (file, offset) = open().map_err(|error| failed(error.into()))?.ok_or(Refusal::Busy)?;
+        Ok(Upload { id, length, file, offset, partial, whole: place.file(&id), busy })
+    }
+
+    /// Removes the files of blobs whose rows are gone.
+    pub(crate) fn unlink(&self, blobs: &[BlobId]) -> Result<(), StoreFault> {
+        let Some(place) = &self.place else { return Ok(()) };
+        for id in blobs {
+            remove(&place.file(id))?;
+        }
         Ok(())
+    }
+
+    fn sweep_partial(&self, now: Timestamp, hours: u32) -> Result<(), StoreFault> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.0);
+        let patience = Duration::from_secs(u64::from(hours) * 3600);
+        for file in fs::read_dir(&place.partial)? {
+            let file = file?;
+            let idle = now.duration_since(file.metadata()?.modified()?).unwrap_or(Duration::ZERO);
+            let busy = parse(&file.file_name())
+                .is_some_and(|id| self.busy.lock().unwrap_or_else(PoisonError::into_inner).contains(&id));
+            if idle >= patience && !busy {
+                remove(&file.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn file(&self, id: &BlobId) -> PathBuf {
+        let name = HEXLOWER.encode(&id.0);
+        let (first, _) = name.split_at(2);
+        self.whole.join(first).join(&name)
+    }
+}
+
+impl Upload {
+    /// Bytes held from an earlier, broken put.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes still wanted.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        self.length.saturating_sub(self.offset)
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for more than was announced, [`Refusal::RelayFull`] when the disk is, [`Refusal::Failed`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let more = u64::try_from(bytes.len()).map_err(|_| Refusal::Malformed)?;
+        if more > self.wanted() {
+            return Err(Refusal::Malformed);
+        }
+        self.file.write_all_at(bytes, self.offset).map_err(full_or_failed)?;
+        self.offset = self.offset.saturating_add(more);
+        Ok(())
+    }
+
+    /// Verifies the bytes and makes the blob durable under its name.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when bytes are missing, [`Refusal::BlobMismatch`], [`Refusal::RelayFull`],
+    /// [`Refusal::Failed`]. After a mismatch nothing is kept.
+    pub fn finish(self) -> Result<Whole, Refusal> {
+        if self.wanted() > 0 {
+            return Err(Refusal::Malformed);
+        }
+        let digest = digest(&self.file, self.length).map_err(|error| failed(error.into()))?;
+        if digest != self.id.0 {
+            remove(&self.partial).map_err(failed)?;
+            return Err(Refusal::BlobMismatch);
+        }
+        self.settle().map_err(full_or_failed)?;
+        Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        // The time of the last write would tell when the blob came.
+        self.file.set_modified(SystemTime::UNIX_EPOCH)?;
+        self.file.sync_all()?;
+        let Some(directory) = self.whole.parent() else { return Err(io::Error::other("a blob has no directory")) };
+        if !directory.exists() {
+            disk::private_directory(directory)?;
+            if let Some(above) = directory.parent() {
+                disk::sync_directory(above)?;
+            }
+        }
+        fs::rename(&self.partial, &self.whole)?;
+        disk::sync_directory(directory)
+    }
+}
+
+impl Whole {
+    /// Enters the blob into the index, takes the allowance, answers with the end of its lease.
+    ///
+    /// # Errors
+    /// As the change was refused; the file is then removed.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the file may stay without a row until the next opening.
+    pub async fn keep(self, writer: &Writer, admission: AdmissionId, lease_hours: u32) -> Result<Hour, Refusal> {
+        let change = Change::KeepBlob { admission, id: self.id, length: self.length, lease_hours };
+        match writer.apply(change).await {
+            Ok(Applied::Renewed { expires }) => Ok(expires),
+            Ok(
+                Applied::Done
+                | Applied::Opened { .. }
+                | Applied::Appended(_)
+                | Applied::Taken { .. }
+                | Applied::Swept { .. },
+            ) => Err(Refusal::Failed),
+            Err(refusal) => {
+                remove(&self.path).map_err(failed)?;
+                Err(refusal)
+            }
+        }
+    }
+}
+
+impl Download {
+    /// Length of the range.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.left
+    }
+
+    /// Length of the whole blob.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The next bytes, `most` at most; empty at the end.
+    ///
+    /// # Errors
+    /// [`Refusal::Failed`].
+    pub fn next_bytes(&mut self, most: usize) -> Result<Bytes, Refusal> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX).min(self.left);
+        let mut bytes = vec![0; usize::try_from(most).map_err(|_| Refusal::Failed)?];
+        self.file.read_exact_at(&mut bytes, self.offset).map_err(|error| failed(error.into()))?;
+        self.offset = self.offset.saturating_add(most);
+        self.left = self.left.saturating_sub(most);
+        Ok(bytes.into())
+    }
+}
+
+fn digest(file: &File, length: u64) -> io::Result<[u8; 32]> {
+    let mut file = file.try_clone()?;
+    io::Seek::rewind(&mut file)?;
+    let mut hash = Sha256::new();
+    let mut file = file.take(length);
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut bytes)?;
+        match bytes.get(..read) {
+            Some([]) | None => return Ok(hash.finalize().into()),
+            Some(read) => hash.update(read),
+        }
+    }
+}
+
+fn full_or_failed(error: io::Error) -> Refusal {
+    match StoreFault::from(error) {
+        StoreFault::DiskFull => Refusal::RelayFull,
+        fault @ (StoreFault::Locked
+        | StoreFault::Permission
+        | StoreFault::Corrupt { .. }
+        | StoreFault::Randomness
+        | StoreFault::WriterDied
+        | StoreFault::Disk(_)) => failed(fault),
+    }
+}
+
+fn parse(name: &std::ffi::OsStr) -> Option<BlobId> {
+    let bytes = HEXLOWER.decode(name.to_str()?.as_bytes()).ok()?;
+    bytes.try_into().ok().map(BlobId)
+}
+
+fn remove(path: &Path) -> Result<(), StoreFault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }

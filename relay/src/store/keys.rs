@@ -85,8 +85,3 @@ pub(crate) fn parse_due(key: &[u8]) -> Option<(Hour, Due)> {
     };
     Some((Hour(u32::from_be_bytes(*hour)), due))
 }
-
-/// Reads a blob key back; none if it is none.
-pub(crate) fn parse_blob(key: &[u8]) -> Option<BlobId> {
-    key.strip_prefix(BLOBS)?.try_into().ok().map(BlobId)
-}

@@ -1,0 +1,88 @@
+//! The few things that files need beyond std: private directories, durable names, free space, the ballast.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FallocateFlags;
+
+use super::config::StoreConfig;
+use super::fault::StoreFault;
+
+/// Makes a directory that only this user enters, or closes it to others.
+pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// A file to write that only this user reads.
+pub(crate) fn private_file() -> fs::OpenOptions {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).mode(0o600);
+    options
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Bytes that this user may still write to the disk under `path`.
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Gives a range of a file back to the disk. Where the file system cannot, the space comes back with the file's end.
+pub(crate) fn punch(file: &File, offset: u64, length: u64) {
+    let _not_everywhere =
+        rustix::fs::fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length);
+}
+
+/// A file that holds space for the one moment when the disk is full and the engine must still open.
+pub(crate) struct Ballast {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Ballast {
+    pub(crate) fn new(directory: &Path, config: &StoreConfig) -> Self {
+        Self { path: directory.join("ballast"), bytes: config.ballast_bytes }
+    }
+
+    /// Gives the space up. Says whether there was any to give.
+    pub(crate) fn drop_it(&self) -> Result<Dropped, StoreFault> {
+        match fs::remove_file(&self.path) {
+            Ok(()) => Ok(Dropped::Yes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Dropped::WasNone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the space again where the disk has enough beyond its watermark. Best effort: without it the relay still runs.
+    pub(crate) fn take(&self, free: u64, config: &StoreConfig) {
+        let held = fs::metadata(&self.path).is_ok_and(|held| held.len() == self.bytes);
+        if self.bytes == 0 || held || free < self.bytes.saturating_add(config.free_bytes) {
+            return;
+        }
+        let taken = private_file().truncate(true).open(&self.path).and_then(|file| {
+            rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, self.bytes)?;
+            file.sync_all()
+        });
+        if taken.is_err() {
+            tracing::warn!("no ballast file could be made: if the disk fills up, free space by hand before a restart");
+        }
+    }
+}
+
+/// What came of giving the ballast up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dropped {
+    Yes,
+    WasNone,
+}

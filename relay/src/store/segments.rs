@@ -1,0 +1,180 @@
+//! Large entry bodies, in append-only files beside the index, which is slow with values of their size.
+//!
+//! A body is on disk before the index row that points at it, and a removed one is given back to the disk after the
+//! row's removal is durable. A file with no body left goes.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::disk;
+use super::fault::StoreFault;
+
+/// A new file is begun when the present one has this length.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bodies begin at multiples of a page, so that their space can be given back exactly.
+const PAGE: u64 = 4096;
+
+/// Where a body lies. 16 bytes in a row: segment u32, offset u64, length u32, big-endian.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Pointer {
+    pub(crate) segment: u32,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
+}
+
+impl Pointer {
+    pub(crate) fn encode(&self) -> [u8; 16] {
+        let mut out = [0; 16];
+        let (segment, rest) = out.split_at_mut(4);
+        let (offset, length) = rest.split_at_mut(8);
+        segment.copy_from_slice(&self.segment.to_be_bytes());
+        offset.copy_from_slice(&self.offset.to_be_bytes());
+        length.copy_from_slice(&self.length.to_be_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (segment, rest) = bytes.split_first_chunk::<4>()?;
+        let (offset, rest) = rest.split_first_chunk::<8>()?;
+        Some(Self {
+            segment: u32::from_be_bytes(*segment),
+            offset: u64::from_be_bytes(*offset),
+            length: u32::from_be_bytes(rest.try_into().ok()?),
+        })
+    }
+}
+
+/// The directory of segments.
+pub(crate) struct Segments {
+    directory: PathBuf,
+    open: Mutex<HashMap<u32, Arc<File>>>,
+}
+
+/// The segment being written. Belongs to the writer.
+pub(crate) struct Tail {
+    segment: u32,
+    file: Option<Arc<File>>,
+    length: u64,
+    unsynced: bool,
+}
+
+impl Segments {
+    /// Opens the directory. Bodies go to a new file after each opening: what a crash left behind a body is never met.
+    pub(crate) fn open(directory: &Path) -> Result<(Self, Tail), StoreFault> {
+        disk::private_directory(directory)?;
+        let last = numbers(directory)?.into_iter().max().unwrap_or(0);
+        let segments = Self { directory: directory.to_path_buf(), open: Mutex::default() };
+        Ok((segments, Tail { segment: last.saturating_add(1), file: None, length: 0, unsynced: false }))
+    }
+
+    /// Removes the files that no row points into.
+    pub(crate) fn retain(&self, live: impl Fn(u32) -> bool) -> Result<(), StoreFault> {
+        for segment in numbers(&self.directory)?.into_iter().filter(|segment| !live(*segment)) {
+            self.remove(segment)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a body to the tail; it is durable after [`Self::sync`].
+    pub(crate) fn append(&self, tail: &mut Tail, body: &[u8]) -> Result<Pointer, StoreFault> {
+        if tail.file.is_some() && tail.length >= SEGMENT_BYTES {
+            self.sync(tail)?;
+            *tail = Tail { segment: tail.segment.saturating_add(1), file: None, length: 0, unsynced: false };
+        }
+        let file = match &tail.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = Arc::new(disk::private_file().create_new(true).open(self.path(tail.segment))?);
+                disk::sync_directory(&self.directory)?;
+                self.handles().insert(tail.segment, Arc::clone(&file));
+                tail.file = Some(Arc::clone(&file));
+                file
+            }
+        };
+        let length = u32::try_from(body.len()).map_err(|_| StoreFault::Corrupt { what: "body" })?;
+        file.write_all_at(body, tail.length)?;
+        let pointer = Pointer { segment: tail.segment, offset: tail.length, length };
+        tail.length = tail.length.saturating_add(u64::from(length)).next_multiple_of(PAGE);
+        tail.unsynced = true;
+        Ok(pointer)
+    }
+
+    /// Makes what was appended durable.
+    pub(crate) fn sync(&self, tail: &mut Tail) -> Result<(), StoreFault> {
+        if let (true, Some(file)) = (tail.unsynced, &tail.file) {
+            file.sync_data()?;
+            tail.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Reads a body. None when its file has gone.
+    pub(crate) fn read(&self, pointer: &Pointer) -> Result<Option<Bytes>, StoreFault> {
+        let Some(file) = self.file(pointer.segment)? else { return Ok(None) };
+        let length = usize::try_from(pointer.length).map_err(|_| StoreFault::Corrupt { what: "body" })?;
+        let mut body = vec![0; length];
+        file.read_exact_at(&mut body, pointer.offset)?;
+        Ok(Some(body.into()))
+    }
+
+    /// Gives a body's space back, after the removal of its row is durable.
+    pub(crate) fn free(&self, pointer: &Pointer) -> Result<(), StoreFault> {
+        if let Some(file) = self.file(pointer.segment)? {
+            disk::punch(&file, pointer.offset, u64::from(pointer.length).next_multiple_of(PAGE));
+        }
+        Ok(())
+    }
+
+    /// Removes a file without bodies.
+    pub(crate) fn remove(&self, segment: u32) -> Result<(), StoreFault> {
+        self.handles().remove(&segment);
+        match fs::remove_file(self.path(segment)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn file(&self, segment: u32) -> Result<Option<Arc<File>>, StoreFault> {
+        if let Some(file) = self.handles().get(&segment) {
+            return Ok(Some(Arc::clone(file)));
+        }
+        let file = match File::options().read(true).write(true).open(self.path(segment)) {
+            Ok(file) => Arc::new(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(Arc::clone(self.handles().entry(segment).or_insert(file))))
+    }
+
+    /// Open files; the number of segments bounds them.
+    fn handles(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Arc<File>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, segment: u32) -> PathBuf {
+        self.directory.join(format!("{segment:08x}"))
+    }
+}
+
+impl Tail {
+    /// The segment being written, which stays even when it holds nothing.
+    pub(crate) fn segment(&self) -> u32 {
+        self.segment
+    }
+}
+
+fn numbers(directory: &Path) -> Result<Vec<u32>, StoreFault> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(directory)? {
+        if let Some(number) = file?.file_name().to_str().and_then(|name| u32::from_str_radix(name, 16).ok()) {
+            found.push(number);
+        }
+    }
+    Ok(found)
+}
