@@ -9,6 +9,8 @@
 pub mod blobs;
 mod change;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod disk;
 mod draft;
 mod engine;

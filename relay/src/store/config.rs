@@ -37,6 +37,8 @@ pub struct StoreConfig {
     pub shared_mailboxes: u64,
     /// Single-use admissions that one admission may sponsor in 30 days. 64: more is no longer vetting.
     pub sponsored: u32,
+    /// Single-use admissions that holders of the shared one may sponsor in 30 days, together. 4,096: a union's first month.
+    pub shared_sponsored: u32,
     /// Hours that an enrolled admission lasts after the last 30 days in which it was used. 400 days.
     pub admission_hours: u32,
     /// Unfinished blobs at once. 1,024 of 256 KiB are 256 MiB.
@@ -72,6 +74,7 @@ impl Default for StoreConfig {
             shared_bytes: 8 << 30,
             shared_mailboxes: 100_000,
             sponsored: 64,
+            shared_sponsored: 4096,
             admission_hours: 400 * 24,
             partial_blobs: 1024,
             partial_hours: 24,

@@ -148,7 +148,7 @@ pub(crate) fn period(now: Timestamp) -> u32 {
 /// What an admission of a kind may use in 30 days: bytes, mailboxes, single-use admissions.
 pub(crate) fn allowance(kind: AdmissionKind, config: &StoreConfig) -> (u64, u64, u32) {
     match kind {
-        AdmissionKind::Shared => (config.shared_bytes, config.shared_mailboxes, 0),
+        AdmissionKind::Shared => (config.shared_bytes, config.shared_mailboxes, config.shared_sponsored),
         AdmissionKind::SingleUse => (0, 0, 0),
         AdmissionKind::Enrolled => (config.admission_bytes, config.admission_mailboxes, config.sponsored),
     }

@@ -13,10 +13,7 @@ impl Work<'_> {
         let due = self.shared.engine.scan(keys::DUE, keys::DUE, limit)?;
         for (key, _) in due {
             let Some((hour, due)) = keys::parse_due(&key) else { continue };
-            if !hour.is_past(self.now) {
-                return Ok(Effect::Told(Applied::Swept { rest: Rest::Nothing }));
-            }
-            if left == 0 {
+            if left == 0 || !hour.is_past(self.now) {
                 break;
             }
             left -= 1;

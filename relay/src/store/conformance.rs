@@ -1,0 +1,21 @@
+//! The facts every engine must hold. Each is run on memory and on sled.
+
+mod access;
+mod bounds;
+mod durability;
+mod entries;
+mod mailboxes;
+mod world;
+
+/// Makes one test per fact and engine.
+macro_rules! facts {
+    ($($fact:ident),* $(,)?) => {
+        mod memory {
+            $(#[test] fn $fact() { super::$fact(&mut super::World::memory()); })*
+        }
+        mod sled {
+            $(#[test] fn $fact() { super::$fact(&mut super::World::sled()); })*
+        }
+    };
+}
+use facts;

@@ -1,0 +1,188 @@
+use relevo_protocol::limits::{RESERVED_BYTES, RESERVED_ENTRIES};
+use relevo_protocol::wire::{Grant, GrantTable, MailboxKind, Refusal};
+
+use super::super::{Change, StoreConfig};
+use super::facts;
+use super::world::{World, capability, entry, grant};
+
+facts!(
+    a_full_mailbox_refuses_and_says_so,
+    a_mailbox_is_bounded_by_bytes,
+    a_full_relay_refuses_new_data_and_new_mailboxes,
+    the_reserve_is_for_owners_of_shared_mailboxes,
+    the_reserve_of_entries_ends,
+    the_reserve_of_bytes_ends,
+    the_reserve_is_free_again_when_its_entries_go,
+    a_spent_allowance_leaves_the_reserve,
+    an_exhausted_disk_refuses_even_the_reserve,
+    mailboxes_are_bounded,
+    a_grants_rate_is_for_one_hour,
+    a_grants_bytes_are_for_one_hour,
+    a_take_grant_has_a_rate,
+);
+
+fn a_full_mailbox_refuses_and_says_so(world: &mut World) {
+    world.configured(|config| config.mailbox_entries = 3);
+    let mailbox = world.open(MailboxKind::Personal);
+    for n in 0..3 {
+        world.append(&mailbox, n);
+    }
+    for shown in [mailbox.append, mailbox.owner] {
+        assert_eq!(world.append_as(&mailbox, shown, entry(9, 0)), Err(Refusal::MailboxFull));
+    }
+    assert_eq!(world.fills(&mailbox), [0, 1, 2]);
+}
+
+fn a_mailbox_is_bounded_by_bytes(world: &mut World) {
+    world.configured(|config| config.mailbox_bytes = 4 << 10);
+    let mailbox = world.open(MailboxKind::Shared);
+    world.append_as(&mailbox, mailbox.append, entry(1, 1)).unwrap();
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(1, 2)), Err(Refusal::MailboxFull));
+    world.append_as(&mailbox, mailbox.append, entry(1, 1)).unwrap();
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(1, 0)), Err(Refusal::MailboxFull));
+}
+
+fn a_full_relay_refuses_new_data_and_new_mailboxes(world: &mut World) {
+    world.configured(|config| config.bytes = 1024);
+    let mailbox = world.open(MailboxKind::Personal);
+    world.append(&mailbox, 1);
+    world.append(&mailbox, 2);
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(3, 0)), Err(Refusal::RelayFull));
+    assert_eq!(world.append_as(&mailbox, mailbox.owner, entry(3, 0)), Err(Refusal::RelayFull));
+    world.configured(|config| config.bytes = 0);
+    // A room of nothing still opens: a mailbox is a row, and rows have a bound of their own.
+    world.configured(|config| config.mailboxes = 0);
+    assert_eq!(open(world), Err(Refusal::RelayFull));
+}
+
+fn open(world: &mut World) -> Result<(), Refusal> {
+    let change = Change::Open {
+        admission: world.purse,
+        kind: MailboxKind::Shared,
+        owner: capability(),
+        read: None,
+        append: vec![],
+        take: vec![],
+        lease_hours: 1,
+    };
+    world.apply(change).map(drop)
+}
+
+fn the_reserve_is_for_owners_of_shared_mailboxes(world: &mut World) {
+    world.configured(|config| config.mailbox_entries = 2);
+    let mailbox = world.open(MailboxKind::Shared);
+    world.append(&mailbox, 1);
+    world.append(&mailbox, 2);
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(3, 0)), Err(Refusal::MailboxFull));
+    world.append_as(&mailbox, mailbox.owner, entry(4, 5)).unwrap();
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(3, 0)), Err(Refusal::MailboxFull));
+    assert_eq!(world.fills(&mailbox), [1, 2, 4]);
+}
+
+fn the_reserve_of_entries_ends(world: &mut World) {
+    world.configured(|config| config.mailbox_entries = 0);
+    let mailbox = world.open(MailboxKind::Shared);
+    for _ in 0..RESERVED_ENTRIES {
+        world.append_as(&mailbox, mailbox.owner, entry(1, 0)).unwrap();
+    }
+    world.reopen();
+    assert_eq!(world.append_as(&mailbox, mailbox.owner, entry(1, 0)), Err(Refusal::MailboxFull));
+}
+
+fn the_reserve_of_bytes_ends(world: &mut World) {
+    world.configured(|config| config.bytes = 0);
+    let mailbox = world.open(MailboxKind::Shared);
+    assert_eq!(RESERVED_BYTES, 64 * (512 << 10), "64 of the largest fit exactly");
+    for _ in 0..64 {
+        world.append_as(&mailbox, mailbox.owner, entry(1, 5)).unwrap();
+    }
+    assert_eq!(world.append_as(&mailbox, mailbox.owner, entry(1, 0)), Err(Refusal::RelayFull));
+}
+
+fn the_reserve_is_free_again_when_its_entries_go(world: &mut World) {
+    world.configured(|config| config.mailbox_entries = 0);
+    let mailbox = world.open(MailboxKind::Shared);
+    let renew = Change::Renew { mailbox: mailbox.id, capability: mailbox.owner, lease_hours: 2000 };
+    world.apply(renew).unwrap();
+    for _ in 0..RESERVED_ENTRIES {
+        world.append_as(&mailbox, mailbox.owner, entry(1, 0)).unwrap();
+    }
+    world.pass_hours(31 * 24);
+    world.sweep();
+    world.append_as(&mailbox, mailbox.owner, entry(1, 0)).unwrap();
+}
+
+fn a_spent_allowance_leaves_the_reserve(world: &mut World) {
+    world.configured(|config| config.shared_bytes = 512);
+    let mailbox = world.open(MailboxKind::Shared);
+    world.append(&mailbox, 1);
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(2, 0)), Err(Refusal::AllowanceSpent));
+    world.append_as(&mailbox, mailbox.owner, entry(3, 0)).unwrap();
+}
+
+fn an_exhausted_disk_refuses_even_the_reserve(world: &mut World) {
+    let mailbox = world.open(MailboxKind::Shared);
+    if world.path().is_none() {
+        return;
+    }
+    world.configured(|config| config.free_bytes = u64::MAX);
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(1, 0)), Err(Refusal::RelayFull));
+    assert_eq!(open(world), Err(Refusal::RelayFull));
+    world.append_as(&mailbox, mailbox.owner, entry(1, 0)).unwrap();
+    world.configured(|config| config.last_free_bytes = u64::MAX);
+    assert_eq!(world.append_as(&mailbox, mailbox.owner, entry(1, 0)), Err(Refusal::RelayFull));
+    assert_eq!(world.fills(&mailbox), [1]);
+}
+
+fn mailboxes_are_bounded(world: &mut World) {
+    world.configured(|config: &mut StoreConfig| config.mailboxes = 2);
+    assert_eq!(open(world), Ok(()));
+    assert_eq!(open(world), Ok(()));
+    assert_eq!(open(world), Err(Refusal::RelayFull));
+    world.pass_hours(3);
+    world.sweep();
+    assert_eq!(open(world), Ok(()));
+}
+
+fn rated(world: &mut World, table: GrantTable, per_hour: u32, bytes_per_hour: u64) -> super::world::Held {
+    let mut mailbox = world.open(MailboxKind::Personal);
+    let hash = capability();
+    let add = vec![Grant { per_hour, bytes_per_hour, ..grant(hash) }];
+    world.apply(Change::Grants { mailbox: mailbox.id, capability: mailbox.owner, table, revoke: vec![], add }).unwrap();
+    match table {
+        GrantTable::Append => mailbox.append = hash,
+        GrantTable::Take => mailbox.take = hash,
+    }
+    mailbox
+}
+
+fn a_grants_rate_is_for_one_hour(world: &mut World) {
+    let mailbox = rated(world, GrantTable::Append, 2, u64::MAX);
+    for _ in 0..3 {
+        world.append(&mailbox, 1);
+        world.append(&mailbox, 1);
+        assert_eq!(world.append_as(&mailbox, mailbox.append, entry(1, 0)), Err(Refusal::RateExceeded));
+        // Others are not held up by it.
+        world.append_as(&mailbox, mailbox.owner, entry(1, 0)).unwrap();
+        world.pass_hours(1);
+    }
+}
+
+fn a_grants_bytes_are_for_one_hour(world: &mut World) {
+    let mailbox = rated(world, GrantTable::Append, u32::MAX, 3000);
+    world.append_as(&mailbox, mailbox.append, entry(1, 1)).unwrap();
+    assert_eq!(world.append_as(&mailbox, mailbox.append, entry(1, 1)), Err(Refusal::RateExceeded));
+    world.append_as(&mailbox, mailbox.append, entry(1, 0)).unwrap();
+    world.pass_hours(1);
+    world.append_as(&mailbox, mailbox.append, entry(1, 1)).unwrap();
+}
+
+fn a_take_grant_has_a_rate(world: &mut World) {
+    let mailbox = rated(world, GrantTable::Take, 1, 0);
+    world.append(&mailbox, 1);
+    world.append(&mailbox, 2);
+    let take = || Change::Take { mailbox: mailbox.id, capability: mailbox.take };
+    assert!(world.apply(take()).is_ok());
+    assert_eq!(world.apply(take()), Err(Refusal::RateExceeded));
+    assert_eq!(world.fills(&mailbox), [2]);
+}
