@@ -1,6 +1,7 @@
 //! Relevo's client: vault, conversations, sync engine and the command line.
 
 pub mod cli;
+pub mod conversation;
 pub mod document;
 #[cfg(test)]
 mod fixture;

@@ -4,11 +4,14 @@
 //! [`Vault::transaction`]: MLS state, history, cursors and outbox change together or not at all (DESIGN 7, 10).
 
 mod connection;
+pub(crate) mod conversations;
 mod cost;
 pub(crate) mod documents;
 mod fault;
 pub(crate) mod followed;
+pub(crate) mod intentions;
 mod lock;
+pub(crate) mod messages;
 mod mls_provider;
 mod mls_storage;
 pub(crate) mod outbox;

@@ -6,17 +6,26 @@ use relevo_protocol::secret::Secret;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    connection, documents,
+    connection, conversations, documents,
     fault::{Part, VaultFault},
-    followed, mls_storage, outbox, relays, settings,
+    followed, intentions, messages, mls_storage, outbox, relays, settings,
 };
 
 /// The schema this program writes. From the first release on, a change adds a step from the version before.
 const VERSION: i64 = 1;
 
 /// Every noun's tables, in the order their references need.
-const TABLES: &[&str] =
-    &[settings::TABLES, mls_storage::TABLES, relays::TABLES, followed::TABLES, outbox::TABLES, documents::TABLES];
+const TABLES: &[&str] = &[
+    settings::TABLES,
+    mls_storage::TABLES,
+    relays::TABLES,
+    followed::TABLES,
+    outbox::TABLES,
+    documents::TABLES,
+    conversations::TABLES,
+    messages::TABLES,
+    intentions::TABLES,
+];
 
 /// Makes a whole database at `path` and has it on disk, in one file.
 pub(super) fn create(path: &Path, key: &Secret<32>) -> Result<(), VaultFault> {

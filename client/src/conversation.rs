@@ -1,0 +1,39 @@
+//! Conversations: MLS groups of two people or many, over one mailbox each (DESIGN 6, 7; SPEC 11).
+//!
+//! No network here, and no clock: every verb runs inside one vault transaction that changes MLS state, history, outbox
+//! and cursor together, and says by [`Effect`]s what is to be sent, which [`with`] puts into the outbox of the same
+//! transaction. The log's order decides: the first valid commit of an epoch wins.
+
+mod add;
+mod answer;
+mod commit;
+mod context;
+mod create;
+mod desk;
+mod effect;
+mod fault;
+mod halt;
+mod heads;
+mod intention;
+mod join;
+mod judge;
+mod key_package;
+mod leaf;
+mod merge;
+mod receive;
+mod room;
+mod send;
+mod signer;
+mod suite;
+mod validity;
+
+pub use context::{Context, Kind};
+pub use desk::{Desk, Me, Rooms};
+pub use effect::{Awaited, Effect};
+pub use fault::{CommitFault, ConversationFault};
+pub use room::{AlarmKind, MessageState, Standing};
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;

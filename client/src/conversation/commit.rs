@@ -1,0 +1,335 @@
+//! Our own commits: built when due, judged before they leave, one in flight.
+
+use openmls::group::CommitMessageBundle;
+use openmls::prelude::{
+    CredentialWithKey, KeyPackage, LeafNodeIndex, LeafNodeParameters, MlsMessageOut, NewSignerBundle,
+};
+use openmls_traits::OpenMlsProvider;
+use relevo_protocol::content::{GroupId, LogItem, Opaque, encode_secret};
+use relevo_protocol::labels;
+use relevo_protocol::limits::MAX_LEASE_HOURS;
+use relevo_protocol::sealed::{GroupSecrets, seal};
+use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Hour;
+use relevo_protocol::trust::{MemberKey, Pins};
+use relevo_protocol::wire::{Call, Capability, CapabilityHash, Entry, Grant, MailboxKind};
+use sha2::{Digest, Sha256};
+use tls_codec::Serialize;
+
+use super::context::{Context, Kind, LeafState};
+use super::desk::Desk;
+use super::effect::{Awaited, Effect};
+use super::fault::ConversationFault;
+use super::intention::Intention;
+use super::room::{AlarmKind, Room};
+use super::signer::LeafSigner;
+use super::suite::{context_extensions, leaf_extensions};
+use super::validity::own_leaf_limit;
+use crate::vault::conversations::{self, Place};
+use crate::vault::intentions::{self, IntentionRow};
+
+/// Appends that a group's grant allows in an hour, and their bytes: a full group that talks all the time, with room for
+/// a removal.
+const APPENDS_PER_HOUR: u32 = 20_000;
+const BYTES_PER_HOUR: u64 = 512 << 20;
+
+/// A commit to build.
+#[derive(Default)]
+struct Plan {
+    adds: Vec<KeyPackage>,
+    removes: Vec<LeafNodeIndex>,
+    context: Option<Context>,
+    /// *owner* of the mailbox to move to.
+    owner: Option<Capability>,
+}
+
+/// What is left of an intention when it comes to commit it.
+enum Step {
+    Build(Box<Plan>),
+    /// It has become true or pointless.
+    Drop,
+    /// Not now: a later commit or tick tries again.
+    Later,
+}
+
+impl Desk<'_> {
+    /// Starts the oldest intention that is due and ready, unless one is in flight.
+    pub(super) fn launch(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        if intentions::in_flight(self.tx, &room.id)?.is_some() {
+            return Ok(());
+        }
+        for row in intentions::of(self.tx, &room.id)? {
+            let mut intention = Intention::of(&row)?;
+            if row.due > self.now || !intention.is_ready() {
+                continue;
+            }
+            match self.plan(room, &intention)? {
+                Step::Drop => intentions::remove(self.tx, row.number)?,
+                Step::Later => {}
+                Step::Build(plan) => match self.build(room, &row, &mut intention, *plan) {
+                    Ok(()) => return Ok(()),
+                    // What breaks the rules or does not fit is given up, and said; nothing of it has left.
+                    Err(ConversationFault::Commit(_) | ConversationFault::TooLong | ConversationFault::KeyPackage) => {
+                        room.mls.clear_pending_commit(self.provider().storage())?;
+                        intentions::remove(self.tx, row.number)?;
+                        self.alarm(&room.id, AlarmKind::NotAdded, &[])?;
+                    }
+                    Err(other) => return Err(other),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, room: &Room, intention: &Intention) -> Result<Step, ConversationFault> {
+        let me = self.me.member;
+        let administrator = room.context.is_administrator(&me);
+        let plan = match intention {
+            Intention::Rekey => {
+                let epoch = room.mls.epoch().as_u64();
+                if own_leaf_limit(epoch, &room.context, &room.tree(), &me).is_err() {
+                    return Ok(Step::Later);
+                }
+                Plan::default()
+            }
+            _ if !administrator => return Ok(Step::Drop),
+            Intention::Add { people } => {
+                let charter = self
+                    .charter(&room.id, &room.context.pins.charter)?
+                    .ok_or(ConversationFault::Mls("the pinned charter"))?;
+                let mut adds = Vec::new();
+                for person in people.iter().filter(|person| room.seat_of(&person.member).is_none()) {
+                    let bytes = person.package.as_ref().map_or(&[][..], Opaque::bytes);
+                    let (package, _) = self.check_key_package(bytes, &charter, self.now)?;
+                    adds.push(package);
+                }
+                if adds.is_empty() {
+                    return Ok(Step::Drop);
+                }
+                let second = people.first().map(|person| person.member);
+                let context = enough_administrators(room, room.seats.len().saturating_add(adds.len()), second);
+                Plan { adds, context, ..Plan::default() }
+            }
+            Intention::Remove { members, .. } => {
+                let leaves: Vec<_> = room.seats.iter().filter(|seat| members.contains(&seat.member)).collect();
+                if leaves.is_empty() {
+                    return Ok(Step::Drop);
+                }
+                let mut context = room.context.duplicate();
+                context.administrators.retain(|member| !members.contains(member));
+                let rest: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
+                promote(&mut context, rest.iter().filter(|member| !members.contains(member)));
+                let owner = Capability::random()?;
+                context.mailbox = owner.mailbox();
+                let removes = leaves.iter().map(|seat| LeafNodeIndex::new(seat.leaf)).collect();
+                Plan { removes, context: Some(context), owner: Some(owner), ..Plan::default() }
+            }
+            Intention::Rename { name } => {
+                if room.context.name == *name {
+                    return Ok(Step::Drop);
+                }
+                let mut context = room.context.duplicate();
+                context.name.clone_from(name);
+                Plan { context: Some(context), ..Plan::default() }
+            }
+            Intention::Administrators { members, .. } => {
+                let mut context = room.context.duplicate();
+                context.administrators =
+                    members.iter().copied().filter(|member| room.seat_of(member).is_some()).collect();
+                context.administrators.sort_unstable();
+                context.administrators.dedup();
+                if context.administrators == room.context.administrators {
+                    return Ok(Step::Drop);
+                }
+                let demotes = room.context.administrators.iter().any(|member| !context.is_administrator(member));
+                let owner = if demotes { Some(Capability::random()?) } else { None };
+                if let Some(owner) = &owner {
+                    context.mailbox = owner.mailbox();
+                }
+                Plan { context: Some(context), owner, ..Plan::default() }
+            }
+            Intention::Pins => {
+                let mut context = room.context.duplicate();
+                context.pins = Pins { policy: context.pins.policy, ..Pins::of(self.me.charter()?) };
+                let raises = room.context.pins.never_decreases(&context.pins).is_ok();
+                if !raises || context.pins == room.context.pins {
+                    return Ok(Step::Drop);
+                }
+                Plan { context: Some(context), ..Plan::default() }
+            }
+        };
+        Ok(Step::Build(Box::new(plan)))
+    }
+
+    fn build(
+        &mut self,
+        room: &mut Room,
+        row: &IntentionRow,
+        intention: &mut Intention,
+        plan: Plan,
+    ) -> Result<(), ConversationFault> {
+        let bundle = self.stage(room, &plan)?;
+        let staged = room.mls.pending_commit().ok_or(ConversationFault::Mls("pending commit"))?;
+        self.judge(room, staged, room.mls.own_leaf_index())??;
+        let secrets = match &plan.owner {
+            Some(_) => Some(moved_secrets(&|label, length| {
+                staged.export_secret(self.provider().crypto(), label, &[], length)
+            })?),
+            None => None,
+        };
+        let message = bundle.commit().to_bytes().map_err(|_| ConversationFault::Mls("commit"))?;
+        let welcome = match bundle.to_welcome_msg() {
+            Some(welcome) => Some(welcome_bytes(&welcome)?),
+            None => None,
+        };
+        let echo = hash(&message);
+        // Sealed now even if it leaves later, so that a commit that does not fit never becomes pending.
+        let (relay, entry) = self.seal(room, &message)?;
+        intention.set_owner(plan.owner.as_ref().map(Capability::duplicate));
+        intentions::launch(self.tx, row.number, &encode_secret(intention), &echo, &message, welcome.as_deref())?;
+        match (plan.owner, secrets) {
+            (Some(owner), Some(secrets)) => {
+                let call = open_call(owner.hash(), &secrets);
+                self.effects.push(Effect::Call { relay, call, then: Awaited::Moving { group: room.id, echo } });
+            }
+            _ => self.append(room, entry, Awaited::Commit { group: room.id, echo })?,
+        }
+        Ok(())
+    }
+
+    /// Builds the commit and makes it the group's pending one.
+    fn stage(&mut self, room: &mut Room, plan: &Plan) -> Result<CommitMessageBundle, ConversationFault> {
+        let provider = self.provider();
+        let epoch = room.mls.epoch().as_u64();
+        let signer = self.signer(room)?;
+        // An add alone needs no path: three kilobytes at any size of the group.
+        let path = plan.adds.is_empty() || plan.context.is_some();
+        let fresh = if path { self.fresh_leaf(room)? } else { None };
+        let mut builder = room
+            .mls
+            .commit_builder()
+            .consume_proposal_store(false)
+            .propose_adds(plan.adds.iter().cloned())
+            .propose_removals(plan.removes.iter().copied());
+        if let Some(context) = &plan.context {
+            builder = builder.propose_group_context_extensions(context_extensions(context.bytes())?)?;
+        }
+        if path {
+            let extensions = leaf_extensions(LeafState::committed(epoch).bytes())?;
+            builder = builder
+                .leaf_node_parameters(LeafNodeParameters::builder().with_extensions(extensions).build())
+                .force_self_update(true);
+        }
+        let builder = builder.load_psks(provider.storage())?.create_group_info(false);
+        let builder = match &fresh {
+            Some((new, credential)) => {
+                let new = NewSignerBundle { signer: new, credential_with_key: credential.clone() };
+                builder.build_with_new_signer(provider.rand(), provider.crypto(), &signer, new, |_| true)?
+            }
+            None => builder.build(provider.rand(), provider.crypto(), &signer, |_| true)?,
+        };
+        builder.stage_commit(&provider).map_err(|_| ConversationFault::Mls("stage commit"))
+    }
+
+    /// A leaf key for this group, if our leaf still has the one of its key package.
+    fn fresh_leaf(&mut self, room: &Room) -> Result<Option<(LeafSigner, CredentialWithKey)>, ConversationFault> {
+        let own = room.mls.own_leaf().ok_or(ConversationFault::NotIn)?;
+        let key = own.signature_key().as_slice().try_into().map_err(|_| ConversationFault::Mls("own leaf"))?;
+        let grouped = conversations::is_group_leaf(self.tx, &key)?;
+        if grouped { Ok(None) } else { self.new_group_leaf(&room.id).map(Some) }
+    }
+
+    /// Seals an MLS message for the group's present mailbox.
+    pub(super) fn seal(
+        &self,
+        room: &Room,
+        message: &[u8],
+    ) -> Result<(relevo_protocol::wire::Fingerprint, Entry), ConversationFault> {
+        let place = self.place(room)?;
+        let item = LogItem::Mls { message: Opaque::new(message.to_vec()) };
+        Ok((place.relay, seal(&place.secrets.wrap, &place.mailbox, &encode_secret(&item))?))
+    }
+
+    /// Where the group is.
+    pub(super) fn place(&self, room: &Room) -> Result<Place, ConversationFault> {
+        conversations::place(self.tx, &room.context.mailbox)?.ok_or(ConversationFault::Mls("mailbox"))
+    }
+
+    /// Appends an entry to the group's present mailbox.
+    pub(super) fn append(&mut self, room: &Room, entry: Entry, then: Awaited) -> Result<(), ConversationFault> {
+        let place = self.place(room)?;
+        let call = Call::Append { mailbox: place.mailbox, capability: place.secrets.append.duplicate(), entry };
+        self.effects.push(Effect::Call { relay: place.relay, call, then });
+        Ok(())
+    }
+}
+
+/// SHA-256 of an MLSMessage, by which its author knows its echo.
+pub(crate) fn hash(message: &[u8]) -> [u8; 32] {
+    Sha256::digest(message).into()
+}
+
+/// Wrap key and capabilities of the epoch that moves, from its exporter.
+pub(crate) fn moved_secrets<E>(
+    export: &dyn Fn(&str, usize) -> Result<Vec<u8>, E>,
+) -> Result<GroupSecrets, ConversationFault> {
+    let bytes = zeroize::Zeroizing::new(export(labels::GROUP, 32).map_err(|_| ConversationFault::Mls("exporter"))?);
+    let exporter = bytes.as_slice().try_into().map_err(|_| ConversationFault::Mls("exporter"))?;
+    Ok(GroupSecrets::derive(&Secret::new(exporter)))
+}
+
+/// Opens a group's mailbox.
+pub(crate) fn open_call(owner: CapabilityHash, secrets: &GroupSecrets) -> Call {
+    let grant = Grant {
+        hash: secrets.append.hash(),
+        per_hour: APPENDS_PER_HOUR,
+        bytes_per_hour: BYTES_PER_HOUR,
+        expires: Hour(u32::MAX),
+    };
+    Call::Open {
+        kind: MailboxKind::Shared,
+        owner,
+        read: Some(secrets.read.hash()),
+        append: vec![grant],
+        take: Vec::new(),
+        lease_hours: MAX_LEASE_HOURS,
+    }
+}
+
+fn welcome_bytes(welcome: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> {
+    welcome.tls_serialize_detached().map_err(|_| ConversationFault::Mls("welcome"))
+}
+
+/// The context with a second administrator, where the group grows above two and has but one.
+fn enough_administrators(room: &Room, members: usize, second: Option<MemberKey>) -> Option<Context> {
+    if room.context.kind == Kind::Pair || members <= 2 || room.context.administrators.len() >= 2 {
+        return None;
+    }
+    let mut context = room.context.duplicate();
+    let others: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).chain(second).collect();
+    promote_to(&mut context, others.iter(), 2);
+    Some(context)
+}
+
+/// Makes the members at the lowest leaves administrators until there are enough.
+fn promote<'m>(context: &mut Context, rest: impl Iterator<Item = &'m MemberKey> + Clone) {
+    let needed = if rest.clone().count() > 2 { 2 } else { 1 };
+    promote_to(context, rest, needed);
+}
+
+fn promote_to<'m>(context: &mut Context, candidates: impl Iterator<Item = &'m MemberKey>, needed: usize) {
+    for candidate in candidates {
+        if context.administrators.len() >= needed {
+            break;
+        }
+        if !context.administrators.contains(candidate) {
+            context.administrators.push(*candidate);
+        }
+    }
+    context.administrators.sort_unstable();
+}
+
+/// A group id as openmls writes it.
+pub(crate) fn mls_id(group: &GroupId) -> openmls::group::GroupId {
+    openmls::group::GroupId::from_slice(&group.0)
+}

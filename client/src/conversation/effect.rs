@@ -1,0 +1,119 @@
+//! What a verb wants sent. Carried out in the verb's own transaction, or it never happened.
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::content::{GroupId, InboxAddress, ParcelBody};
+use relevo_protocol::trust::MemberKey;
+use relevo_protocol::wire::{Call, Capability, Fingerprint, MailboxId, RelayAddress};
+
+use crate::sync::Start;
+
+/// One thing to send or to read.
+#[derive(Debug)]
+pub enum Effect {
+    /// How a relay is reached.
+    Remember(RelayAddress),
+    /// A request, and what its answer is for.
+    Call {
+        /// The relay.
+        relay: Fingerprint,
+        /// The request.
+        call: Call,
+        /// Given back to [`super::Desk::answered`].
+        then: Awaited,
+    },
+    /// A mailbox to read from now on.
+    Follow {
+        /// The relay.
+        relay: Fingerprint,
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// *read*.
+        read: Capability,
+        /// Whose log it is.
+        group: GroupId,
+        /// From where.
+        start: Start,
+    },
+    /// A mailbox not to be read any more.
+    Unfollow(MailboxId),
+    /// We are in a group: post how its administrators reach us.
+    Joined {
+        /// The group.
+        group: GroupId,
+    },
+    /// Something for somebody's inbox.
+    Parcel {
+        /// Whose.
+        member: MemberKey,
+        /// Where.
+        to: InboxAddress,
+        /// What.
+        body: ParcelBody,
+    },
+}
+
+/// What the answer to a request is for.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub enum Awaited {
+    /// Nothing: a refusal changes nothing either.
+    #[n(0)]
+    Nothing,
+    /// An application message.
+    #[n(1)]
+    Message {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        /// Hash of the MLS message.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        echo: [u8; 32],
+    },
+    /// A commit.
+    #[n(2)]
+    Commit {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        /// Hash of the MLS message.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        echo: [u8; 32],
+    },
+    /// The mailbox that a conversation moves to: its commit goes out when it is open.
+    #[n(3)]
+    Moving {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        /// Hash of the MLS message of the commit.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        echo: [u8; 32],
+    },
+    /// Somebody's key package.
+    #[n(4)]
+    KeyPackage {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        /// The intention that asked.
+        #[n(1)]
+        intention: i64,
+        /// Whose.
+        #[n(2)]
+        member: MemberKey,
+    },
+    /// The first mailbox of a conversation.
+    #[n(5)]
+    Opening {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+    },
+    /// A relay's signed word about a mailbox.
+    #[n(6)]
+    Checkpoint {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+    },
+}

@@ -1,0 +1,166 @@
+//! Joining by a welcome.
+
+use openmls::group::StagedWelcome;
+use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn};
+use relevo_protocol::content::{GroupOwner, PinnedObject, Welcome, WelcomeSource};
+use relevo_protocol::trust::{Charter, MemberKey, Verified};
+use tls_codec::DeserializeBytes;
+
+use super::commit::mls_id;
+use super::context::{Context, Kind, LeafState};
+use super::create::staggered;
+use super::desk::Desk;
+use super::effect::Effect;
+use super::fault::ConversationFault;
+use super::intention::Intention;
+use super::leaf::{self, Door};
+use super::room::{Room, Standing};
+use super::suite::{MAX_LEAVES, SUITE, join_config};
+use crate::sync::Start;
+use crate::vault::conversations::{self, ConversationRow, Place};
+
+/// Seconds between the joiners' turns to write their leaves anew.
+const REKEY_SECONDS: u64 = 15;
+
+/// Members up to which joiners write their leaves anew at once.
+const SMALL: usize = 8;
+
+impl Desk<'_> {
+    /// Enters a group by a welcome that `sender` sent to our inbox. One into a group where we are already is passed over.
+    ///
+    /// # Errors
+    /// [`ConversationFault::Welcome`] and [`ConversationFault::Leaf`] when it is refused: drop the parcel. Any other is
+    /// this device's own trouble.
+    pub fn join(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
+        if let Some(row) = conversations::find(self.tx, &welcome.group)?
+            && row.standing == Standing::Live
+        {
+            return Ok(());
+        }
+        let WelcomeSource::Inline { welcome: bytes } = &welcome.welcome else { return Err(ConversationFault::Welcome) };
+        let (message, rest) =
+            MlsMessageIn::tls_deserialize_bytes(bytes.bytes()).map_err(|_| ConversationFault::Welcome)?;
+        let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
+        if !rest.is_empty() || mls.ciphersuite() != SUITE {
+            return Err(ConversationFault::Welcome);
+        }
+        for object in &welcome.pinned {
+            if let PinnedObject::Charter { charter } = object {
+                conversations::put_charter(self.tx, &welcome.group, charter)?;
+            }
+        }
+        let provider = self.provider();
+        // Lifetimes are not compared with the clock: see `suite::lifetime`.
+        let staged = StagedWelcome::build_from_welcome(&provider, &join_config(), mls)
+            .map_err(|_| ConversationFault::Welcome)?
+            .skip_lifetime_validation()
+            .replace_old_group()
+            .build()
+            .map_err(|_| ConversationFault::Welcome)?;
+        let charter = self.admit(&staged, welcome, sender)?;
+        let mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
+        let mut seats = Vec::new();
+        for (index, node) in mls.treesync().full_leaves() {
+            let (checked, state) = leaf::check_node(node, Door::Tree(&welcome.group), &charter)?;
+            seats.push(leaf::seat(index.u32(), &checked, state));
+        }
+        let context = Context::of(mls.extensions())?;
+        let row = ConversationRow {
+            id: welcome.group,
+            kind: context.kind,
+            name: context.name.clone(),
+            standing: Standing::Live,
+            epoch: mls.epoch().as_u64(),
+            mailbox: context.mailbox,
+            heard: true,
+            rekeyed: self.now,
+            active: self.now,
+            stamp: conversations::find(self.tx, &welcome.group)?.map_or(0, |row| row.stamp),
+        };
+        conversations::put(self.tx, &row)?;
+        conversations::put_seats(self.tx, &welcome.group, &seats)?;
+        let mut room = Room { id: welcome.group, mls, row, context, seats };
+        self.read_from(welcome)?;
+        self.rekey_soon(&room)?;
+        self.effects.push(Effect::Joined { group: room.id });
+        self.go_on(&mut room)?;
+        self.keep(room)
+    }
+
+    /// The door of the welcome: its sender, its place and every leaf of its tree, before the group is entered.
+    fn admit(
+        &self,
+        staged: &StagedWelcome,
+        welcome: &Welcome,
+        sender: &MemberKey,
+    ) -> Result<Verified<Charter>, ConversationFault> {
+        let group = staged.group_context();
+        let context = Context::of(group.extensions()).map_err(|_| ConversationFault::Welcome)?;
+        let same_place = context.mailbox == welcome.mailbox && context.relay == welcome.relay;
+        if *group.group_id() != mls_id(&welcome.group) || !same_place || staged.members().count() > MAX_LEAVES {
+            return Err(ConversationFault::Welcome);
+        }
+        let charter = self.charter(&welcome.group, &context.pins.charter)?.ok_or(ConversationFault::Welcome)?;
+        let mut members = Vec::new();
+        for member in staged.members() {
+            let checked = leaf::check_member(&member, &welcome.group, &charter)?;
+            members.push((member.index, checked.member));
+        }
+        let author = staged.welcome_sender_index();
+        let ours = staged.own_leaf_index();
+        let is = |index, member: &MemberKey| members.iter().any(|(at, who)| *at == index && who == member);
+        let all: Vec<MemberKey> = members.iter().map(|(_, member)| *member).collect();
+        let distinct = all.iter().enumerate().all(|(at, member)| !all.iter().take(at).any(|other| other == member));
+        let administrators = context.administrators.iter().all(|member| all.contains(member));
+        let pair = context.kind != Kind::Pair || (all.len() == 2 && context.administrators.len() == 2);
+        let sound = is(author, sender) && is(ours, &self.me.member) && context.is_administrator(sender);
+        if sound && distinct && administrators && pair { Ok(charter) } else { Err(ConversationFault::Welcome) }
+    }
+
+    fn read_from(&mut self, welcome: &Welcome) -> Result<(), ConversationFault> {
+        let place = Place {
+            mailbox: welcome.mailbox,
+            conversation: welcome.group,
+            relay: welcome.relay.fingerprint,
+            secrets: welcome.secrets.duplicate(),
+            owner: None,
+        };
+        conversations::put_place(self.tx, &place)?;
+        self.effects.push(Effect::Remember(welcome.relay.duplicate()));
+        self.effects.push(Effect::Follow {
+            relay: welcome.relay.fingerprint,
+            mailbox: welcome.mailbox,
+            read: welcome.secrets.read.duplicate(),
+            group: welcome.group,
+            start: Start::After { incarnation: welcome.incarnation, sequence: welcome.after, head: welcome.head },
+        });
+        Ok(())
+    }
+
+    /// A joiner's leaf still holds the keys of its key package, which lay on a shelf. A pair writes its leaf anew with
+    /// its first word; in a group, the more have joined, the longer each waits its turn.
+    fn rekey_soon(&mut self, room: &Room) -> Result<(), ConversationFault> {
+        if room.context.kind == Kind::Pair {
+            return Ok(());
+        }
+        let rank = usize::try_from(room.mls.own_leaf_index().u32()).unwrap_or(0);
+        let rank = if room.seats.len() <= SMALL { 0 } else { rank };
+        let fresh = room.mls.own_leaf().and_then(|leaf| LeafState::of(leaf).ok());
+        if fresh.is_some_and(|state| state.committed_at.is_none()) {
+            self.intend(&room.id, &Intention::Rekey, staggered(self.now, rank, REKEY_SECONDS))?;
+        }
+        Ok(())
+    }
+
+    /// Another administrator hands us the *owner* of the group's mailbox.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub fn owner_received(&mut self, parcel: &GroupOwner) -> Result<(), ConversationFault> {
+        // Only the true owner hashes to the mailbox, so it does not matter who sends it.
+        if parcel.owner.mailbox() == parcel.mailbox {
+            conversations::put_owner(self.tx, &parcel.mailbox, &parcel.owner)?;
+        }
+        Ok(())
+    }
+}

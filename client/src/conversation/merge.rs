@@ -1,0 +1,223 @@
+//! After a commit has won: seats, context, the move, welcomes, and whatever of ours lies behind it.
+
+use openmls_traits::OpenMlsProvider;
+use relevo_protocol::content::{GroupOwner, Opaque, ParcelBody, PinnedObject, Welcome, WelcomeSource, encode_secret};
+use relevo_protocol::wire::{Call, Capability};
+
+use super::commit::moved_secrets;
+use super::context::Context;
+use super::desk::Desk;
+use super::effect::{Awaited, Effect};
+use super::fault::ConversationFault;
+use super::intention::{Intention, Invitee};
+use super::judge::{Judged, seats_after};
+use super::room::{MessageState, Room, Standing};
+use crate::sync::{ReceivedEntry, Start};
+use crate::vault::conversations::{self, Place};
+use crate::vault::intentions::{self, IntentionRow};
+use crate::vault::messages;
+
+/// Longest delay before an intention that lost is tried again, in seconds.
+const MAX_BACKOFF: u64 = 60;
+
+impl Desk<'_> {
+    /// Our commit in flight has come back: it is the first valid one of its epoch.
+    pub(super) fn merge_own(
+        &mut self,
+        room: &mut Room,
+        row: &IntentionRow,
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
+        let staged = room.mls.pending_commit().ok_or(ConversationFault::Mls("pending commit"))?;
+        // The same function as before the append, on the same state: a fault now is a bug.
+        let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
+        let path = staged.update_path_leaf_node().is_some();
+        room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
+        let before = self.settle(room, &judged)?;
+        let intention = Intention::of(row)?;
+        intentions::remove(self.tx, row.number)?;
+        if path {
+            room.row.heard = false;
+            room.row.rekeyed = self.now;
+        }
+        if judged.effect.moves {
+            self.moved(room, &before, intention.owner())?;
+            self.after_own_move(room, &before, intention.owner())?;
+        }
+        if let (Intention::Add { people }, Some(welcome)) = (&intention, &row.welcome) {
+            self.welcome(room, people, welcome, entry)?;
+        }
+        self.go_on(room)
+    }
+
+    /// Somebody else's commit has won.
+    pub(super) fn merge_other(
+        &mut self,
+        room: &mut Room,
+        staged: openmls::group::StagedCommit,
+        judged: &Judged,
+    ) -> Result<(), ConversationFault> {
+        let removed = staged.self_removed();
+        room.mls.merge_staged_commit(&self.provider(), staged).map_err(|_| ConversationFault::Mls("merge"))?;
+        self.lose(room)?;
+        if removed {
+            return self.removed(room);
+        }
+        let before = self.settle(room, judged)?;
+        room.row.heard = true;
+        if judged.effect.moves {
+            self.moved(room, &before, None)?;
+        }
+        for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
+            // Whoever was added since it was written might not have been meant: ask.
+            if judged.effect.adds {
+                messages::set_state(self.tx, message.number, MessageState::Undecided)?;
+            }
+        }
+        self.go_on(room)
+    }
+
+    /// Goes on with what was waiting for the epoch: the next commit, else the messages that lie behind the last one.
+    pub(super) fn go_on(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        self.launch(room)?;
+        self.flush(room)
+    }
+
+    /// Writes down the tree and context as they are now; gives the context before.
+    fn settle(&mut self, room: &mut Room, judged: &Judged) -> Result<Context, ConversationFault> {
+        room.seats = seats_after(room, &judged.leaves)?;
+        conversations::put_seats(self.tx, &room.id, &room.seats)?;
+        let context = Context::of(room.mls.extensions())?;
+        room.row.name.clone_from(&context.name);
+        room.row.mailbox = context.mailbox;
+        Ok(core::mem::replace(&mut room.context, context))
+    }
+
+    /// Everyone derives the new mailbox's secrets in the transaction that merges, and reads there from now on.
+    fn moved(&mut self, room: &Room, before: &Context, owner: Option<&Capability>) -> Result<(), ConversationFault> {
+        let provider = self.provider();
+        let secrets = moved_secrets(&|label, length| room.mls.export_secret(provider.crypto(), label, &[], length))?;
+        let relay = &room.context.relay;
+        let read = secrets.read.duplicate();
+        conversations::put_place(
+            self.tx,
+            &Place {
+                mailbox: room.context.mailbox,
+                conversation: room.id,
+                relay: relay.fingerprint,
+                secrets,
+                owner: owner.map(Capability::duplicate),
+            },
+        )?;
+        self.effects.push(Effect::Remember(relay.duplicate()));
+        self.effects.push(Effect::Unfollow(before.mailbox));
+        self.effects.push(Effect::Follow {
+            relay: relay.fingerprint,
+            mailbox: room.context.mailbox,
+            read,
+            group: room.id,
+            start: Start::Beginning,
+        });
+        Ok(())
+    }
+
+    /// The mover freezes the old mailbox and hands the new one's *owner* to the other administrators.
+    fn after_own_move(
+        &mut self,
+        room: &Room,
+        before: &Context,
+        owner: Option<&Capability>,
+    ) -> Result<(), ConversationFault> {
+        if let Some(Place { mailbox, relay, owner: Some(old), .. }) = conversations::place(self.tx, &before.mailbox)? {
+            let call = Call::Freeze { mailbox, capability: old };
+            self.effects.push(Effect::Call { relay, call, then: Awaited::Nothing });
+        }
+        if let Some(owner) = owner {
+            self.share_owner(room, owner, &room.context.administrators)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the *owner* of the present mailbox to administrators who said where they can be reached.
+    pub(super) fn share_owner(
+        &mut self,
+        room: &Room,
+        owner: &Capability,
+        to: &[relevo_protocol::trust::MemberKey],
+    ) -> Result<(), ConversationFault> {
+        for administrator in to.iter().filter(|administrator| **administrator != self.me.member) {
+            let Some(inbox) = self.inbox_of(administrator)? else { continue };
+            let parcel = GroupOwner { group: room.id, mailbox: room.context.mailbox, owner: owner.duplicate() };
+            self.effects.push(Effect::Parcel {
+                member: *administrator,
+                to: inbox,
+                body: ParcelBody::GroupOwner(parcel),
+            });
+        }
+        Ok(())
+    }
+
+    /// Our commit in flight has lost: the pending commit is gone, the intention is tried again.
+    fn lose(&mut self, room: &Room) -> Result<(), ConversationFault> {
+        let Some(row) = intentions::in_flight(self.tx, &room.id)? else { return Ok(()) };
+        let mut intention = Intention::of(&row)?;
+        if let Some(owner) = intention.owner() {
+            let mailbox = owner.mailbox();
+            let place = conversations::place(self.tx, &room.context.mailbox)?;
+            let relay = place.map_or(room.context.relay.fingerprint, |place| place.relay);
+            let call = Call::Close { mailbox, capability: owner.duplicate() };
+            self.effects.push(Effect::Call { relay, call, then: Awaited::Nothing });
+        }
+        intention.set_owner(None);
+        // The first retry is at once: of several that lost, the log picks one each time.
+        let wait = u64::from(row.lost).saturating_mul(2).min(MAX_BACKOFF);
+        intentions::lost(self.tx, row.number, &encode_secret(&intention), self.now.plus_seconds(wait))?;
+        Ok(())
+    }
+
+    /// We are out.
+    fn removed(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        room.row.standing = Standing::Left;
+        intentions::remove_all(self.tx, &room.id)?;
+        for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
+            messages::set_state(self.tx, message.number, MessageState::NotSent)?;
+        }
+        self.effects.push(Effect::Unfollow(room.context.mailbox));
+        Ok(())
+    }
+
+    /// Sends the welcomes, after the echo: nobody is welcomed into an epoch that did not come.
+    fn welcome(
+        &mut self,
+        room: &Room,
+        people: &[Invitee],
+        welcome: &[u8],
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
+        let place = self.place(room)?;
+        let charters = conversations::pinned_charters(self.tx, &room.id)?;
+        for person in people.iter().filter(|person| room.seat_of(&person.member).is_some()) {
+            let parcel = Welcome {
+                group: room.id,
+                welcome: WelcomeSource::Inline { welcome: Opaque::new(welcome.to_vec()) },
+                secrets: place.secrets.duplicate(),
+                relay: room.context.relay.duplicate(),
+                mailbox: place.mailbox,
+                incarnation: entry.incarnation,
+                after: entry.sequence,
+                head: entry.head,
+                pinned: charters.iter().map(|charter| PinnedObject::Charter { charter: charter.clone() }).collect(),
+            };
+            let (member, to) = (person.member, person.inbox.duplicate());
+            self.effects.push(Effect::Parcel { member, to, body: ParcelBody::Welcome(parcel) });
+            if room.context.is_administrator(&member)
+                && let Some(owner) = &place.owner
+            {
+                let parcel = GroupOwner { group: room.id, mailbox: place.mailbox, owner: owner.duplicate() };
+                let (to, body) = (person.inbox.duplicate(), ParcelBody::GroupOwner(parcel));
+                self.effects.push(Effect::Parcel { member, to, body });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What comes out of a log, entry by entry, in its order.
+
+use openmls::group::{ProcessMessageError, StageCommitError};
+use openmls::prelude::{
+    ContentType, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProtocolMessage, Sender,
+};
+use relevo_protocol::content::{GroupId, Kind as MaybeKnown, LogItem, Message, PinnedObject, decode};
+use relevo_protocol::sealed::open;
+use relevo_protocol::trust::MemberKey;
+use relevo_protocol::wire::MailboxId;
+use tls_codec::DeserializeBytes;
+
+use super::commit::hash;
+use super::desk::Desk;
+use super::fault::ConversationFault;
+use super::room::{AlarmKind, MessageState, Room, Standing};
+use crate::sync::ReceivedEntry;
+use crate::vault::conversations;
+use crate::vault::intentions;
+use crate::vault::messages;
+
+impl Desk<'_> {
+    /// An entry of a conversation's log, each once and in order. Entries that are not what they should be are passed
+    /// over: what is wrong with them is their author's business or the relay's, and told by alarms.
+    ///
+    /// # Errors
+    /// This device's own trouble: the transaction is rolled back and the entry comes again.
+    pub fn received(
+        &mut self,
+        group: &GroupId,
+        mailbox: &MailboxId,
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
+        let mut room = self.enter(group)?;
+        if room.row.standing != Standing::Live || room.context.mailbox != *mailbox {
+            return self.keep(room);
+        }
+        let place = self.place(&room)?;
+        if let Ok(plain) = open(&place.secrets.wrap, mailbox, &entry.entry) {
+            match decode::<LogItem>(&plain) {
+                Ok(LogItem::Mls { message }) => self.mls(&mut room, message.bytes(), entry)?,
+                Ok(LogItem::Pinned { object }) => self.pin(&room, &object)?,
+                Err(_) => {}
+            }
+        }
+        self.missing_commit(&room, entry)?;
+        self.keep(room)
+    }
+
+    /// Keeps an object that a later commit may pin. Only what follows the charters that we have is kept: it is bounded,
+    /// and everybody who has the same log decides the same.
+    fn pin(&self, room: &Room, object: &PinnedObject) -> Result<(), ConversationFault> {
+        match object {
+            PinnedObject::Charter { charter } => Ok(conversations::put_charter(self.tx, &room.id, charter)?),
+            PinnedObject::CoordinatorSet { .. } | PinnedObject::RevocationList { .. } => Ok(()),
+        }
+    }
+
+    fn mls(&mut self, room: &mut Room, bytes: &[u8], entry: &ReceivedEntry) -> Result<(), ConversationFault> {
+        let echo = hash(bytes);
+        if let Some(row) = intentions::in_flight(self.tx, &room.id)?.filter(|row| row.echo == Some(echo)) {
+            return self.merge_own(room, &row, entry);
+        }
+        if let Some(ours) = messages::by_echo(self.tx, &echo)? {
+            return self.echoed(room, &ours);
+        }
+        let Some(message) = private_message(bytes) else { return Ok(()) };
+        let epoch = room.mls.epoch().as_u64();
+        match message.epoch().as_u64() {
+            // Behind a commit: it lost, or its author sends it again.
+            late if late < epoch => return Ok(()),
+            early if early > epoch => return self.alarm(&room.id, AlarmKind::MissingCommit, &early.to_be_bytes()),
+            _ => {}
+        }
+        let commit = message.content_type() == ContentType::Commit;
+        match room.mls.process_message(&self.provider(), message) {
+            Ok(processed) => {
+                let Sender::Member(leaf) = *processed.sender() else { return Ok(()) };
+                self.processed(room, leaf, processed.into_content(), entry)
+            }
+            Err(ProcessMessageError::StorageError(fault)) => Err(fault.into()),
+            Err(ProcessMessageError::InvalidCommit(fault)) if commit && is_ours_alone(&fault) => {
+                self.halt(room, &echo, entry)
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn processed(
+        &mut self,
+        room: &mut Room,
+        leaf: LeafNodeIndex,
+        content: ProcessedMessageContent,
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
+        match content {
+            ProcessedMessageContent::ApplicationMessage(message) => self.said(room, leaf, &message.into_bytes(), entry),
+            ProcessedMessageContent::StagedCommitMessage(staged) => match self.judge(room, &staged, leaf)? {
+                Ok(judged) => self.merge_other(room, *staged, &judged),
+                // Invalid for everyone: the next commit of this epoch may win.
+                Err(_) => Ok(()),
+            },
+            // Proposals come inside commits or not at all; the others cannot be PrivateMessages of a member.
+            ProcessedMessageContent::ProposalMessage(_)
+            | ProcessedMessageContent::ExternalJoinProposalMessage(_)
+            | ProcessedMessageContent::OwnPendingCommit
+            | ProcessedMessageContent::OwnPrivateMessage
+            | ProcessedMessageContent::UnresolvedAppDataCommit(_) => Ok(()),
+        }
+    }
+
+    /// Somebody said something in this epoch.
+    fn said(
+        &mut self,
+        room: &mut Room,
+        leaf: LeafNodeIndex,
+        plain: &[u8],
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
+        let Some(author) = room.seat(leaf.u32()).map(|seat| seat.member) else { return Ok(()) };
+        let Ok(message) = decode::<Message>(plain) else { return Ok(()) };
+        self.compare(room, &message, entry)?;
+        room.row.heard = true;
+        self.write(room, &author, &message)
+    }
+
+    /// Our own message came back: it is on disk at the relay, in its epoch.
+    fn echoed(&mut self, room: &Room, ours: &messages::MessageRow) -> Result<(), ConversationFault> {
+        if ours.epoch == Some(room.mls.epoch().as_u64()) {
+            messages::set_state(self.tx, ours.number, MessageState::Sent)?;
+        }
+        Ok(())
+    }
+
+    /// Halt, never skip: a commit of a current leaf that only we may be unable to process.
+    fn halt(&mut self, room: &mut Room, commit: &[u8; 32], entry: &ReceivedEntry) -> Result<(), ConversationFault> {
+        room.row.standing = Standing::Halted;
+        self.alarm(&room.id, AlarmKind::Halted, commit)?;
+        self.complain(room, commit, entry)
+    }
+
+    /// The relay said that our commit is stored at a place that has gone by without it.
+    fn missing_commit(&self, room: &Room, entry: &ReceivedEntry) -> Result<(), ConversationFault> {
+        match intentions::in_flight(self.tx, &room.id)?.and_then(|row| row.sequence) {
+            Some(sequence) if sequence <= entry.sequence.0 => {
+                self.alarm(&room.id, AlarmKind::LostCommit, &sequence.to_be_bytes())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Where a member can be reached, as it said in a group.
+    pub(super) fn inbox_of(
+        &self,
+        member: &MemberKey,
+    ) -> Result<Option<relevo_protocol::content::InboxAddress>, ConversationFault> {
+        Ok(conversations::inbox_of(self.tx, member)?.and_then(|bytes| decode(&bytes).ok()))
+    }
+}
+
+/// Groups here speak by PrivateMessage alone; openmls would let a public commit of an outsider pass its own policy.
+fn private_message(bytes: &[u8]) -> Option<ProtocolMessage> {
+    let (message, rest) = MlsMessageIn::tls_deserialize_bytes(bytes).ok()?;
+    match message.extract() {
+        MlsMessageBodyIn::PrivateMessage(message) if rest.is_empty() => Some(message.into()),
+        _ => None,
+    }
+}
+
+/// Whether a commit failed on what only this device holds (its keys of the path, its key schedule), so that others may
+/// have applied it. Everything else that MLS checks is public, and fails alike for everyone.
+fn is_ours_alone(fault: &StageCommitError) -> bool {
+    matches!(
+        fault,
+        StageCommitError::UpdatePathError(_)
+            | StageCommitError::VerifiedUpdatePathError(_)
+            | StageCommitError::ConfirmationTagMismatch
+            | StageCommitError::MissingDecryptionKey
+            | StageCommitError::OwnKeyNotFound
+            | StageCommitError::LibraryError(_)
+    )
+}
+
+/// What a kind of message is, for the vault's rows.
+pub(crate) fn kind_number(body: &MaybeKnown<relevo_protocol::content::Body>) -> u16 {
+    use relevo_protocol::content::Body;
+    match body {
+        MaybeKnown::Known(Body::Text { .. }) => 0,
+        MaybeKnown::Known(Body::Receipt { .. }) => 1,
+        MaybeKnown::Known(Body::Reaction { .. }) => 2,
+        MaybeKnown::Known(Body::Alert { .. }) => 3,
+        MaybeKnown::Known(Body::Document { .. }) => 4,
+        MaybeKnown::Known(Body::Posted { .. }) => 5,
+        MaybeKnown::Known(Body::Leave { .. }) => 6,
+        MaybeKnown::Newer(_) => u16::MAX,
+    }
+}
+
+impl From<ConversationFault> for crate::sync::LogicFault {
+    fn from(fault: ConversationFault) -> Self {
+        match fault {
+            ConversationFault::Vault(fault) => Self::Vault(fault),
+            other => Self::Rule(other.code()),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What we say, until its echo is seen; and what others say, written down once.
+
+use openmls::prelude::MlsMessageOut;
+use relevo_protocol::content::{Body, GroupId, Kind as MaybeKnown, LogSeen, Message, MessageId, decode, encode_secret};
+use relevo_protocol::trust::MemberKey;
+use relevo_protocol::wire::{Head, Incarnation, Sequence, encode};
+use sha2::{Digest, Sha256};
+
+use super::commit::hash;
+use super::context::Kind;
+use super::desk::Desk;
+use super::effect::Awaited;
+use super::fault::ConversationFault;
+use super::intention::Intention;
+use super::receive::kind_number;
+use super::room::{MessageState, Room};
+use crate::sync;
+use crate::vault::intentions;
+use crate::vault::messages::{self, MessageRow, NewMessage};
+
+impl Desk<'_> {
+    /// Says something in a conversation. It is `Waiting` until its echo is seen.
+    ///
+    /// # Errors
+    /// [`ConversationFault::NotIn`], [`ConversationFault::Halted`], [`ConversationFault::TooLong`].
+    pub fn send(&mut self, group: &GroupId, body: Body) -> Result<MessageId, ConversationFault> {
+        let mut room = self.enter_live(group)?;
+        let id = self.say(&mut room, body)?;
+        // A pair writes its leaf anew on the first word after hearing the other: what was lost to a thief before is
+        // of no use from here.
+        if room.context.kind == Kind::Pair && room.row.heard && !self.is_intended(group, &Intention::Rekey)? {
+            self.intend(group, &Intention::Rekey, self.now)?;
+        }
+        room.row.active = self.now;
+        self.go_on(&mut room)?;
+        self.keep(room)?;
+        Ok(id)
+    }
+
+    /// Writes down what we say; [`Desk::flush`] sends it.
+    pub(super) fn say(&mut self, room: &mut Room, body: Body) -> Result<MessageId, ConversationFault> {
+        let id = MessageId::random()?;
+        let body = MaybeKnown::Known(body);
+        let bytes = encode_secret(&body);
+        let new = NewMessage {
+            conversation: &room.id,
+            member: &self.me.member,
+            id,
+            digest: Sha256::digest(&bytes).into(),
+            kind: kind_number(&body),
+            body: &bytes,
+            sent: self.now,
+            received: self.now,
+            state: MessageState::Waiting,
+        };
+        messages::add(self.tx, &new)?;
+        Ok(id)
+    }
+
+    /// Sends what waits in this epoch, unless a commit of ours is in flight: everything behind it would come too late.
+    pub(super) fn flush(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        if room.row.standing != super::room::Standing::Live || intentions::in_flight(self.tx, &room.id)?.is_some() {
+            return Ok(());
+        }
+        let epoch = room.mls.epoch().as_u64();
+        for waiting in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
+            if waiting.epoch != Some(epoch) {
+                self.post(room, &waiting)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Encrypts and appends a message, for the first time or again: its id stays.
+    fn post(&mut self, room: &mut Room, waiting: &MessageRow) -> Result<(), ConversationFault> {
+        let body = decode(&waiting.body).map_err(|_| ConversationFault::Mls("message"))?;
+        let seen = self.seen(room)?;
+        let carried = self.carried(room)?;
+        let message = Message { id: waiting.id, sent: waiting.sent, seen, carried, timer: None, body };
+        let signer = self.signer(room)?;
+        let out = room
+            .mls
+            .create_message(&self.provider(), &signer, &encode_secret(&message))
+            .map_err(|_| ConversationFault::Mls("create message"))?;
+        let bytes = to_bytes(&out)?;
+        let echo = hash(&bytes);
+        let (_, entry) = self.seal(room, &bytes)?;
+        messages::under_way(self.tx, waiting.number, room.mls.epoch().as_u64(), &echo)?;
+        self.append(room, entry, Awaited::Message { group: room.id, echo })
+    }
+
+    /// Where we stand in the group's log.
+    pub(super) fn seen(&self, room: &Room) -> Result<LogSeen, ConversationFault> {
+        let followed = sync::following(self.tx, &room.context.mailbox)?;
+        let authenticator = room.mls.epoch_authenticator().as_slice();
+        let authenticator = authenticator.try_into().map_err(|_| ConversationFault::Mls("epoch authenticator"))?;
+        // Before the first entry there is no life of the mailbox to name.
+        let nothing = (Incarnation([0; 8]), Sequence::START, Head::START);
+        let (incarnation, sequence, head) = followed
+            .and_then(|followed| Some((followed.cursor.incarnation?, followed.cursor.after, followed.head)))
+            .unwrap_or(nothing);
+        Ok(LogSeen { authenticator, incarnation, sequence, head })
+    }
+
+    /// Writes down what somebody said, unless it is here already, and does what it asks.
+    pub(super) fn write(
+        &mut self,
+        room: &mut Room,
+        author: &MemberKey,
+        message: &Message,
+    ) -> Result<(), ConversationFault> {
+        let bytes = encode(&message.body);
+        let state = match &message.body {
+            MaybeKnown::Known(Body::Receipt { of }) => {
+                self.delivered(room, of)?;
+                return Ok(());
+            }
+            MaybeKnown::Known(Body::Posted { inbox }) => {
+                let inbox = encode_secret(inbox);
+                crate::vault::conversations::put_inbox(self.tx, &room.id, author, &inbox)?;
+                return Ok(());
+            }
+            MaybeKnown::Known(Body::Leave { request }) => {
+                self.leaves(room, author, request)?;
+                MessageState::Done
+            }
+            MaybeKnown::Known(
+                Body::Text { .. } | Body::Reaction { .. } | Body::Alert { .. } | Body::Document { .. },
+            ) => MessageState::Received,
+            MaybeKnown::Newer(_) => MessageState::Done,
+        };
+        let new = NewMessage {
+            conversation: &room.id,
+            member: author,
+            id: message.id,
+            digest: Sha256::digest(&bytes).into(),
+            kind: kind_number(&message.body),
+            body: &bytes,
+            sent: message.sent,
+            received: self.now,
+            state,
+        };
+        if messages::add(self.tx, &new)?.is_some() {
+            room.row.active = self.now;
+        }
+        Ok(())
+    }
+
+    /// Somebody's device has these.
+    fn delivered(&self, room: &Room, of: &[MessageId]) -> Result<(), ConversationFault> {
+        for id in of {
+            let ours = messages::by_id(self.tx, &room.id, &self.me.member, *id)?;
+            if let Some(ours) = ours.filter(|ours| ours.state == MessageState::Sent) {
+                messages::set_state(self.tx, ours.number, MessageState::Delivered)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn to_bytes(message: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> {
+    message.to_bytes().map_err(|_| ConversationFault::Mls("message"))
+}

@@ -1,0 +1,3 @@
+//! Members over a simulated log.
+
+mod pair;

@@ -1,0 +1,412 @@
+//! Members with real vaults over a relay in memory: logs in total order, shelves, inboxes. Tests decide who acts when.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use relevo_protocol::content::{
+    Body, GroupId, InboxAddress, MessageId, ParcelBody, ShelfAddress, Text, decode, encode_secret,
+};
+use relevo_protocol::sealed::{EntryKey, InboxKeyPair, seal_shelf};
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::trust::MemberKey;
+use relevo_protocol::wire::{
+    Answer, Call, Capability, CapabilityHash, Cursor, Entry, Head, Incarnation, MailboxId, Refusal, RelayAddress,
+    Sequence,
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::{Awaited, ConversationFault, Desk, Effect, Me, MessageState, Rooms};
+use crate::fixture::{Alliance, Member, NOW, relay_address};
+use crate::sync::{self, Follow, ReceivedEntry, Topic};
+use crate::vault::{Cost, Passphrase, Vault, conversations, followed, messages};
+
+/// The lease of every entry.
+const EXPIRES: Hour = Hour(u32::MAX);
+
+/// A group's mailbox on the relay.
+pub(crate) struct Log {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) owner: CapabilityHash,
+    pub(crate) read: CapabilityHash,
+    pub(crate) append: CapabilityHash,
+    pub(crate) entries: Vec<(Entry, Head)>,
+    pub(crate) frozen: bool,
+}
+
+/// The relay, as honest as the test wants it.
+#[derive(Default)]
+pub(crate) struct Relay {
+    pub(crate) logs: HashMap<MailboxId, Log>,
+    pub(crate) shelves: HashMap<MailboxId, VecDeque<Entry>>,
+    pub(crate) refuse_opens: bool,
+}
+
+/// A member with a vault.
+pub(crate) struct Person {
+    pub(crate) vault: Option<Vault>,
+    pub(crate) me: Me,
+    pub(crate) rooms: Rooms,
+    pub(crate) outbox: VecDeque<(Call, Awaited)>,
+    pub(crate) parcels: VecDeque<(MemberKey, Vec<u8>)>,
+    pub(crate) joined: HashSet<GroupId>,
+    shelf: ShelfAddress,
+    inbox: MailboxId,
+    directory: TempDir,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) alliance: Alliance,
+    pub(crate) relay: Relay,
+    pub(crate) address: RelayAddress,
+    pub(crate) people: Vec<Person>,
+    pub(crate) now: Timestamp,
+}
+
+impl World {
+    /// So many members of two unions.
+    pub(crate) fn new(people: usize) -> Self {
+        let alliance = Alliance::found(2);
+        let address = relay_address(1);
+        let mut world = Self { alliance, relay: Relay::default(), address, people: Vec::new(), now: NOW };
+        for number in 0..people {
+            let member = world.alliance.admit(number % 2, &format!("Member {number}"));
+            world.enter(member);
+        }
+        world
+    }
+
+    /// Somebody with a card comes.
+    pub(crate) fn enter(&mut self, member: Member) -> usize {
+        let directory = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        let vault = Vault::create(&directory.path().join("vault"), &passphrase, Cost::FOR_TESTS).unwrap();
+        let (signed, charter) = (self.alliance.signed.clone(), self.alliance.charter.clone());
+        let me = Me {
+            member: member.keys.member.public(),
+            device: member.keys.device,
+            card: member.card,
+            devices: member.keys.device_set,
+            charters: vec![(signed, charter)],
+        };
+        let owner = Capability::random().unwrap();
+        let shelf = ShelfAddress { mailbox: owner.mailbox(), take: owner, key: EntryKey::random().unwrap() };
+        let inbox = Capability::random().unwrap().mailbox();
+        self.people.push(Person {
+            vault: Some(vault),
+            me,
+            rooms: Rooms::default(),
+            outbox: VecDeque::new(),
+            parcels: VecDeque::new(),
+            joined: HashSet::new(),
+            shelf,
+            inbox,
+            directory,
+        });
+        let number = self.people.len() - 1;
+        self.stock(number, 4);
+        number
+    }
+
+    /// Puts key packages on somebody's shelf.
+    pub(crate) fn stock(&mut self, person: usize, count: usize) {
+        let packages = self.act(person, |desk| desk.publish_key_packages(count)).unwrap();
+        let shelf = &self.people[person].shelf;
+        let entries = packages.iter().map(|package| seal_shelf(&shelf.key, &shelf.mailbox, package).unwrap());
+        self.relay.shelves.entry(shelf.mailbox).or_default().extend(entries.collect::<Vec<_>>());
+    }
+
+    /// Calls a verb in one transaction and carries out what it wants; a fault rolls all of it back.
+    pub(crate) fn act<T>(
+        &mut self,
+        person: usize,
+        verb: impl FnOnce(&mut Desk<'_>) -> Result<T, ConversationFault>,
+    ) -> Result<T, ConversationFault> {
+        let now = self.now;
+        let Person { vault, me, rooms, .. } = &mut self.people[person];
+        let (done, effects) = vault.as_mut().unwrap().transaction(|tx| {
+            let mut desk = Desk::new(tx, me, rooms, now);
+            let done = verb(&mut desk)?;
+            let effects = desk.into_effects();
+            for effect in &effects {
+                match effect {
+                    Effect::Follow { relay, mailbox, read, group, start } => sync::follow(
+                        tx,
+                        &Follow {
+                            relay: *relay,
+                            mailbox: *mailbox,
+                            capability: read.duplicate(),
+                            topic: Topic::Conversation,
+                            key: group.0.to_vec(),
+                            start: *start,
+                        },
+                    )?,
+                    Effect::Unfollow(mailbox) => {
+                        sync::unfollow(tx, mailbox)?;
+                        followed::sweep_unfollowed(tx)?;
+                    }
+                    Effect::Remember(_) | Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } => {}
+                }
+            }
+            Ok::<_, ConversationFault>((done, effects))
+        })?;
+        let sender = self.people[person].me.member;
+        for effect in effects {
+            match effect {
+                Effect::Call { call, then, .. } => self.people[person].outbox.push_back((call, then)),
+                Effect::Parcel { member, body, .. } => {
+                    let to = self.people.iter_mut().find(|person| person.me.member == member).unwrap();
+                    to.parcels.push_back((sender, encode_secret(&body).to_vec()));
+                }
+                Effect::Joined { group } => {
+                    self.people[person].joined.insert(group);
+                }
+                Effect::Remember(_) | Effect::Follow { .. } | Effect::Unfollow(_) => {}
+            }
+        }
+        Ok(done)
+    }
+
+    /// Sends the oldest request of somebody; whether there was one.
+    pub(crate) fn send_one(&mut self, person: usize) -> bool {
+        let Some((call, then)) = self.people[person].outbox.pop_front() else { return false };
+        let outcome = self.relay.answer(&call);
+        self.act(person, |desk| desk.answered(&then, outcome.as_ref().map_err(|refusal| *refusal))).unwrap();
+        true
+    }
+
+    /// Sends all that somebody has to send, and reads nothing.
+    pub(crate) fn send_all(&mut self, person: usize) {
+        while self.send_one(person) {}
+    }
+
+    /// Reads one entry of any followed mailbox; whether there was one.
+    pub(crate) fn read_one(&mut self, person: usize) -> bool {
+        let vault = self.people[person].vault.as_mut().unwrap();
+        let rows = vault.transaction(|tx| followed::newer(tx, 0)).unwrap();
+        for row in rows {
+            let mut at = row.followed;
+            let Some(log) = self.relay.logs.get(&at.mailbox) else { continue };
+            assert_eq!(log.read, row.capability.hash(), "the read capability is the group's");
+            let sequence = at.cursor.after.next();
+            let Some((entry, head)) = log.entries.get(usize::try_from(sequence.0).unwrap() - 1).cloned() else {
+                continue;
+            };
+            let incarnation = log.incarnation;
+            let received = ReceivedEntry { incarnation, sequence, head, expires: EXPIRES, entry };
+            let group = GroupId(at.key.as_slice().try_into().unwrap());
+            self.act(person, |desk| {
+                desk.received(&group, &at.mailbox, &received)?;
+                at.cursor = Cursor { incarnation: Some(incarnation), after: sequence };
+                at.head = head;
+                followed::advance(desk.tx, &at)?;
+                followed::mark_read(
+                    desk.tx,
+                    &followed::ReadMark {
+                        mailbox: at.mailbox,
+                        incarnation,
+                        sequence,
+                        head,
+                        digest: Sha256::digest(received.entry.bytes()).into(),
+                        expires: EXPIRES,
+                    },
+                )?;
+                Ok(())
+            })
+            .unwrap();
+            return true;
+        }
+        false
+    }
+
+    /// Reads all that there is for somebody.
+    pub(crate) fn read_all(&mut self, person: usize) {
+        while self.read_one(person) {}
+    }
+
+    /// Opens what lies in somebody's inbox.
+    pub(crate) fn open_parcels(&mut self, person: usize) -> bool {
+        let mut any = false;
+        while let Some((sender, bytes)) = self.people[person].parcels.pop_front() {
+            any = true;
+            self.act(person, |desk| match decode(&bytes).unwrap() {
+                ParcelBody::Welcome(welcome) => desk.join(&welcome, &sender),
+                ParcelBody::GroupOwner(owner) => desk.owner_received(&owner),
+                ParcelBody::Complaint(complaint) => desk.complaint_received(&sender, &complaint),
+                other => panic!("no parcel for conversations: {other:?}"),
+            })
+            .unwrap();
+        }
+        any
+    }
+
+    /// Everybody does everything until nothing is left to do.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let mut busy = false;
+            for person in 0..self.people.len() {
+                if self.people[person].vault.is_some() {
+                    busy |= self.send_one(person);
+                    busy |= self.read_one(person);
+                    busy |= self.open_parcels(person);
+                }
+            }
+            if !busy {
+                return;
+            }
+        }
+        panic!("the world does not settle");
+    }
+
+    /// Closes and opens somebody's vault, as a crash and a start do: what was not in a transaction is gone.
+    pub(crate) fn restart(&mut self, person: usize) {
+        let person = &mut self.people[person];
+        person.vault = None;
+        person.rooms = Rooms::default();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        person.vault = Some(Vault::open(&person.directory.path().join("vault"), &passphrase).unwrap());
+    }
+
+    /// Who somebody is and where it is reached.
+    pub(crate) fn contact(&self, person: usize) -> (MemberKey, InboxAddress) {
+        let person = &self.people[person];
+        let inbox = InboxAddress {
+            relay: self.address.duplicate(),
+            mailbox: person.inbox,
+            append: Capability::random().unwrap(),
+            key: InboxKeyPair::generate().unwrap().public().clone(),
+            shelf: Some(person.shelf.duplicate()),
+        };
+        (person.me.member, inbox)
+    }
+
+    pub(crate) fn contacts(&self, people: impl IntoIterator<Item = usize>) -> Vec<(MemberKey, InboxAddress)> {
+        people.into_iter().map(|person| self.contact(person)).collect()
+    }
+
+    pub(crate) fn member(&self, person: usize) -> MemberKey {
+        self.people[person].me.member
+    }
+
+    /// A pair that has settled.
+    pub(crate) fn pair(&mut self, one: usize, other: usize) -> GroupId {
+        let (contact, address) = (self.contact(other), self.address.duplicate());
+        let group = self.act(one, |desk| desk.create_pair(contact, &address)).unwrap();
+        self.settle();
+        group
+    }
+
+    /// A group of everybody that has settled; the first two are administrators.
+    pub(crate) fn group(&mut self, name: &str) -> GroupId {
+        let people = self.contacts(1..self.people.len());
+        let (second, address) = (people.first().map(|(member, _)| *member), self.address.duplicate());
+        let group = self.act(0, |desk| desk.create_group(name, people, second, &address)).unwrap();
+        self.settle();
+        group
+    }
+
+    pub(crate) fn say(&mut self, person: usize, group: GroupId, text: &str) -> MessageId {
+        let body = Body::Text { text: text.parse::<Text>().unwrap(), language: None };
+        self.act(person, |desk| desk.send(&group, body)).unwrap()
+    }
+
+    /// The texts that somebody has of a conversation, in order.
+    pub(crate) fn texts(&mut self, person: usize, group: GroupId) -> Vec<String> {
+        let vault = self.people[person].vault.as_mut().unwrap();
+        let rows = vault.transaction(|tx| messages::after(tx, &group, 0, 10_000)).unwrap();
+        rows.iter()
+            .filter_map(|row| match decode::<relevo_protocol::content::Kind<Body>>(&row.body).unwrap() {
+                relevo_protocol::content::Kind::Known(Body::Text { text, .. }) => Some(text.as_str().to_owned()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How a message of somebody's own stands.
+    pub(crate) fn state(&mut self, person: usize, group: GroupId, id: MessageId) -> MessageState {
+        let member = self.member(person);
+        let vault = self.people[person].vault.as_mut().unwrap();
+        vault.transaction(|tx| messages::by_id(tx, &group, &member, id)).unwrap().unwrap().state
+    }
+
+    /// Where somebody believes that a conversation stands.
+    pub(crate) fn row(&mut self, person: usize, group: GroupId) -> conversations::ConversationRow {
+        let vault = self.people[person].vault.as_mut().unwrap();
+        vault.transaction(|tx| conversations::find(tx, &group)).unwrap().unwrap()
+    }
+
+    /// The kinds of alarm that somebody has.
+    pub(crate) fn alarms(&mut self, person: usize) -> Vec<super::AlarmKind> {
+        let vault = self.people[person].vault.as_mut().unwrap();
+        let rows = vault.transaction(|tx| crate::vault::intentions::alarms(tx)).unwrap();
+        rows.iter().map(|row| super::AlarmKind::from_code(row.kind)).collect()
+    }
+}
+
+impl Relay {
+    pub(crate) fn answer(&mut self, call: &Call) -> Result<Answer, Refusal> {
+        match call {
+            Call::Open { owner, read, append, .. } => {
+                if self.refuse_opens {
+                    return Err(Refusal::AllowanceSpent);
+                }
+                let log = self.logs.entry(MailboxId::of(owner)).or_insert_with(|| Log {
+                    incarnation: Incarnation(rand()),
+                    owner: *owner,
+                    read: read.unwrap(),
+                    append: append[0].hash,
+                    entries: Vec::new(),
+                    frozen: false,
+                });
+                Ok(Answer::Opened { incarnation: log.incarnation, expires: EXPIRES })
+            }
+            Call::Append { mailbox, capability, entry } => {
+                let log = self.logs.get_mut(mailbox).ok_or(Refusal::NoSuchMailbox)?;
+                if log.append != capability.hash() {
+                    return Err(Refusal::NoSuchMailbox);
+                }
+                if log.frozen {
+                    return Err(Refusal::Frozen);
+                }
+                Ok(log.push(mailbox, entry.clone()))
+            }
+            Call::Take { mailbox, .. } => {
+                let taken = self.shelves.get_mut(mailbox).and_then(VecDeque::pop_front);
+                taken.map(|entry| Answer::Taken { entry, last_resort: false }).ok_or(Refusal::Empty)
+            }
+            Call::Freeze { mailbox, capability } => {
+                let log = self.logs.get_mut(mailbox).ok_or(Refusal::NoSuchMailbox)?;
+                if log.owner != capability.hash() {
+                    return Err(Refusal::NoSuchMailbox);
+                }
+                log.frozen = true;
+                Ok(Answer::Done)
+            }
+            Call::Close { mailbox, capability } => {
+                let log = self.logs.get(mailbox).ok_or(Refusal::NoSuchMailbox)?;
+                if log.owner != capability.hash() || !log.entries.is_empty() {
+                    return Err(Refusal::WrongKind);
+                }
+                self.logs.remove(mailbox);
+                Ok(Answer::Done)
+            }
+            other => panic!("no call of conversations: {other:?}"),
+        }
+    }
+}
+
+impl Log {
+    pub(crate) fn push(&mut self, mailbox: &MailboxId, entry: Entry) -> Answer {
+        let sequence = Sequence(self.entries.len() as u64 + 1);
+        let before = self.entries.last().map_or(Head::START, |(_, head)| *head);
+        let head = before.extend(mailbox, self.incarnation, sequence, &entry);
+        self.entries.push((entry, head));
+        Answer::Stored { incarnation: self.incarnation, sequence, head, expires: EXPIRES }
+    }
+}
+
+fn rand() -> [u8; 8] {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}

@@ -1,0 +1,175 @@
+//! What was said in conversations, ours and theirs.
+
+use relevo_protocol::content::{GroupId, MessageId};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::MemberKey;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::conversations::{sql, unsql};
+use super::{Transaction, VaultFault};
+use crate::conversation::MessageState;
+
+pub(super) const TABLES: &str = "
+    CREATE TABLE messages (
+        number       INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation BLOB NOT NULL,
+        member       BLOB NOT NULL,
+        id           BLOB NOT NULL,
+        digest       BLOB NOT NULL,     -- of the body
+        kind         INTEGER NOT NULL,
+        body         BLOB NOT NULL,
+        sent         INTEGER NOT NULL,  -- as its author claims
+        received     INTEGER NOT NULL,
+        state        INTEGER NOT NULL,
+        epoch        INTEGER,           -- ours: of the entry that is under way
+        echo         BLOB,              -- ours: hash of the MLS message that is under way
+        UNIQUE (conversation, member, id, digest)
+    ) STRICT;
+    CREATE INDEX messages_under_way ON messages (conversation, state) WHERE state = 0;
+    CREATE INDEX messages_echo ON messages (echo) WHERE echo IS NOT NULL;
+    CREATE INDEX messages_unacknowledged ON messages (conversation) WHERE state = 5;
+";
+
+/// A message's row.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct MessageRow {
+    pub(crate) number: i64,
+    pub(crate) conversation: GroupId,
+    pub(crate) member: MemberKey,
+    pub(crate) id: MessageId,
+    pub(crate) body: Vec<u8>,
+    pub(crate) kind: u16,
+    pub(crate) sent: Timestamp,
+    pub(crate) received: Timestamp,
+    pub(crate) state: MessageState,
+    pub(crate) epoch: Option<u64>,
+}
+
+/// A message to write.
+pub(crate) struct NewMessage<'a> {
+    pub(crate) conversation: &'a GroupId,
+    pub(crate) member: &'a MemberKey,
+    pub(crate) id: MessageId,
+    pub(crate) digest: [u8; 32],
+    pub(crate) kind: u16,
+    pub(crate) body: &'a [u8],
+    pub(crate) sent: Timestamp,
+    pub(crate) received: Timestamp,
+    pub(crate) state: MessageState,
+}
+
+const COLUMNS: &str = "number, conversation, member, id, body, kind, sent, received, state, epoch";
+
+/// Writes a message, unless this author's same message is there already: then none.
+pub(crate) fn add(tx: &Transaction<'_>, new: &NewMessage<'_>) -> Result<Option<i64>, VaultFault> {
+    let written = tx
+        .sql()
+        .prepare_cached(
+            "INSERT OR IGNORE INTO messages (conversation, member, id, digest, kind, body, sent, received, state)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            new.conversation.0,
+            new.member.as_bytes(),
+            new.id.0,
+            new.digest,
+            new.kind,
+            new.body,
+            sql(new.sent.0),
+            sql(new.received.0),
+            new.state.code()
+        ])?;
+    Ok((written > 0).then(|| tx.sql().last_insert_rowid()))
+}
+
+/// Notes that a message of ours is under way as the MLS message of this hash.
+pub(crate) fn under_way(tx: &Transaction<'_>, number: i64, epoch: u64, echo: &[u8; 32]) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE messages SET epoch = ?, echo = ?, state = 0 WHERE number = ?")?
+        .execute(params![sql(epoch), echo, number])?;
+    Ok(())
+}
+
+/// Changes the state of a message; nothing is under way any more unless it is `Waiting`.
+pub(crate) fn set_state(tx: &Transaction<'_>, number: i64, state: MessageState) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE messages SET state = ?, echo = NULL, epoch = NULL WHERE number = ?")?
+        .execute(params![state.code(), number])?;
+    Ok(())
+}
+
+/// The message of ours that is under way as this MLS message.
+pub(crate) fn by_echo(tx: &Transaction<'_>, echo: &[u8; 32]) -> Result<Option<MessageRow>, VaultFault> {
+    one(tx, "echo = ?", params![echo])
+}
+
+/// A message of ours by its id.
+pub(crate) fn by_id(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    member: &MemberKey,
+    id: MessageId,
+) -> Result<Option<MessageRow>, VaultFault> {
+    one(tx, "conversation = ? AND member = ? AND id = ?", params![conversation.0, member.as_bytes(), id.0])
+}
+
+/// Messages of a conversation in one state, oldest first.
+pub(crate) fn in_state(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    state: MessageState,
+) -> Result<Vec<MessageRow>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE conversation = ? AND state = ? ORDER BY number"
+    ))?;
+    let rows = statement.query_map(params![conversation.0, state.code()], message_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// At most `limit` messages of a conversation after a number, oldest first.
+pub(crate) fn after(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    number: i64,
+    limit: u32,
+) -> Result<Vec<MessageRow>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE conversation = ? AND number > ? ORDER BY number LIMIT ?"
+    ))?;
+    let rows = statement.query_map(params![conversation.0, number, limit], message_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many messages wait for the network, in all conversations.
+pub(crate) fn waiting(tx: &Transaction<'_>) -> Result<u64, VaultFault> {
+    let count: i64 =
+        tx.sql().prepare_cached("SELECT count(*) FROM messages WHERE state = 0")?.query_row([], |row| row.get(0))?;
+    Ok(unsql(count))
+}
+
+fn one(
+    tx: &Transaction<'_>,
+    condition: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Option<MessageRow>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE {condition} LIMIT 1"))?
+        .query_row(parameters, message_row)
+        .optional()?)
+}
+
+fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    Ok(MessageRow {
+        number: row.get(0)?,
+        conversation: GroupId(row.get(1)?),
+        member: MemberKey::new(row.get(2)?),
+        id: MessageId(row.get(3)?),
+        body: row.get(4)?,
+        kind: row.get(5)?,
+        sent: Timestamp(unsql(row.get(6)?)),
+        received: Timestamp(unsql(row.get(7)?)),
+        state: MessageState::from_code(row.get(8)?),
+        epoch: row.get::<_, Option<i64>>(9)?.map(unsql),
+    })
+}
