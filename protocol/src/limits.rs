@@ -5,7 +5,6 @@ macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident: $kind:ty = $value:expr;)*) => {
         $($(#[$doc])* pub const $name: $kind = $value;)*
         /// Every scalar limit, for the test that compares this file with SPEC 3.
-        #[expect(clippy::as_conversions, reason = "widening of constants, checked when compiled")]
         pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $name as u64)),*];
     };
 }

@@ -9,4 +9,5 @@ mod frames;
 mod said;
 mod sealed;
 mod spec;
+mod vectors;
 mod wire;
