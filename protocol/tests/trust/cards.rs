@@ -1,5 +1,6 @@
 //! Cards, and the proof that carries one to a stranger.
 
+use relevo_protocol::limits;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::*;
 
@@ -127,6 +128,12 @@ fn a_proof_of_another_alliance_or_of_mixed_people_is_refused() {
     assert_eq!(fault(&mixed, alliance), Err(ProofFault::Card(CardFault::OtherAlliance)));
     let mixed = Proof { device_set: other.device_set.clone(), ..good.clone() };
     assert_eq!(fault(&mixed, alliance), Err(ProofFault::OtherMember));
+    let of = |count| Proof { charters: vec![good.charters[0].clone(); count], ..good.clone() };
+    assert_eq!(fault(&of(limits::MAX_CHARTERS), alliance), Err(ProofFault::Charter(CharterFault::OtherAlliance)));
+    assert_eq!(fault(&of(limits::MAX_CHARTERS + 1), alliance), Err(ProofFault::Malformed));
+    let longest = limits::MAX_PROOF / (good.charters[0].bytes().len() + 3);
+    assert!(Proof::decode(&of(longest - 1).encode()).is_ok());
+    assert_eq!(Proof::decode(&of(longest + 1).encode()).err(), Some(ProofFault::Malformed));
     let none = Proof { charters: Vec::new(), ..good.clone() };
     assert_eq!(fault(&none, alliance), Err(ProofFault::Charter(CharterFault::Order)));
 }

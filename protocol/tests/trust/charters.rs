@@ -3,7 +3,7 @@
 use relevo_protocol::limits;
 use relevo_protocol::trust::*;
 
-use crate::world::{Person, Union, amendment, cosign, devices_of, first_charter, founded};
+use crate::world::{Person, Union, amendment, cosign, devices_of, first_charter, founded, relay};
 
 fn first(union: &Union, change: impl FnOnce(&mut Charter)) -> Result<(), CharterFault> {
     let mut charter = first_charter(&[union]);
@@ -54,6 +54,12 @@ fn a_charter_has_unions_in_order_and_nobody_in_two_of_them() {
     let same_people = Union { id: UnionId([50; 16]), ..Union::new(1) };
     assert_eq!(both(&[&one, &same_people]), Err(CharterFault::Unions));
     assert_eq!(first(&one, |charter| charter.unions.clear()), Err(CharterFault::Unions));
+    for (member, device) in [(1, 99), (99, 1)] {
+        // The same member key with another device, then the same device under another member key.
+        let person = Person::with(member, device);
+        let entangled = Union { id: UnionId([50; 16]), people: vec![person, Person::new(60)] };
+        assert_eq!(both(&[&one, &entangled]), Err(CharterFault::Unions));
+    }
 }
 
 #[test]
@@ -69,11 +75,14 @@ fn a_union_entry_holds_its_own_set() {
 }
 
 #[test]
-fn a_charter_asks_for_vouches_that_a_card_can_hold() {
+fn a_charter_asks_for_vouches_that_a_card_can_hold_and_few_relays() {
     let union = Union::new(1);
     let most = u8::try_from(limits::MAX_VOUCHES).unwrap();
     let with = |vouches| first(&union, |charter| charter.unions[0].vouches_needed = vouches);
     assert_eq!((with(1), with(most)), (Ok(()), Ok(())));
+    let relays = |count| first(&union, |charter| charter.unions[0].relays = (0..count).map(|_| relay()).collect());
+    assert_eq!(relays(limits::MAX_UNION_RELAYS), Ok(()));
+    assert_eq!(relays(limits::MAX_UNION_RELAYS + 1), Err(CharterFault::Numbers));
     assert_eq!((with(0), with(most + 1)), (Err(CharterFault::Numbers), Err(CharterFault::Numbers)));
 }
 

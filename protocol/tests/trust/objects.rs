@@ -196,6 +196,45 @@ fn an_envelope_of_another_shape_is_refused() {
     assert_eq!(fault(&vec![0; limits::MAX_VOUCH + 1]), Some(ObjectFault::TooLong { max: limits::MAX_VOUCH }));
 }
 
+/// An envelope by hand: what stands before the payload, the payload, the signature.
+fn enveloped(start: &[u8], payload: &[u8], end: &[u8]) -> Vec<u8> {
+    let payload = encode(&minicbor::bytes::ByteVec::from(payload.to_vec()));
+    [start, &payload, end].concat()
+}
+
+#[test]
+fn an_envelope_is_read_as_strictly_as_its_payload() {
+    let (kid, signature) = ([&[0x58, 32], [1; 32].as_slice()].concat(), [&[0x58, 64], [0; 64].as_slice()].concat());
+    let headers = |algorithm_first: bool| {
+        let (algorithm, kid) = ([0x01, 0x27].to_vec(), [&[0x04], kid.as_slice()].concat());
+        let map = if algorithm_first { [algorithm, kid].concat() } else { [kid, algorithm].concat() };
+        [&[0x58, 38, 0xa2], map.as_slice()].concat()
+    };
+    let one = |start: &[u8], headers: &[u8]| {
+        fault(&enveloped(&[start, headers, &[0xa0]].concat(), &encode(&a_vouch()), &signature))
+    };
+    assert_eq!(one(&[0x84], &headers(true)), None);
+    assert_eq!(one(&[0x84], &headers(false)), Some(ObjectFault::Headers));
+    assert_eq!(one(&[0x98, 4], &headers(true)), Some(ObjectFault::NotShortest));
+    let open = [[0x9f].as_slice(), &headers(true), &[0xa0]].concat();
+    let open = enveloped(&open, &encode(&a_vouch()), &[signature.as_slice(), &[0xff]].concat());
+    assert_eq!(fault(&open), Some(ObjectFault::Indefinite));
+
+    let set = encode(&Union::new(1).set());
+    let many = |start: &[u8], headers: &[u8]| {
+        let end = [&[0x81, 0x83], headers, &[0xa0], signature.as_slice()].concat();
+        MultiSigned::<CoordinatorSet>::decode(&enveloped(&[start, &[0xa0]].concat(), &set, &end)).err()
+    };
+    assert_eq!(many(&[0x84, 0x40], &headers(true)), None);
+    assert_eq!(many(&[0x84, 0x40], &headers(false)), Some(ObjectFault::Headers));
+    assert_eq!(
+        many(&[0x84, 0x41, 0xa0], &headers(true)),
+        Some(ObjectFault::Headers),
+        "an empty map has no second form"
+    );
+    assert_eq!(many(&[0x98, 4, 0x40], &headers(true)), Some(ObjectFault::NotShortest));
+}
+
 /// A payload of pins' size, small enough to be written by hand: `{0: union, 1: 0, 3: []}`.
 fn list(fields: &[&[u8]]) -> Option<ObjectFault> {
     let payload = fields.concat();
@@ -236,6 +275,16 @@ fn an_unknown_field_is_refused_in_the_critical_range_and_skipped_past_it() {
     assert_eq!(list(&[&[0xa4], union, number, keys, &[0x18, 0x3f, 0x00]]), Some(ObjectFault::UnknownField));
     assert_eq!(list(&[&[0xa4], union, number, keys, &[0x18, 0x40, 0x00]]), None);
     assert_eq!(list(&[&[0xa4], union, number, keys, &[0x18, 0x40, 0x18, 0x00]]), Some(ObjectFault::NotShortest));
+    assert_eq!(
+        list(&[&[0xa4], union, number, keys, &[0x18, 0x40, 0x61, 0xff]]),
+        Some(ObjectFault::Malformed),
+        "no text"
+    );
+    assert_eq!(
+        list(&[&[0xa4], union, number, keys, &[0x18, 0x40, 0xf8, 0x14]]),
+        Some(ObjectFault::Malformed),
+        "long false"
+    );
     let deep = |levels: usize| [&[0x18, 0x40], vec![0x81; levels].as_slice(), &[0]].concat();
     assert_eq!(list(&[&[0xa4], union, number, keys, &deep(limits::MAX_DEPTH - 1)]), None);
     assert_eq!(list(&[&[0xa4], union, number, keys, &deep(limits::MAX_DEPTH)]), Some(ObjectFault::TooDeep));

@@ -70,6 +70,9 @@ fn pins_have_one_form() {
     let mut twice = pinned();
     twice.sets.push(twice.sets[0]);
     assert_eq!(Pins::decode(&twice.encode()), Err(PinFault::Malformed));
+    let mut twice = pinned();
+    twice.revocations.push(twice.revocations[0]);
+    assert_eq!(Pins::decode(&twice.encode()), Err(PinFault::Malformed));
 }
 
 #[test]

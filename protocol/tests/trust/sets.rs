@@ -91,6 +91,12 @@ fn a_set_has_two_or_more_different_people() {
     assert_eq!(first(&Union::of(1, 1), |_| ()), Err(SetFault::Coordinators));
     let twice = |set: &mut CoordinatorSet| set.coordinators[1] = set.coordinators[0].clone();
     assert_eq!(first(&union, twice), Err(SetFault::Coordinators));
+    let tablet = DeviceSet { number: 1, devices: vec![device(77)], ..(*union.people[0].verified()).clone() };
+    let tablet = Signed::sign(&tablet, &union.people[0].member).unwrap();
+    let same_member = |set: &mut CoordinatorSet| {
+        set.coordinators[1] = Coordinator { device_set: tablet, ..set.coordinators[0].clone() };
+    };
+    assert_eq!(first(&union, same_member), Err(SetFault::Coordinators), "one person with two devices");
     let borrowed = Person::new(1).device.public();
     let shared =
         DeviceSet { member: union.people[1].member.public(), number: 1, devices: vec![borrowed], previous: None };

@@ -42,6 +42,11 @@ fn a_vouch_is_signed_by_the_voucher_with_their_card() {
     assert_eq!(fault(&|vouch| vouch.newcomer = ana.member.public()), Err(VouchFault::Oneself));
     let shown_as_anothers = hall.verify(&hall.vouch(&ana, &newcomer, |_| ()), &leo).map(|_| ());
     assert_eq!(shown_as_anothers, Err(VouchFault::Object(ObjectFault::Signer)));
+    let forged = vouch(&ana, &admitted(&ana, &hall.union, &hall.charter), &newcomer, &hall.charter);
+    let forged = Signed::sign(&forged, &leo.device).unwrap();
+    let anas = Card::verify(&admitted(&ana, &hall.union, &hall.charter), &hall.charter).unwrap();
+    let in_anas_name = Vouch::verify(&forged, &anas, &leo.verified()).map(|_| ());
+    assert_eq!(in_anas_name, Err(VouchFault::OtherVoucher), "signed by Leo in Ana's name");
     let card = Card::verify(&admitted(&leo, &hall.union, &hall.charter), &hall.charter).unwrap();
     let mixed = Vouch::verify(&hall.vouch(&ana, &newcomer, |_| ()), &card, &ana.verified()).map(|_| ());
     assert_eq!(mixed, Err(VouchFault::OtherVoucher), "another's card with one's own devices");

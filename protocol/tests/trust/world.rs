@@ -17,8 +17,12 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(seed: u8) -> Self {
-        let member = MemberSecret::from_seed(&Secret::new([seed; 32]));
-        let device = DeviceSecret::from_seed(&Secret::new([seed ^ 0x80; 32]));
+        Self::with(seed, seed)
+    }
+
+    pub(crate) fn with(member: u8, device: u8) -> Self {
+        let member = MemberSecret::from_seed(&Secret::new([member; 32]));
+        let device = DeviceSecret::from_seed(&Secret::new([device ^ 0x80; 32]));
         let set = DeviceSet { member: member.public(), number: 1, devices: vec![device.public()], previous: None };
         let devices = Signed::sign(&set, &member).unwrap();
         Self { member, device, devices }
