@@ -1,12 +1,27 @@
 //! Blob streams: one blob each, put or get, on a connection whose session is admitted. SPEC 8.
+//!
+//! A blob is at most 256 KiB and a little, so each stream holds one in memory and touches the disk once; the number of
+//! streams bounds the sum.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use relevo_protocol::wire::{BlobCall, BlobReply, Refusal, encode};
+use bytes::BytesMut;
+use relevo_protocol::limits::MAX_BLOB;
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Refusal, encode};
+use tokio::time::timeout;
 
+use crate::clock;
 use crate::relay::Parts;
 use crate::session::Admitted;
+use crate::store::blobs::{Begun, Download, Upload};
+use crate::store::{AdmissionKind, Applied, Change};
 use crate::transport::{Batch, ConnectionHandle, PeerGone, ReceiveHalf, SendHalf};
+
+/// Silence after which a put is broken off. Its client may be back on another connection already, and finds the blob
+/// busy until then.
+const STALLED: Duration = Duration::from_secs(10);
 
 /// Serves one blob stream.
 ///
@@ -15,12 +30,136 @@ use crate::transport::{Batch, ConnectionHandle, PeerGone, ReceiveHalf, SendHalf}
 pub(crate) async fn serve(
     call: BlobCall,
     admitted: Admitted,
-    mut send: SendHalf,
+    send: SendHalf,
     receive: ReceiveHalf,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<(), PeerGone> {
-    let _ = (call, admitted, receive, handle, parts);
-    send.send(Batch::of(&encode(&BlobReply::Refused { refusal: Refusal::UnknownKind }))).await?;
-    send.finish().await
+    let mut stream = BlobStream { send, receive, parts };
+    let served = match (handle.blob_room(), parts.blobs.try_acquire()) {
+        _ if admitted.kind == AdmissionKind::SingleUse => Err(Refusal::AllowanceSpent.into()),
+        (Some(_own), Ok(_all)) => match call {
+            BlobCall::Put { id, length, lease_hours } => stream.put(admitted, id, length, lease_hours).await,
+            BlobCall::Get { id, offset, length } => stream.get(id, offset, length).await,
+        },
+        (None, _) | (_, Err(_)) => Err(Refusal::Busy.into()),
+    };
+    match served {
+        Ok(()) => {}
+        Err(Stop::Gone(gone)) => return Err(gone),
+        Err(Stop::Refused(refusal)) => {
+            parts.metrics.refusals.one();
+            stream.reply(&BlobReply::Refused { refusal }).await?;
+        }
+    }
+    stream.send.finish().await
+}
+
+/// Why a blob stream ends early.
+enum Stop {
+    Refused(Refusal),
+    Gone(PeerGone),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<PeerGone> for Stop {
+    fn from(gone: PeerGone) -> Self {
+        Self::Gone(gone)
+    }
+}
+
+struct BlobStream<'p> {
+    send: SendHalf,
+    receive: ReceiveHalf,
+    parts: &'p Arc<Parts>,
+}
+
+impl BlobStream<'_> {
+    async fn put(&mut self, admitted: Admitted, id: BlobId, length: u64, lease_hours: u32) -> Result<(), Stop> {
+        let store = self.parts.service.store().clone();
+        let begun = blocking(move || store.begin_blob(&admitted.id, id, length, clock::now())).await?;
+        let expires = match begun {
+            Begun::Held => self.renew(id, lease_hours).await?,
+            Begun::Wanted(upload) => {
+                self.reply(&BlobReply::Have { offset: upload.offset() }).await?;
+                let whole = self.receive(upload).await?;
+                whole.keep(self.parts.service.writer(), admitted.id, lease_hours).await?
+            }
+        };
+        self.parts.metrics.blobs_stored.one();
+        Ok(self.reply(&BlobReply::Stored { expires }).await?)
+    }
+
+    /// Takes the bytes that are wanted. What came before a break is kept for the next try.
+    async fn receive(&mut self, mut upload: Upload) -> Result<crate::store::blobs::Whole, Stop> {
+        let wanted = usize::try_from(upload.wanted()).map_err(|_| Refusal::Malformed)?;
+        let mut held = BytesMut::new();
+        let broken = loop {
+            if held.len() >= wanted {
+                break None;
+            }
+            match timeout(STALLED, self.receive.bytes()).await {
+                Ok(Ok(Some(bytes))) => held.extend_from_slice(&bytes),
+                Ok(Ok(None)) => break Some(Stop::Refused(Refusal::Malformed)),
+                Ok(Err(gone)) => break Some(gone.into()),
+                Err(_) => break Some(Stop::Refused(Refusal::Busy)),
+            }
+        };
+        if held.len() > wanted {
+            return Err(Refusal::Malformed.into());
+        }
+        match broken {
+            None => Ok(blocking(move || {
+                upload.write(&held)?;
+                upload.finish()
+            })
+            .await?),
+            Some(stop) => {
+                blocking(move || upload.write(&held)).await?;
+                Err(stop)
+            }
+        }
+    }
+
+    async fn renew(&self, id: BlobId, lease_hours: u32) -> Result<Hour, Refusal> {
+        match self.parts.service.writer().apply(Change::RenewBlob { id, lease_hours }).await? {
+            Applied::Renewed { expires } => Ok(expires),
+            Applied::Done
+            | Applied::Opened { .. }
+            | Applied::Appended(_)
+            | Applied::Taken { .. }
+            | Applied::Swept { .. } => Err(Refusal::Failed),
+        }
+    }
+
+    async fn get(&mut self, id: BlobId, offset: u64, length: u64) -> Result<(), Stop> {
+        let store = self.parts.service.store().clone();
+        let most = usize::try_from(MAX_BLOB).map_err(|_| Refusal::Failed)?;
+        let read = move || {
+            let mut download: Download = store.open_blob(&id, offset, length.min(MAX_BLOB), clock::now())?;
+            let total = download.total();
+            Ok((total, download.next_bytes(most)?))
+        };
+        let (total, bytes) = blocking(read).await?;
+        let length = u64::try_from(bytes.len()).map_err(|_| Refusal::Failed)?;
+        let mut batch = Batch::of(&encode(&BlobReply::Sending { length, total }));
+        batch.raw(bytes);
+        self.send.send(batch).await?;
+        self.parts.metrics.blobs_sent.one();
+        Ok(())
+    }
+
+    async fn reply(&mut self, reply: &BlobReply) -> Result<(), PeerGone> {
+        self.send.send(Batch::of(&encode(reply))).await
+    }
+}
+
+/// Does what blocks on the disk on a thread for that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Failed))
 }

@@ -13,17 +13,20 @@ use relevo_protocol::wire::{
     Standing,
 };
 
-use crate::clock;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
 use crate::delivery::Delivery;
-use crate::store::{
-    self, AdmissionView, Applied, Change, Most, Slice, Store, StoreConfig, StoreFault, Writer, WriterThread,
-};
+use crate::store::{self, AdmissionView, Change, Most, Slice, Store, StoreConfig, StoreFault, Writer, WriterThread};
+use crate::{clock, sweeper};
 
 /// The store as sessions see it.
 pub(crate) struct Service {
     store: Store,
     writer: Writer,
     thread: WriterThread,
+    stop: watch::Sender<bool>,
+    sweeping: JoinHandle<()>,
 }
 
 /// Bytes of entries in one Read answer: with 256 envelopes of at most 23 bytes the frame stays under its limit, and one
@@ -41,8 +44,9 @@ impl Service {
         admission: &Admission,
         delivery: Arc<Delivery>,
     ) -> Result<Self, StoreFault> {
-        let _ = directory;
-        let (store, ledger) = Store::in_memory(config.clone())?;
+        let (place, bounds) = (directory.to_owned(), config.clone());
+        let opened = tokio::task::spawn_blocking(move || Store::open(&place, bounds)).await;
+        let (store, ledger) = opened.unwrap_or(Err(StoreFault::WriterDied))?;
         let witness = Box::new(move |touches: &[(MailboxId, store::Touch)]| {
             let mut woken = None;
             for (mailbox, _touch) in touches {
@@ -53,7 +57,9 @@ impl Service {
             }
         });
         let (writer, thread) = Writer::spawn(ledger, config, Arc::new(clock::now), witness)?;
-        let service = Self { store, writer, thread };
+        let (stop, stopped) = watch::channel(false);
+        let sweeping = tokio::spawn(sweeper::run(store.clone(), writer.clone(), Arc::new(clock::now), stopped));
+        let service = Self { store, writer, thread, stop, sweeping };
         // It has no end of its own: it is replaced when the operator rotates it.
         let provide = Change::Provide { id: admission.id(), key: admission.key(), expires: Hour(u32::MAX) };
         match service.writer.apply(provide).await {
@@ -70,12 +76,14 @@ impl Service {
         })
     }
 
-    /// Has a change made and waits for it.
-    ///
-    /// # Errors
-    /// As the change is refused.
-    pub(crate) async fn apply(&self, change: Change) -> Result<Applied, Refusal> {
-        self.writer.apply(change).await
+    /// The reading half.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The one that changes it.
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
     }
 
     /// An admission that has not ended, if the store has it.
@@ -135,7 +143,11 @@ impl Service {
     /// # Errors
     /// The fault that had stopped it.
     pub(crate) async fn stop(self) -> Result<(), StoreFault> {
-        let Self { store, writer, thread } = self;
+        let Self { store, writer, thread, stop, sweeping } = self;
+        // It holds a writer, and the thread ends with the last of them. A slice that it had asked for is still done.
+        stop.send_replace(true);
+        sweeping.abort();
+        let _swept = sweeping.await;
         drop(writer);
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         drop(store);

@@ -10,7 +10,7 @@ use http::{Method, Response};
 use quinn::{Incoming, VarInt};
 use relevo_protocol::labels;
 use relevo_protocol::wire::Exporter;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -39,16 +39,18 @@ pub(crate) struct ConnectionHandle {
 struct Shared {
     exporter: Exporter,
     session: AtomicBool,
+    blobs: Semaphore,
     admitted: tokio::sync::watch::Sender<Option<session::Admitted>>,
 }
 
 impl ConnectionHandle {
-    fn new(connection: quinn::Connection) -> Option<Self> {
+    fn new(connection: quinn::Connection, blobs: usize) -> Option<Self> {
         let mut exporter = zeroize::Zeroizing::new([0; 32]);
         connection.export_keying_material(exporter.as_mut_slice(), labels::EXPORTER.as_bytes(), b"").ok()?;
         let shared = Shared {
             exporter: Exporter::new(*exporter),
             session: AtomicBool::new(false),
+            blobs: Semaphore::new(blobs),
             admitted: tokio::sync::watch::Sender::new(None),
         };
         Some(Self { connection, shared: Arc::new(shared) })
@@ -74,6 +76,11 @@ impl ConnectionHandle {
         *self.shared.admitted.borrow()
     }
 
+    /// Room for one more blob stream of this connection, held as long as what is returned.
+    pub(crate) fn blob_room(&self) -> Option<SemaphorePermit<'_>> {
+        self.shared.blobs.try_acquire().ok()
+    }
+
     /// Ends the connection at once and without a reason, the same for every fault.
     pub(crate) fn end(&self) {
         self.connection.close(NO_ERROR, b"");
@@ -94,7 +101,8 @@ pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, part
         return;
     };
     drop(permit);
-    let Some(handle) = ConnectionHandle::new(connection.clone()) else { return };
+    let blobs = usize::try_from(parts.config.limits.blobs).unwrap_or(1);
+    let Some(handle) = ConnectionHandle::new(connection.clone(), blobs) else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
     tokio::select! {
@@ -102,8 +110,12 @@ pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, part
         () = requests(connection, &mut streams, &handle, parts) => {}
     }
     handle.end();
-    // Waited for, so that a stopped relay has no task left.
-    streams.shutdown().await;
+    // They see that the connection is over, and keep what they have of a broken put. Waited for, so that a stopped
+    // relay has no task left.
+    let ended = async { while streams.join_next().await.is_some() {} };
+    if timeout(LAST_WORDS, ended).await.is_err() {
+        streams.shutdown().await;
+    }
 }
 
 /// Ends when a connection has stayed for the length of a visit without being admitted.
