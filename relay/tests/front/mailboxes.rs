@@ -13,14 +13,15 @@ use crate::client::Session;
 
 const FIRST: SubscriptionId = SubscriptionId(1);
 
-struct Mailbox {
+/// A mailbox with one append grant.
+pub(crate) struct Mailbox {
     owner: Capability,
     append: Capability,
     id: MailboxId,
 }
 
 impl Mailbox {
-    async fn open(session: &mut Session, kind: MailboxKind) -> Self {
+    pub(crate) async fn open(session: &mut Session, kind: MailboxKind) -> Self {
         let (owner, append) = (Capability::random().unwrap(), Capability::random().unwrap());
         let grant = Grant { hash: append.hash(), per_hour: 100_000, bytes_per_hour: 1 << 30, expires: Hour(u32::MAX) };
         let (hash, id) = (owner.hash(), owner.mailbox());
@@ -29,11 +30,11 @@ impl Mailbox {
         Self { owner, append, id }
     }
 
-    fn append(&self, entry: Entry) -> Call {
+    pub(crate) fn append(&self, entry: Entry) -> Call {
         Call::Append { mailbox: self.id, capability: self.append.duplicate(), entry }
     }
 
-    fn read(&self, after: u64, limit: u16) -> Call {
+    pub(crate) fn read(&self, after: u64, limit: u16) -> Call {
         let cursor = Cursor { incarnation: None, after: Sequence(after) };
         Call::Read { mailbox: self.id, capability: self.owner.duplicate(), cursor, limit }
     }
@@ -44,7 +45,7 @@ impl Mailbox {
     }
 }
 
-fn entry(fill: u8) -> Entry {
+pub(crate) fn entry(fill: u8) -> Entry {
     sized(fill, 512)
 }
 

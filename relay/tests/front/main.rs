@@ -6,6 +6,7 @@ mod blobs;
 mod client;
 mod greeting;
 mod mailboxes;
+mod process;
 mod site;
 
 use relevo_relay::{Config, Relay, Running};
