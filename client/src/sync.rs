@@ -292,3 +292,6 @@ pub fn remember_relay(tx: &Transaction<'_>, address: &RelayAddress) -> Result<()
 pub fn relay_identity(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<Option<RelayIdentity>, VaultFault> {
     relays::identity(tx, relay)
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,9 +76,9 @@ pub(super) async fn greet(connection: &quinn::Connection, address: &RelayAddress
     let admit = frame(&encode(&Request { number: ADMIT, call: admit })).map_err(|_| LinkFault::Malformed)?;
     sending.send_data(admit).await.map_err(|_| LinkFault::of(connection))?;
     // The relay ends the session of a wrong admission without a word, as it does for any fault.
-    let reply = incoming.next(MAX_FRAME).await.map_err(|fault| match LinkFault::of(connection) {
-        LinkFault::Ended => fault.or(LinkFault::NotAdmitted),
-        broken => fault.or(broken),
+    let reply = incoming.next(MAX_FRAME).await.map_err(|fault| {
+        let end = LinkFault::of(connection);
+        fault.or(if end == LinkFault::Ended { LinkFault::NotAdmitted } else { end })
     })?;
     let admitted = admitted(&reply)?;
     Ok(Greeted { streams, uri, sending, incoming, welcome, admitted })

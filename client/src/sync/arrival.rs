@@ -36,6 +36,10 @@ enum Change {
         mailbox: MailboxId,
         upto: Sequence,
     },
+    Skipped {
+        mailbox: MailboxId,
+        upto: Sequence,
+    },
     Paused {
         mailbox: MailboxId,
         id: SubscriptionId,
@@ -123,13 +127,15 @@ struct Batch<'a> {
     relay: Fingerprint,
     open: &'a Open,
     changes: Vec<Change>,
+    /// Subscriptions that began within this batch.
+    live: BTreeSet<SubscriptionId>,
     /// Subscriptions that ended within this batch.
     ended: BTreeSet<SubscriptionId>,
 }
 
 impl<'a> Batch<'a> {
     fn new(relay: Fingerprint, open: &'a Open) -> Self {
-        Self { relay, open, changes: Vec::new(), ended: BTreeSet::new() }
+        Self { relay, open, changes: Vec::new(), live: BTreeSet::new(), ended: BTreeSet::new() }
     }
 
     fn take(
@@ -229,7 +235,10 @@ impl<'a> Batch<'a> {
             }
         };
         match resumption {
-            Resumption::Live { after, last } => self.changes.push(Change::Live { mailbox, id, after, last }),
+            Resumption::Live { after, last } => {
+                self.live.insert(id);
+                self.changes.push(Change::Live { mailbox, id, after, last });
+            }
             Resumption::AskAgain => self.pause(id, Pause::AskAgain),
             Resumption::Unfollowed => {}
         }
@@ -239,7 +248,7 @@ impl<'a> Batch<'a> {
     fn event(&mut self, reading: &mut Reading<'_, '_>, event: &Event) -> Result<(), LogicFault> {
         match event {
             Event::Entry { id, sequence, expires, entry } => {
-                let Some(mailbox) = self.mailbox(*id) else { return Ok(()) };
+                let Some(mailbox) = self.live(*id) else { return Ok(()) };
                 match reading.entry(&mailbox, *sequence, *expires, entry)? {
                     Read::Upto(upto) => self.changes.push(Change::Took { mailbox, upto }),
                     Read::Known | Read::Unfollowed => {}
@@ -247,24 +256,33 @@ impl<'a> Batch<'a> {
                 }
             }
             Event::Gap { id, first_available, head_before_first } => {
-                let Some(mailbox) = self.mailbox(*id) else { return Ok(()) };
+                let Some(mailbox) = self.live(*id) else { return Ok(()) };
                 if let Read::Upto(after) = reading.gap(&mailbox, *first_available, *head_before_first)? {
-                    self.changes.push(Change::Live { mailbox, id: *id, after, last: after });
+                    self.changes.push(Change::Skipped { mailbox, upto: after });
                 }
             }
             Event::Closed { id } => {
-                let Some(mailbox) = self.mailbox(*id) else { return Ok(()) };
+                let Some(mailbox) = self.live(*id) else { return Ok(()) };
                 reading.closed(&mailbox)?;
                 self.ended.insert(*id);
                 self.changes.push(Change::Closed { mailbox, id: *id });
             }
             Event::Frozen { id } => {
-                let Some(mailbox) = self.mailbox(*id) else { return Ok(()) };
+                let Some(mailbox) = self.live(*id) else { return Ok(()) };
                 reading.frozen(&mailbox)?;
             }
             Event::Draining => self.changes.push(Change::Draining),
         }
         Ok(())
+    }
+
+    /// The mailbox of a subscription that has begun. A relay that pushes before it has answered the Resume breaks
+    /// SPEC 7: what it pushed cannot be placed, so it is asked again.
+    fn live(&mut self, id: SubscriptionId) -> Option<MailboxId> {
+        if !self.open.live.contains(&id) && !self.live.contains(&id) {
+            self.pause(id, Pause::AskAgain);
+        }
+        self.mailbox(id)
     }
 
     fn mailbox(&self, id: SubscriptionId) -> Option<MailboxId> {
@@ -319,6 +337,7 @@ impl Peer {
                 }
             }
             Change::Live { mailbox, id, after, last } => {
+                open.live.insert(id);
                 if let Some(reader) = self.readers.get_mut(&mailbox) {
                     reader.live(id, after, last);
                 }
@@ -331,8 +350,13 @@ impl Peer {
                     effects.push(open.ask(relay, Asked::Passing, call));
                 }
             }
+            Change::Skipped { mailbox, upto } => {
+                if let Some(reader) = self.readers.get_mut(&mailbox) {
+                    reader.skipped(upto);
+                }
+            }
             Change::Paused { mailbox, id, why } => {
-                open.subscribed.remove(&id);
+                open.end(id);
                 let call = Call::Unsubscribe { id };
                 effects.push(open.ask(relay, Asked::Passing, call));
                 if let Some(reader) = self.readers.get_mut(&mailbox) {
@@ -340,7 +364,7 @@ impl Peer {
                 }
             }
             Change::Closed { mailbox, id } => {
-                open.subscribed.remove(&id);
+                open.end(id);
                 if let Some(reader) = self.readers.get_mut(&mailbox) {
                     reader.close();
                 }

@@ -1,6 +1,6 @@
 //! One relay as the engine sees it: its session, the lanes to it and the mailboxes read there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use relevo_protocol::secret::Secret;
@@ -60,6 +60,8 @@ pub(super) struct Open {
     /// Bytes of the dispatches that are under way.
     pub(super) bytes: usize,
     pub(super) subscribed: BTreeMap<SubscriptionId, MailboxId>,
+    /// Those of them that the relay has confirmed.
+    pub(super) live: BTreeSet<SubscriptionId>,
     tickets: u64,
     ids: u32,
 }
@@ -99,6 +101,11 @@ impl Open {
         self.ids = self.ids.saturating_add(1);
         self.subscribed.insert(SubscriptionId(self.ids), mailbox);
         SubscriptionId(self.ids)
+    }
+
+    pub(super) fn end(&mut self, id: SubscriptionId) {
+        self.subscribed.remove(&id);
+        self.live.remove(&id);
     }
 }
 
@@ -148,7 +155,7 @@ impl Peer {
     pub(super) fn stop_reading(&mut self, relay: Fingerprint, mailbox: &MailboxId, effects: &mut Vec<Effect>) {
         let Some(reader) = self.readers.remove(mailbox) else { return };
         if let (Session::Open(open), Some(id)) = (&mut self.session, reader.subscription()) {
-            open.subscribed.remove(&id);
+            open.end(id);
             effects.push(open.ask(relay, Asked::Passing, Call::Unsubscribe { id }));
         }
     }
@@ -186,6 +193,7 @@ impl Peer {
             asked: BTreeMap::new(),
             bytes: 0,
             subscribed: BTreeMap::new(),
+            live: BTreeSet::new(),
             tickets: 0,
             ids: 0,
         };

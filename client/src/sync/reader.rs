@@ -71,7 +71,13 @@ impl Reader {
     pub(super) fn live(&mut self, id: SubscriptionId, after: Sequence, target: Sequence) {
         self.state = State::Live { id, taken: 0 };
         self.after = after;
-        self.target = self.target.max(target);
+        // Not the larger of old and new: a restored relay may hold less than before.
+        self.target = target;
+    }
+
+    /// Entries up to here have expired unread.
+    pub(super) fn skipped(&mut self, upto: Sequence) {
+        self.after = upto;
     }
 
     /// One more entry is done with; gives the credit to hand back, when it is worth a request.

@@ -165,18 +165,12 @@ impl Reading<'_, '_> {
         Ok(followed::advance(self.tx, &row.followed)?)
     }
 
-    /// The same life with fewer entries than this device has read: the relay contradicts itself. The cursor goes back
-    /// so that what is appended from now on is not taken for known.
+    /// The same life with fewer entries than this device has read: the relay contradicts itself. Everything is read
+    /// again, and what this device has is not given twice.
     fn shrunk(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
         self.notice(row, &Notice::ChainBroken { sequence: standing.last.next() })?;
-        let mailbox = row.followed.mailbox;
-        let known = followed::head_at(self.tx, &mailbox, standing.incarnation, standing.last)?;
-        let (after, head) = match known {
-            Some(head) => (standing.last, head),
-            None => (Sequence(standing.first_available.0.saturating_sub(1)), standing.head_before_first),
-        };
-        row.followed.cursor.after = after;
-        row.followed.head = head;
+        row.followed.cursor.after = Sequence(standing.first_available.0.saturating_sub(1));
+        row.followed.head = standing.head_before_first;
         Ok(followed::advance(self.tx, &row.followed)?)
     }
 
