@@ -6,6 +6,8 @@ pub mod document;
 #[cfg(test)]
 mod fixture;
 pub mod i18n;
+pub mod inbox;
 pub mod link;
+pub mod membership;
 pub mod sync;
 pub mod vault;

@@ -16,6 +16,7 @@ mod mls_provider;
 mod mls_storage;
 pub(crate) mod outbox;
 mod passphrase;
+pub(crate) mod records;
 pub(crate) mod relays;
 mod schema;
 pub mod settings;

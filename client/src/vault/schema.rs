@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     connection, conversations, documents,
     fault::{Part, VaultFault},
-    followed, intentions, messages, mls_storage, outbox, relays, settings,
+    followed, intentions, messages, mls_storage, outbox, records, relays, settings,
 };
 
 /// The schema this program writes. From the first release on, a change adds a step from the version before.
@@ -25,6 +25,7 @@ const TABLES: &[&str] = &[
     conversations::TABLES,
     messages::TABLES,
     intentions::TABLES,
+    records::TABLES,
 ];
 
 /// Makes a whole database at `path` and has it on disk, in one file.

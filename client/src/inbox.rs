@@ -1,0 +1,142 @@
+//! This member's inbox and shelf, and parcels to the inboxes of others. What lies in an inbox is sealed with X-Wing and
+//! signed inside for this recipient and this inbox (DESIGN 6; client/DESIGN.md, "Inbox").
+
+mod address;
+#[cfg(test)]
+pub(crate) mod fake_relay;
+mod mine;
+mod parcel;
+mod received;
+mod shelf;
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::content::ParcelFault;
+use relevo_protocol::sealed::SealFault;
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::{ObjectFault, ObjectHash};
+use relevo_protocol::wire::{Answer, Refusal, decode_exact, encode};
+
+pub use address::{Holder, address_of, learn, my_address_for, revoke};
+pub(crate) use mine::{establish, home, is_established};
+pub use parcel::{send, send_to, undelivered};
+pub use received::received;
+pub use shelf::{Stock, restock, shelf, taken, wanted};
+
+use crate::membership::{self, MembershipFault};
+use crate::sync::{Then, Topic};
+use crate::vault::{Transaction, VaultFault};
+use mine::Mine;
+
+/// Why the inbox did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxFault {
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultFault),
+    /// This member has no inbox: it has not founded or joined anything yet.
+    #[error("there is no inbox yet")]
+    NoInbox,
+    /// This device does not know how to reach the member.
+    #[error("no address of that member is known")]
+    Unreachable,
+    /// Something does not seal: too large, above all.
+    #[error(transparent)]
+    Seal(#[from] SealFault),
+    /// An own object does not sign.
+    #[error(transparent)]
+    Object(#[from] ObjectFault),
+    /// A parcel is not believed.
+    #[error(transparent)]
+    Parcel(#[from] ParcelFault),
+    /// A rule of membership.
+    #[error(transparent)]
+    Membership(Box<MembershipFault>),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    Randomness,
+}
+
+impl InboxFault {
+    /// Names the fault in every language.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Vault(_) => "vault",
+            Self::NoInbox => "no-inbox",
+            Self::Unreachable => "unreachable-member",
+            Self::Seal(SealFault::TooLarge { .. }) => "too-large",
+            Self::Seal(_) | Self::Object(_) | Self::Parcel(_) => "refused-object",
+            Self::Membership(fault) => fault.code(),
+            Self::Randomness => "randomness",
+        }
+    }
+}
+
+impl From<MembershipFault> for InboxFault {
+    fn from(fault: MembershipFault) -> Self {
+        match fault {
+            MembershipFault::Vault(fault) => Self::Vault(fault),
+            MembershipFault::Inbox(fault) => *fault,
+            other => Self::Membership(Box::new(other)),
+        }
+    }
+}
+
+/// What an answer from a relay is for.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+enum Await {
+    /// Nothing follows.
+    #[n(0)]
+    Nothing,
+    /// A parcel was appended.
+    #[n(1)]
+    Parcel {
+        /// Which.
+        #[n(0)]
+        id: ObjectHash,
+    },
+    /// The shelf was looked at.
+    #[n(2)]
+    Shelf,
+}
+
+fn then_nothing() -> Then {
+    Then { topic: Topic::Inbox, state: encode(&Await::Nothing) }
+}
+
+/// The inbox's half of [`crate::sync::Logic::answered`].
+///
+/// # Errors
+/// [`InboxFault::Vault`]; refusals are dealt with.
+pub fn answered(
+    tx: &Transaction<'_>,
+    then: &Then,
+    outcome: Result<&Answer, Refusal>,
+    now: Timestamp,
+) -> Result<(), InboxFault> {
+    match decode_exact::<Await>(&then.state) {
+        Ok(Await::Parcel { id }) => parcel::answered(tx, &id, outcome.map(|_| ()), now),
+        Ok(Await::Shelf) => shelf::looked(tx, outcome.ok(), now),
+        Ok(Await::Nothing) | Err(_) => Ok(()),
+    }
+}
+
+/// What time brings: keys are rotated, leases renewed, the inbox trimmed, parcels sent again, the shelf looked at.
+///
+/// # Errors
+/// [`InboxFault::Vault`].
+pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
+    if !is_established(tx)? {
+        return Ok(());
+    }
+    let mut mine = Mine::load(tx)?;
+    if mine::rotate_key(tx, &mut mine, now)? {
+        membership::announce(tx, now)?;
+    }
+    let mut mine = Mine::load(tx)?;
+    mine::keep(tx, &mut mine, now)?;
+    parcel::retry(tx, now)?;
+    received::forget_old(tx, now)?;
+    shelf::look(tx, now)
+}

@@ -1,0 +1,124 @@
+//! Where people can be reached: addresses that this member hands out, and those that others gave it.
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::content::{GroupId, InboxAddress, ShelfAddress};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::MemberKey;
+use relevo_protocol::wire::{Capability, MailboxId};
+
+use super::InboxFault;
+use super::mine::{self, Mine};
+use crate::sync;
+use crate::vault::records::{self, Noun};
+use crate::vault::{Transaction, relays};
+
+/// Who holds a grant on the own inbox: entries under one grant are linkable, so each holder has its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// A contact.
+    Member(MemberKey),
+    /// Whoever opens a code.
+    Code(MailboxId),
+    /// The members of a group.
+    Group(GroupId),
+}
+
+impl Holder {
+    fn key(&self) -> Vec<u8> {
+        let (kind, id): (u8, &[u8]) = match self {
+            Self::Member(member) => (0, member.as_bytes()),
+            Self::Code(mailbox) => (1, &mailbox.0),
+            Self::Group(group) => (2, &group.0),
+        };
+        [&[kind], id].concat()
+    }
+}
+
+/// Grants that one holder has.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct GrantRow {
+    #[n(0)]
+    append: Capability,
+    #[n(1)]
+    take: Capability,
+}
+
+/// Where somebody else can be reached.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct AddressRow {
+    #[n(0)]
+    address: InboxAddress,
+    #[n(1)]
+    learned: Timestamp,
+}
+
+/// The own address for one holder, with its own grants and the present key. Asked again, the same grants.
+///
+/// # Errors
+/// [`InboxFault::NoInbox`] before a relay is known.
+pub fn my_address_for(tx: &Transaction<'_>, holder: &Holder, now: Timestamp) -> Result<InboxAddress, InboxFault> {
+    let mut mine = Mine::load(tx)?;
+    let key = holder.key();
+    let grants = match records::get::<GrantRow>(tx, Noun::Grant, &key)? {
+        Some(grants) => grants,
+        None => {
+            let (append, take) = mine.draw_grants(tx, now)?;
+            let grants = GrantRow { append, take };
+            records::put(tx, Noun::Grant, &key, &grants)?;
+            grants
+        }
+    };
+    Ok(InboxAddress {
+        relay: mine.relay.duplicate(),
+        mailbox: mine.mailbox(),
+        append: grants.append,
+        key: mine.current_key(tx)?.public().clone(),
+        shelf: Some(ShelfAddress { mailbox: mine.shelf(), take: grants.take, key: mine.shelf_key.duplicate() }),
+    })
+}
+
+/// Takes the grants of a holder away, such as those of a code that has ended.
+///
+/// # Errors
+/// [`InboxFault::Vault`].
+pub fn revoke(tx: &Transaction<'_>, holder: &Holder) -> Result<(), InboxFault> {
+    let key = holder.key();
+    if let Some(grants) = records::get::<GrantRow>(tx, Noun::Grant, &key)? {
+        mine::revoke(tx, &Mine::load(tx)?, &grants.append, &grants.take)?;
+        records::remove(tx, Noun::Grant, &key)?;
+    }
+    Ok(())
+}
+
+/// Remembers where a member can be reached, and its relay. The latest word counts.
+///
+/// # Errors
+/// [`InboxFault::Vault`].
+pub fn learn(
+    tx: &Transaction<'_>,
+    member: &MemberKey,
+    address: &InboxAddress,
+    now: Timestamp,
+) -> Result<(), InboxFault> {
+    learn_relay(tx, address)?;
+    let row = AddressRow { address: address.duplicate(), learned: now };
+    Ok(records::put(tx, Noun::Address, member.as_bytes(), &row)?)
+}
+
+/// Where a member can be reached, if this device knows.
+///
+/// # Errors
+/// [`InboxFault::Vault`].
+pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, InboxFault> {
+    Ok(records::get::<AddressRow>(tx, Noun::Address, member.as_bytes())?.map(|row| row.address))
+}
+
+/// Remembers the relay of an address, if it is new: one that is known keeps the admission that works.
+pub(super) fn learn_relay(tx: &Transaction<'_>, address: &InboxAddress) -> Result<(), InboxFault> {
+    if relays::find(tx, &address.relay.fingerprint)?.is_none() {
+        sync::remember_relay(tx, &address.relay)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Who belongs to the alliance and who knows whom: founding, inviting, vouching, admitting, introducing, comparing.
+//! Each flow is a row that moves a step at each command or parcel; every step can be repeated (client/DESIGN.md,
+//! "Membership").
+
+mod admission;
+pub mod charter;
+mod code;
+mod comparison;
+pub mod contact;
+mod draft;
+mod errand;
+mod fault;
+mod founding;
+pub mod identity;
+mod introduction;
+mod joining;
+mod received;
+pub mod request;
+mod roll;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod town;
+mod vouching;
+pub mod warning;
+pub mod words;
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::wire::{Answer, MailboxId, Refusal, decode_exact, encode};
+
+pub use admission::admit;
+pub use comparison::{Comparison, Found, compare, confirm, start_comparison};
+pub use contact::{Contact, add_code, announce, contact_code, contacts, find_contact};
+pub use draft::{propose, sign};
+pub use errand::{Errand, ErrandState, errands};
+pub use fault::MembershipFault;
+pub use founding::{Founding, found, found_union, founding, invite_union};
+pub use identity::{AboutMe, Me, about_me, init, me, my_card, my_contact_card, my_identity, my_proof};
+pub use introduction::introduce;
+pub use joining::{invite, join};
+pub(crate) use received::{Arrived, received};
+pub use request::{Request, accept, refuse, requests};
+pub use vouching::{ask, vouch};
+
+use crate::sync::{Then, Topic};
+use crate::vault::Transaction;
+
+/// What an answer from a relay is for.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+enum Await {
+    /// Nothing follows.
+    #[n(0)]
+    Nothing,
+    /// A code of somebody else was read.
+    #[n(1)]
+    Code {
+        /// Its mailbox.
+        #[n(0)]
+        mailbox: MailboxId,
+    },
+}
+
+fn then_nothing() -> Then {
+    Then { topic: Topic::Membership, state: encode(&Await::Nothing) }
+}
+
+fn then_code(mailbox: MailboxId) -> Then {
+    Then { topic: Topic::Membership, state: encode(&Await::Code { mailbox }) }
+}
+
+/// Membership's half of [`crate::sync::Logic::answered`].
+///
+/// # Errors
+/// [`MembershipFault::Vault`]; what strangers sent is dealt with.
+pub fn answered(
+    tx: &Transaction<'_>,
+    then: &Then,
+    outcome: Result<&Answer, Refusal>,
+    now: Timestamp,
+) -> Result<(), MembershipFault> {
+    match decode_exact::<Await>(&then.state) {
+        Ok(Await::Code { mailbox }) => errand::answered(tx, &mailbox, outcome, now),
+        Ok(Await::Nothing) | Err(_) => Ok(()),
+    }
+}
+
+/// What time brings: codes end.
+///
+/// # Errors
+/// [`MembershipFault::Vault`].
+pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
+    code::sweep(tx, now)
+}

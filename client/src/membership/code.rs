@@ -1,0 +1,151 @@
+//! Codes that this member hands out: each opens one mailbox, once.
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::content::{CodeKind, CodeLink, Invitation, Note, encode_secret};
+use relevo_protocol::limits::MAX_LEASE_HOURS;
+use relevo_protocol::sealed::{CodeSecret, seal_code};
+use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::{MemberKey, Verified};
+use relevo_protocol::wire::{Call, Capability, Grant, MailboxId, MailboxKind};
+
+use super::{MembershipFault, charter, identity, then_nothing};
+use crate::inbox::{self, Holder};
+use crate::sync;
+use crate::vault::Transaction;
+use crate::vault::records::{self, Noun};
+
+/// Seconds in an hour.
+const HOUR: u64 = 3600;
+
+/// A code that this member handed out.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct CodeRow {
+    #[n(0)]
+    kind: CodeKind,
+    #[n(1)]
+    secret: Secret<32>,
+    #[n(2)]
+    expires: Timestamp,
+    /// Who used it; it works once.
+    #[n(3)]
+    used_by: Option<MemberKey>,
+    #[n(4)]
+    closed: bool,
+}
+
+/// What a code may still do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// It waits for somebody.
+    Live,
+    /// This member has used it already.
+    UsedBy(MemberKey),
+    /// It has ended, or never was.
+    Ended,
+}
+
+/// Makes a code, opens its mailbox, puts the invitation in, and sponsors the admission of whoever opens it.
+///
+/// # Errors
+/// [`MembershipFault::Inbox`] before there is an inbox.
+pub(super) fn create(
+    tx: &Transaction<'_>,
+    kind: CodeKind,
+    note: Note,
+    life_seconds: u64,
+    now: Timestamp,
+) -> Result<CodeLink, MembershipFault> {
+    let secret = CodeSecret::random().map_err(|_| MembershipFault::Randomness)?;
+    let (owner, relay) = (secret.owner(), inbox::home(tx)?);
+    let mailbox = owner.mailbox();
+    let hours = u32::try_from(life_seconds.div_ceil(HOUR)).unwrap_or(MAX_LEASE_HOURS).clamp(1, MAX_LEASE_HOURS);
+    let expires = now.plus_seconds(life_seconds.min(u64::from(MAX_LEASE_HOURS) * HOUR));
+    let invitation = Invitation {
+        kind,
+        alliance: charter::current(tx)?.as_ref().map(Verified::alliance),
+        inviter: identity::my_contact_card(tx, &Holder::Code(mailbox), now)?,
+        expires,
+        note,
+    };
+    let append = Capability::random().map_err(|_| MembershipFault::Randomness)?;
+    let grant =
+        Grant { hash: append.hash(), per_hour: 4, bytes_per_hour: 4 << 20, expires: now.round_up().plus(hours) };
+    let calls = [
+        Call::Open {
+            kind: MailboxKind::Personal,
+            owner: owner.hash(),
+            read: None,
+            append: vec![grant],
+            take: Vec::new(),
+            lease_hours: hours,
+        },
+        Call::Append {
+            mailbox,
+            capability: append,
+            entry: seal_code(&secret.key(), &mailbox, &encode_secret(&invitation))?,
+        },
+        Call::Sponsor { id: secret.admission().id(), key: secret.admission().key(), expires: expires.round_up() },
+    ];
+    for call in &calls {
+        sync::enqueue(tx, &relay.fingerprint, call, &then_nothing())?;
+    }
+    let row = CodeRow { kind, secret: Secret::new(*secret.expose()), expires, used_by: None, closed: false };
+    records::put(tx, Noun::Code, &mailbox.0, &row)?;
+    Ok(CodeLink::new(kind, &relay, &secret))
+}
+
+/// What a code may still do for an answer of one kind.
+pub(super) fn standing(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    kind: CodeKind,
+    now: Timestamp,
+) -> Result<Standing, MembershipFault> {
+    let row = records::get::<CodeRow>(tx, Noun::Code, &mailbox.0)?.filter(|row| row.kind == kind);
+    Ok(match row {
+        Some(CodeRow { used_by: Some(member), .. }) => Standing::UsedBy(member),
+        Some(row) if !row.closed && now < row.expires => Standing::Live,
+        Some(_) | None => Standing::Ended,
+    })
+}
+
+/// Ends a code that somebody used, so that nobody else can open it. The grant that came with it stays: it is how that
+/// person reaches this member until they have one of their own.
+pub(super) fn used(tx: &Transaction<'_>, mailbox: &MailboxId, by: &MemberKey) -> Result<(), MembershipFault> {
+    if let Some(mut row) = records::get::<CodeRow>(tx, Noun::Code, &mailbox.0)? {
+        row.used_by = Some(*by);
+        close(tx, mailbox, row)?;
+    }
+    Ok(())
+}
+
+/// Ends the codes whose time is over and takes the grants away that came with them.
+pub(super) fn sweep(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
+    for row in records::list::<CodeRow>(tx, Noun::Code)? {
+        let mailbox = CodeSecret::new(row.secret.duplicate()).owner().mailbox();
+        if now < row.expires {
+            continue;
+        }
+        if row.used_by.is_none() {
+            inbox::revoke(tx, &Holder::Code(mailbox))?;
+        }
+        if !row.closed {
+            close(tx, &mailbox, row)?;
+        }
+    }
+    Ok(())
+}
+
+fn close(tx: &Transaction<'_>, mailbox: &MailboxId, row: CodeRow) -> Result<(), MembershipFault> {
+    let owner = CodeSecret::new(row.secret.duplicate()).owner();
+    let relay = inbox::home(tx)?.fingerprint;
+    sync::enqueue(tx, &relay, &Call::Close { mailbox: *mailbox, capability: owner }, &then_nothing())?;
+    Ok(records::put(tx, Noun::Code, &mailbox.0, &CodeRow { closed: true, ..row })?)
+}
+
+/// Whether this member made a code.
+pub(super) fn is_mine(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<bool, MembershipFault> {
+    Ok(records::has(tx, Noun::Code, &mailbox.0)?)
+}

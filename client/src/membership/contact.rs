@@ -1,0 +1,357 @@
+//! People this member knows, and the code by which somebody becomes one of them.
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::content::{CodeKind, ContactCard, Identity, KnownPerson, Note, ParcelBody};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::{DeviceSet, MemberKey, ObjectHash, Pseudonym, Signed, UnionId, Verified};
+use relevo_protocol::wire::MailboxId;
+
+use super::received::Arrived;
+use super::warning::{self, Kind};
+use super::{MembershipFault, charter, code, errand, identity, introduction, joining};
+use crate::inbox::{self, Holder};
+use crate::vault::Transaction;
+use crate::vault::records::{self, Noun};
+
+/// Seconds for which a contact's code lasts.
+const CODE_LIFE: u64 = 7 * 24 * 3600;
+
+/// How somebody became a contact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum How {
+    /// By a code that one side gave to the other.
+    #[n(0)]
+    Code,
+    /// By founding or joining together: inviter, voucher, coordinator, newcomer.
+    #[n(1)]
+    Union,
+    /// Introduced by somebody.
+    #[n(2)]
+    Introduced,
+}
+
+/// A person whose identity this device has verified: contact or not.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct PersonRow {
+    #[n(0)]
+    identity: Identity,
+    #[n(1)]
+    devices_number: u64,
+}
+
+/// The row of a contact, beside its person.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct ContactRow {
+    #[n(0)]
+    member: MemberKey,
+    #[n(1)]
+    pseudonym: Pseudonym,
+    #[n(2)]
+    union: Option<UnionId>,
+    #[n(3)]
+    card: Option<ObjectHash>,
+    #[n(4)]
+    how: How,
+    #[n(5)]
+    since: Timestamp,
+    /// When the words were compared and found equal.
+    #[n(6)]
+    verified: Option<Timestamp>,
+}
+
+/// A contact as people see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// The member key, which tells two of one name apart.
+    pub member: MemberKey,
+    /// The pseudonym.
+    pub pseudonym: Pseudonym,
+    /// Id and name of the union; none without a card.
+    pub union: Option<(UnionId, String)>,
+    /// Whether it coordinates that union.
+    pub is_coordinator: bool,
+    /// When the words were compared.
+    pub verified: Option<Timestamp>,
+    /// How it became a contact.
+    pub how: How,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// All contacts, by name.
+///
+/// # Errors
+/// [`MembershipFault::Vault`].
+pub fn contacts(tx: &Transaction<'_>) -> Result<Vec<Contact>, MembershipFault> {
+    let charter = charter::current(tx)?;
+    let mut all: Vec<Contact> = records::list::<ContactRow>(tx, Noun::Contact)?
+        .into_iter()
+        .map(|row| {
+            let entry = charter.as_ref().zip(row.union).and_then(|(charter, union)| charter.union(&union));
+            Contact {
+                is_coordinator: entry
+                    .is_some_and(|entry| entry.set().coordinators.iter().any(|one| one.member == row.member)),
+                union: entry.map(|entry| (entry.id, entry.name.as_str().to_owned())),
+                member: row.member,
+                pseudonym: row.pseudonym,
+                verified: row.verified,
+                how: row.how,
+                since: row.since,
+            }
+        })
+        .collect();
+    all.sort_by(|one, next| one.pseudonym.cmp(&next.pseudonym).then(one.since.cmp(&next.since)));
+    Ok(all)
+}
+
+/// The contact that a person means: a pseudonym, or `pseudonym@union` where several have one name.
+///
+/// # Errors
+/// [`MembershipFault::NoSuchContact`], [`MembershipFault::Ambiguous`].
+pub fn find_contact(tx: &Transaction<'_>, named: &str) -> Result<Contact, MembershipFault> {
+    let (name, union) = match named.rsplit_once('@') {
+        Some((name, union)) => (name, Some(union)),
+        None => (named, None),
+    };
+    let label = |contact: &Contact| contact.union.as_ref().map_or("", |(_, name)| name.as_str()).to_owned();
+    let mut found: Vec<Contact> = contacts(tx)?
+        .into_iter()
+        .filter(|one| {
+            one.pseudonym.as_str() == named
+                || (one.pseudonym.as_str() == name && union.is_some_and(|union| label(one) == union))
+        })
+        .collect();
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(MembershipFault::NoSuchContact),
+        (Some(one), true) => Ok(one),
+        (Some(last), false) => {
+            found.push(last);
+            let choices = found.iter().map(|one| format!("{}@{}", one.pseudonym.as_str(), label(one))).collect();
+            Err(MembershipFault::Ambiguous { choices })
+        }
+    }
+}
+
+/// A code by which one person becomes a contact. Give it by hand.
+///
+/// # Errors
+/// [`MembershipFault::NotMember`].
+pub fn contact_code(tx: &Transaction<'_>, now: Timestamp) -> Result<String, MembershipFault> {
+    identity::need_card(tx)?;
+    Ok(code::create(tx, CodeKind::Contact, Note::default(), CODE_LIFE, now)?.to_text())
+}
+
+/// Follows a contact's code. What comes of it shows in [`super::errands`].
+///
+/// # Errors
+/// [`MembershipFault::Link`], [`MembershipFault::WrongLink`], [`MembershipFault::NotMember`].
+pub fn add_code(tx: &Transaction<'_>, link: &str, now: Timestamp) -> Result<MailboxId, MembershipFault> {
+    identity::need_card(tx)?;
+    errand::follow(tx, link, CodeKind::Contact, errand::Purpose::Contact, now)
+}
+
+/// The code of a contact was read.
+pub(super) fn code_read(
+    tx: &Transaction<'_>,
+    code: &MailboxId,
+    of: &ContactCard,
+    now: Timestamp,
+) -> Result<(), MembershipFault> {
+    let person = verify(tx, &of.identity)?;
+    save(tx, &person, &of.identity, How::Code, now)?;
+    inbox::learn(tx, &person.member, &of.inbox, now)?;
+    send_mine(tx, &person.member, Some(*code), now)
+}
+
+/// Sends this member's contact card to somebody, with an address made for them.
+pub(super) fn send_mine(
+    tx: &Transaction<'_>,
+    to: &MemberKey,
+    code: Option<MailboxId>,
+    now: Timestamp,
+) -> Result<(), MembershipFault> {
+    let contact = identity::my_contact_card(tx, &Holder::Member(*to), now)?;
+    Ok(inbox::send(tx, to, &ParcelBody::Contact { contact, code }, now)?)
+}
+
+/// Tells all contacts how this member is reached from now on, and who it is.
+///
+/// # Errors
+/// [`MembershipFault::Vault`].
+pub fn announce(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
+    for row in records::list::<ContactRow>(tx, Noun::Contact)? {
+        if inbox::address_of(tx, &row.member)?.is_some() {
+            send_mine(tx, &row.member, None, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody says how they are reached.
+pub(super) fn arrived(
+    tx: &Transaction<'_>,
+    from: &Arrived<'_>,
+    contact: &ContactCard,
+    code: Option<MailboxId>,
+    now: Timestamp,
+) -> Result<(), MembershipFault> {
+    let person = verify(tx, &contact.identity)?;
+    if person.member != from.person.member {
+        return Err(MembershipFault::Unexpected);
+    }
+    if is_contact(tx, &person.member)? {
+        save(tx, &person, &contact.identity, How::Code, now)?;
+        return Ok(inbox::learn(tx, &person.member, &contact.inbox, now)?);
+    }
+    if introduction::answered(tx, &person.member, contact, now)? {
+        return Ok(());
+    }
+    let how = match code {
+        Some(mailbox) => {
+            if code::standing(tx, &mailbox, CodeKind::Contact, now)? != code::Standing::Live {
+                return Err(MembershipFault::LinkUsed);
+            }
+            code::used(tx, &mailbox, &person.member)?;
+            How::Code
+        }
+        None if is_expected(tx, &person)? => How::Union,
+        None => return Err(MembershipFault::Unexpected),
+    };
+    save(tx, &person, &contact.identity, how, now)?;
+    inbox::learn(tx, &person.member, &contact.inbox, now)?;
+    send_mine(tx, &person.member, None, now)
+}
+
+/// Who may become a contact unasked: a coordinator of the own union, a newcomer whom this member invited, vouched for
+/// or admitted, and for a coordinator every member of the own union.
+fn is_expected(tx: &Transaction<'_>, person: &KnownPerson) -> Result<bool, MembershipFault> {
+    let (Some(card), Some(mine), Some(charter)) = (&person.card, identity::my_card(tx)?, charter::current(tx)?) else {
+        return Ok(false);
+    };
+    let same_union = card.union == mine.union;
+    Ok(same_union
+        && (charter::coordinates(&charter, &card.union, &person.member)
+            || charter::coordinates(&charter, &mine.union, &mine.member)
+            || joining::knows_newcomer(tx, &person.member)?))
+}
+
+/// Checks who somebody claims to be, by the newest charter that this device has.
+pub(crate) fn verify(tx: &Transaction<'_>, claimed: &Identity) -> Result<KnownPerson, MembershipFault> {
+    let alliance = charter::known_alliance(tx)?;
+    let mut person = claimed.verify(alliance.as_ref())?;
+    if let (Identity::Member { proof }, Some(charter)) = (claimed, charter::current(tx)?) {
+        let shown = u64::try_from(proof.charters.len()).unwrap_or(u64::MAX);
+        if charter.version > shown {
+            let proven = proof.verify_under(&charter)?;
+            person.card = Some(proven.card);
+        }
+    }
+    if known_devices(tx, &person.member)?.is_some_and(|known| known > person.devices.number) {
+        return Err(MembershipFault::Rollback);
+    }
+    Ok(person)
+}
+
+/// Remembers who a verified person is, so that they need not show it again.
+pub(crate) fn remember(tx: &Transaction<'_>, person: &KnownPerson, identity: &Identity) -> Result<(), MembershipFault> {
+    let row = PersonRow { identity: identity.clone(), devices_number: person.devices.number };
+    records::put(tx, Noun::Person, person.member.as_bytes(), &row)?;
+    if let Some(card) = &person.card {
+        records::put(tx, Noun::PersonByCard, &card.hash().0, &person.member)?;
+    }
+    Ok(())
+}
+
+/// The person whose card has a hash, if this device knows it.
+pub(crate) fn by_card(tx: &Transaction<'_>, card: &ObjectHash) -> Result<Option<KnownPerson>, MembershipFault> {
+    let Some(member) = records::get::<MemberKey>(tx, Noun::PersonByCard, &card.0)? else { return Ok(None) };
+    person(tx, &member)
+}
+
+/// A person whom this device knows, verified again under the charter that stands now.
+///
+/// # Errors
+/// [`MembershipFault::Identity`] if the charter does not bear the card out any more.
+pub fn person(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<KnownPerson>, MembershipFault> {
+    let row: Option<PersonRow> = records::get(tx, Noun::Person, member.as_bytes())?;
+    row.map(|row| verify(tx, &row.identity)).transpose()
+}
+
+/// The identity that a known person showed last.
+pub(super) fn identity_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Identity>, MembershipFault> {
+    Ok(records::get::<PersonRow>(tx, Noun::Person, member.as_bytes())?.map(|row| row.identity))
+}
+
+/// Makes a verified person a contact, or notes what changed about one.
+pub(super) fn save(
+    tx: &Transaction<'_>,
+    person: &KnownPerson,
+    identity: &Identity,
+    how: How,
+    now: Timestamp,
+) -> Result<(), MembershipFault> {
+    if person.member == identity::me(tx)?.member {
+        return Err(MembershipFault::Unexpected);
+    }
+    let key = person.member.as_bytes();
+    let before: Option<ContactRow> = records::get(tx, Noun::Contact, key)?;
+    let changed = known_devices(tx, &person.member)?.is_some_and(|known| known != person.devices.number);
+    let union = person.card.as_ref().map(|card| card.union);
+    let impostor = before.is_none()
+        && records::list::<ContactRow>(tx, Noun::Contact)?
+            .iter()
+            .any(|row| row.pseudonym == person.pseudonym && row.union == union);
+    if (before.is_some() && changed) || impostor {
+        warning::raise(tx, &Kind::KeyChanged { member: person.member }, now)?;
+    }
+    remember(tx, person, identity)?;
+    let row = ContactRow {
+        member: person.member,
+        pseudonym: person.pseudonym.clone(),
+        union,
+        card: person.card.as_ref().map(Verified::hash),
+        how: before.as_ref().map_or(how, |row| row.how),
+        since: before.as_ref().map_or(now, |row| row.since),
+        verified: before.and_then(|row| row.verified).filter(|_| !changed),
+    };
+    Ok(records::put(tx, Noun::Contact, key, &row)?)
+}
+
+/// Whether a member is a contact.
+pub(crate) fn is_contact(tx: &Transaction<'_>, member: &MemberKey) -> Result<bool, MembershipFault> {
+    Ok(records::has(tx, Noun::Contact, member.as_bytes())?)
+}
+
+/// Notes when the words were compared and found equal, or that they were not.
+pub(super) fn set_verified(
+    tx: &Transaction<'_>,
+    member: &MemberKey,
+    verified: Option<Timestamp>,
+) -> Result<(), MembershipFault> {
+    let row: ContactRow = records::get(tx, Noun::Contact, member.as_bytes())?.ok_or(MembershipFault::NoSuchContact)?;
+    Ok(records::put(tx, Noun::Contact, member.as_bytes(), &ContactRow { verified, ..row })?)
+}
+
+/// The signed devices of a member as last shown.
+///
+/// # Errors
+/// [`MembershipFault::Vault`].
+pub fn devices_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Signed<DeviceSet>>, MembershipFault> {
+    Ok(identity_of(tx, member)?.map(|identity| match identity {
+        Identity::Member { proof } => proof.device_set,
+        Identity::Newcomer { devices, .. } => devices,
+    }))
+}
+
+/// Members of a union among the contacts: whom its coordinators tell of a new charter.
+pub(super) fn of_union(tx: &Transaction<'_>, union: &UnionId) -> Result<Vec<MemberKey>, MembershipFault> {
+    let rows: Vec<ContactRow> = records::list(tx, Noun::Contact)?;
+    Ok(rows.into_iter().filter(|row| row.union == Some(*union)).map(|row| row.member).collect())
+}
+
+fn known_devices(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<u64>, MembershipFault> {
+    Ok(records::get::<PersonRow>(tx, Noun::Person, member.as_bytes())?.map(|row| row.devices_number))
+}
