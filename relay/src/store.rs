@@ -6,6 +6,7 @@
 //! ```
 //! The rules live in `ledger` and `rules`, once; an engine only keeps rows.
 
+mod applied;
 pub mod blobs;
 mod change;
 mod config;
@@ -24,6 +25,7 @@ mod record;
 mod rules;
 mod segments;
 mod sled;
+mod slice;
 mod writer;
 
 use std::collections::HashMap;
@@ -33,16 +35,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
-    AdmissionId, AdmissionKey, CapabilityHash, Checkpoint, Cursor, Entry, Incarnation, MailboxId, ReadEntry, Refusal,
+    AdmissionId, AdmissionKey, CapabilityHash, Checkpoint, Cursor, Incarnation, MailboxId, ReadEntry, Refusal,
     Sequence, Standing,
 };
 
-pub use change::{Appended, Applied, Change, Popped, Rest, Touch};
+pub use applied::{Appended, Applied, Popped, Rest, Touch};
+pub use change::Change;
 pub use config::StoreConfig;
 pub use fault::StoreFault;
 pub use ledger::{Batched, Ledger};
 pub use record::AdmissionKind;
 pub use rules::Totals;
+pub use slice::{Most, Slice};
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
 use engine::Engine;
@@ -64,24 +68,6 @@ struct Shared {
     recent: Mutex<Recent>,
     /// Mailboxes of the batch that is being committed, as they were before it: what readers see until it is durable.
     hidden: Mutex<HashMap<MailboxId, Option<Mailbox>>>,
-}
-
-/// Entries of a mailbox in order, and where it stands.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Slice {
-    /// Where the mailbox stood when it was read.
-    pub standing: Standing,
-    /// The entries.
-    pub entries: Vec<ReadEntry>,
-}
-
-/// How much of a mailbox is read at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Most {
-    /// Entries.
-    pub entries: usize,
-    /// Bytes of entries; the first entry is given whatever its size.
-    pub bytes: usize,
 }
 
 /// An admission, to prove and to show.
@@ -251,39 +237,6 @@ impl Shared {
         Ok(mailbox)
     }
 
-    /// Entries after `after` as the record says.
-    fn slice(&self, id: &MailboxId, mailbox: Mailbox, after: Sequence, most: Most) -> Result<Slice, Refusal> {
-        let mut page = Page { most, last: mailbox.last, entries: Vec::new(), bytes: 0 };
-        let mut sequence = after.next().max(mailbox.first);
-        while page.wants(sequence) {
-            let remembered = lock(&self.recent).entry(id, mailbox.incarnation, sequence);
-            let entry = match remembered {
-                Some(entry) => entry,
-                None => match self.entry(id, mailbox.incarnation, sequence).map_err(failed)? {
-                    Some(entry) => entry,
-                    // Removed by the batch under way: its touch comes when it is durable, and the reader looks again.
-                    None => break,
-                },
-            };
-            page.take(entry);
-            sequence = sequence.next();
-        }
-        let entries = page.entries;
-        Ok(Slice { standing: mailbox.standing(), entries })
-    }
-
-    fn entry(
-        &self,
-        id: &MailboxId,
-        incarnation: Incarnation,
-        sequence: Sequence,
-    ) -> Result<Option<ReadEntry>, StoreFault> {
-        let Some(row) = self.engine.row(&keys::entry(id, incarnation, sequence))? else { return Ok(None) };
-        let expires = record::EntryHeader::decode(&row.header)?.expires;
-        let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: "entry" })?;
-        Ok(Some(ReadEntry { sequence, expires, entry }))
-    }
-
     fn admission(&self, id: &AdmissionId, now: Timestamp) -> Result<Option<AdmissionView>, StoreFault> {
         let Some(bytes) = self.engine.header(&keys::admission(id))? else { return Ok(None) };
         let mut admission: record::Admission = record::read(&bytes, "admission")?;
@@ -299,31 +252,6 @@ impl Shared {
             mailboxes_left: mailboxes.saturating_sub(admission.mailboxes),
             key: admission.key,
         }))
-    }
-}
-
-/// A slice being filled.
-struct Page {
-    most: Most,
-    last: Sequence,
-    entries: Vec<ReadEntry>,
-    bytes: usize,
-}
-
-impl Page {
-    fn wants(&self, sequence: Sequence) -> bool {
-        sequence <= self.last && self.entries.len() < self.most.entries && self.bytes < self.most.bytes.max(1)
-    }
-
-    fn take(&mut self, entry: ReadEntry) {
-        let bytes = self.bytes.saturating_add(entry.entry.size());
-        if bytes > self.most.bytes && !self.entries.is_empty() {
-            // No smaller entry may slip in behind: the order would break.
-            self.bytes = usize::MAX;
-            return;
-        }
-        self.bytes = bytes;
-        self.entries.push(entry);
     }
 }
 

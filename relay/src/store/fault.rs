@@ -33,11 +33,16 @@ pub enum StoreFault {
 
 impl From<io::Error> for StoreFault {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => Self::Locked,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Permission,
-            _ => Self::Disk(error),
+        use io::ErrorKind as Kind;
+        let kind = error.kind();
+        if kind == Kind::WouldBlock {
+            Self::Locked
+        } else if [Kind::StorageFull, Kind::QuotaExceeded].contains(&kind) {
+            Self::DiskFull
+        } else if [Kind::PermissionDenied, Kind::ReadOnlyFilesystem].contains(&kind) {
+            Self::Permission
+        } else {
+            Self::Disk(error)
         }
     }
 }

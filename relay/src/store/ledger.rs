@@ -11,7 +11,8 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{BlobId, Entry, Head, Incarnation, MailboxId, Refusal, Sequence};
 
 use super::Shared;
-use super::change::{Appended, Applied, Change, Touch};
+use super::applied::{Appended, Applied, Touch};
+use super::change::Change;
 use super::draft::Draft;
 use super::fault::StoreFault;
 use super::rates::Rates;
@@ -164,6 +165,6 @@ impl Work<'_> {
 }
 
 /// Size of an entry as a number of the store.
-pub(crate) fn size_of(entry: &Entry) -> u64 {
+pub(super) fn size_of(entry: &Entry) -> u64 {
     u64::try_from(entry.size()).unwrap_or(u64::MAX)
 }

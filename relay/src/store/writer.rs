@@ -10,7 +10,8 @@ use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{MailboxId, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::change::{Applied, Change, Touch};
+use super::applied::{Applied, Touch};
+use super::change::Change;
 use super::config::StoreConfig;
 use super::fault::StoreFault;
 use super::ledger::Ledger;

@@ -36,7 +36,7 @@ fn the_writer_answers_everybody_in_order(world: &mut World) {
     let told = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&told);
     let witness = Box::new(move |touches: &[_]| {
-        count.fetch_add(touches.len() as u64, Ordering::Relaxed);
+        count.fetch_add(u64::try_from(touches.len()).unwrap(), Ordering::Relaxed);
     });
     let (writer, thread) = Writer::spawn(ledger, &small(), Arc::new(|| NOW), witness).unwrap();
     let change = |n| Change::Append {
@@ -48,7 +48,7 @@ fn the_writer_answers_everybody_in_order(world: &mut World) {
     let pending: Vec<_> = (0..200).map(|n| writer.try_submit(change(n)).unwrap()).collect();
     for (n, pending) in pending.into_iter().enumerate() {
         let super::super::Applied::Appended(appended) = pending.wait().unwrap() else { panic!() };
-        assert_eq!(appended.sequence(), Sequence(n as u64 + 1));
+        assert_eq!(appended.sequence(), Sequence(u64::try_from(n).unwrap() + 1));
     }
     drop(writer);
     thread.join().unwrap();
@@ -129,7 +129,7 @@ fn a_copy_taken_in_mid_run_holds_all_that_was_acknowledged() {
         let most = Most { entries: usize::MAX, bytes: usize::MAX };
         let slice = store.follow(&mailbox.id, Sequence::START, most, NOW).unwrap();
         assert!(slice.standing.last.0 >= floor);
-        assert_eq!(slice.entries.len() as u64, slice.standing.last.0);
+        assert_eq!(u64::try_from(slice.entries.len()).unwrap(), slice.standing.last.0);
         let mut head = slice.standing.head_before_first;
         for read in &slice.entries {
             head = head.extend(&mailbox.id, mailbox.incarnation, read.sequence, &read.entry);
@@ -176,7 +176,7 @@ fn large_bodies_lie_beside_the_index_and_go_when_they_are_trimmed() {
 
 fn put(world: &mut World, bytes: &[u8], hours: u32) -> Result<BlobId, Refusal> {
     let id = BlobId::of(bytes);
-    let (purse, now, length) = (world.purse, world.now, bytes.len() as u64);
+    let (purse, now, length) = (world.purse, world.now, u64::try_from(bytes.len()).unwrap());
     match world.store.begin_blob(&purse, id, length, now)? {
         Begun::Held => world.apply(Change::RenewBlob { id, lease_hours: hours })?,
         Begun::Wanted(mut upload) => {
@@ -294,4 +294,58 @@ fn a_missing_ballast_is_taken_again_and_kept_whole() {
     let mut world = World::sled();
     world.configured(|config| config.ballast_bytes = 1 << 20);
     assert_eq!(fs::metadata(world.path().unwrap().join("ballast")).unwrap().len(), 1 << 20);
+}
+
+#[test]
+#[ignore = "temporary measure"]
+fn speed() {
+    for (bucket, count) in [(0usize, 40_000u64), (1, 20_000), (2, 6000), (3, 3000), (5, 400)] {
+        let mut world = World::sled();
+        let mailbox = world.open(MailboxKind::Shared);
+        let (_s, ledger) = Store::in_memory(small()).unwrap();
+        let ledger = std::mem::replace(&mut world.ledger, ledger);
+        let (writer, thread) = Writer::spawn(ledger, &small(), Arc::new(|| NOW), Box::new(|_| {})).unwrap();
+        let body = entry(1, bucket);
+        let start = std::time::Instant::now();
+        let mut waiting = std::collections::VecDeque::new();
+        let mut refused = 0;
+        for _ in 0..count {
+            if waiting.len() == 128 {
+                let p: super::super::Pending = waiting.pop_front().unwrap();
+                refused += u64::from(p.wait().is_err());
+            }
+            waiting.push_back(loop {
+                match writer.try_submit(Change::Append {
+                    admission: world.purse,
+                    mailbox: mailbox.id,
+                    capability: mailbox.owner,
+                    entry: body.clone(),
+                }) {
+                    Ok(p) => break p,
+                    Err(_) => std::thread::yield_now(),
+                }
+            });
+        }
+        for p in waiting {
+            refused += u64::from(p.wait().is_err());
+        }
+        let took = start.elapsed().as_secs_f64();
+        drop(writer);
+        thread.join().unwrap();
+        let start = std::time::Instant::now();
+        let mut after = Sequence::START;
+        let mut read = 0;
+        loop {
+            let slice = world.store.follow(&mailbox.id, after, Most { entries: 256, bytes: 512 << 10 }, NOW).unwrap();
+            let Some(last) = slice.entries.last() else { break };
+            after = last.sequence;
+            read += slice.entries.len();
+        }
+        println!(
+            "{} bytes: {:.0}/s refused {refused}; read {:.0}/s of {read}",
+            body.size(),
+            f64::from(u32::try_from(count).unwrap()) / took,
+            f64::from(u32::try_from(read).unwrap()) / start.elapsed().as_secs_f64()
+        );
+    }
 }

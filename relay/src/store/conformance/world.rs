@@ -150,9 +150,9 @@ impl World {
         entry: Entry,
     ) -> Result<Appended, Refusal> {
         let change = Change::Append { admission: self.purse, mailbox: mailbox.id, capability, entry };
-        self.apply(change).map(|applied| match applied {
-            Applied::Appended(appended) => appended,
-            other => panic!("{other:?}"),
+        self.apply(change).map(|applied| {
+            let Applied::Appended(appended) = applied else { panic!("{applied:?}") };
+            appended
         })
     }
 

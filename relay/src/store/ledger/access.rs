@@ -3,7 +3,7 @@
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{AdmissionId, AdmissionKey, BlobId, Refusal};
 
-use super::super::change::Applied;
+use super::super::applied::Applied;
 use super::super::record::{Admission, AdmissionKind, Blob};
 use super::super::rules::{self, Relay, Spending};
 use super::{Effect, Stop, Work};

@@ -5,7 +5,7 @@ use relevo_protocol::wire::{
     AdmissionId, CapabilityHash, Entry, GrantTable, MailboxId, MailboxKind, Refusal, Sequence,
 };
 
-use super::super::change::{Applied, Popped, Touch};
+use super::super::applied::{Applied, Popped, Touch};
 use super::super::fault::StoreFault;
 use super::super::keys;
 use super::super::record::{EntryHeader, LastResort, Mailbox, Place};

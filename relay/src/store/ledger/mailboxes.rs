@@ -1,11 +1,15 @@
 //! Changes of a mailbox itself: open, grants, renew, freeze, close.
 
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
 use relevo_protocol::limits::MAX_GRANTS;
 use relevo_protocol::wire::{
     AdmissionId, CapabilityHash, Grant, GrantTable, Head, MailboxId, MailboxKind, Refusal, Sequence,
 };
 
-use super::super::change::{Applied, Touch};
+use super::super::applied::{Applied, Touch};
+use super::super::engine::Key;
 use super::super::record::{self, GrantRow, Mailbox};
 use super::super::rules::{self, Relay, Spending};
 use super::super::{keys, record::EntryHeader};
@@ -88,29 +92,26 @@ impl Work<'_> {
         if revoke.len() > MAX_GRANTS || add.len() > MAX_GRANTS {
             return Err(Refusal::TooManyGrants.into());
         }
+        // Counted before anything is written: a refusal leaves the table as it was.
+        let mut gone: BTreeSet<Key> = revoke.iter().map(|hash| keys::grant(&id, table, hash)).collect();
+        let mut absent = Vec::new();
+        for key in &gone {
+            if self.draft.header(key)?.is_none() {
+                absent.push(key.clone());
+            }
+        }
+        gone.retain(|key| !absent.contains(key));
+        let added: BTreeSet<Key> = add.iter().map(|grant| keys::grant(&id, table, &grant.hash)).collect();
+        let mut new = 0;
+        for key in &added {
+            if gone.contains(key) || self.draft.header(key)?.is_none() {
+                new += 1;
+            }
+        }
         let held = match table {
             GrantTable::Append => &mut mailbox.append_grants,
             GrantTable::Take => &mut mailbox.take_grants,
         };
-        // Counted before anything is written: a refusal leaves the table as it was.
-        let mut revoked: Vec<Vec<u8>> = revoke.iter().map(|hash| keys::grant(&id, table, hash)).collect();
-        revoked.sort_unstable();
-        revoked.dedup();
-        let mut gone = Vec::new();
-        for key in revoked {
-            if self.draft.header(&key)?.is_some() {
-                gone.push(key);
-            }
-        }
-        let mut added: Vec<Vec<u8>> = add.iter().map(|grant| keys::grant(&id, table, &grant.hash)).collect();
-        added.sort_unstable();
-        added.dedup();
-        let mut new = 0;
-        for key in added {
-            if gone.contains(&key) || self.draft.header(&key)?.is_none() {
-                new += 1;
-            }
-        }
         let before = usize::try_from(*held).unwrap_or(usize::MAX);
         *held = rules::grants(before.saturating_sub(gone.len()).saturating_add(new))?;
         for key in gone {
@@ -123,14 +124,14 @@ impl Work<'_> {
 
     /// Writes grants and says how many distinct ones they are.
     fn put_grants(&mut self, id: &MailboxId, table: GrantTable, grants: &[Grant]) -> Result<u32, Stop> {
-        let mut keys_written = std::collections::BTreeSet::new();
+        let mut written = BTreeSet::new();
         for Grant { hash, per_hour, bytes_per_hour, expires } in grants {
             let row = GrantRow { per_hour: *per_hour, bytes_per_hour: *bytes_per_hour, expires: *expires };
             let key = keys::grant(id, table, hash);
-            self.draft.put(key.clone(), record::write(&row), bytes::Bytes::new());
-            keys_written.insert(key);
+            self.draft.put(key.clone(), record::write(&row), Bytes::new());
+            written.insert(key);
         }
-        Ok(rules::grants(keys_written.len())?)
+        Ok(rules::grants(written.len())?)
     }
 
     pub(super) fn renew(&mut self, id: MailboxId, shown: CapabilityHash, wished: u32) -> Result<Effect, Stop> {

@@ -2,7 +2,7 @@
 
 use relevo_protocol::wire::MailboxId;
 
-use super::super::change::{Applied, Rest, Touch};
+use super::super::applied::{Applied, Rest, Touch};
 use super::super::keys::{self, Due};
 use super::super::rules;
 use super::{Effect, Stop, Work};

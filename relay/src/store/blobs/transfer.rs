@@ -1,0 +1,189 @@
+//! Blobs on their way in and out. Everything here blocks on the disk.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{AdmissionId, BlobId, Refusal};
+use sha2::{Digest, Sha256};
+
+use super::super::applied::Applied;
+use super::super::change::Change;
+use super::super::fault::StoreFault;
+use super::super::writer::Writer;
+use super::super::{disk, failed};
+use super::{Busy, remove};
+
+/// A blob on its way in. Dropped, it leaves what it has for a later try. Its methods block on the disk.
+pub struct Upload {
+    pub(super) id: BlobId,
+    pub(super) length: u64,
+    pub(super) file: File,
+    pub(super) offset: u64,
+    pub(super) partial: PathBuf,
+    pub(super) whole: PathBuf,
+    pub(super) busy: Busy,
+}
+
+/// A blob that is whole and durable, but not yet in the index.
+pub struct Whole {
+    pub(super) id: BlobId,
+    pub(super) length: u64,
+    pub(super) path: PathBuf,
+    pub(super) _busy: Busy,
+}
+
+/// A range of a blob to send. Its methods block on the disk.
+#[derive(Debug)]
+pub struct Download {
+    pub(super) file: File,
+    pub(super) offset: u64,
+    pub(super) left: u64,
+    pub(super) total: u64,
+}
+
+impl Upload {
+    /// Bytes held from an earlier, broken put.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes still wanted.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        self.length.saturating_sub(self.offset)
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for more than was announced, [`Refusal::RelayFull`] when the disk is, [`Refusal::Failed`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let more = u64::try_from(bytes.len()).map_err(|_| Refusal::Malformed)?;
+        if more > self.wanted() {
+            return Err(Refusal::Malformed);
+        }
+        self.file.write_all_at(bytes, self.offset).map_err(full_or_failed)?;
+        self.offset = self.offset.saturating_add(more);
+        Ok(())
+    }
+
+    /// Verifies the bytes and makes the blob durable under its name.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when bytes are missing, [`Refusal::BlobMismatch`], [`Refusal::RelayFull`],
+    /// [`Refusal::Failed`]. After a mismatch nothing is kept.
+    pub fn finish(self) -> Result<Whole, Refusal> {
+        if self.wanted() > 0 {
+            return Err(Refusal::Malformed);
+        }
+        let digest = digest(&self.file, self.length).map_err(|error| failed(error.into()))?;
+        if digest != self.id.0 {
+            remove(&self.partial).map_err(failed)?;
+            return Err(Refusal::BlobMismatch);
+        }
+        self.settle().map_err(full_or_failed)?;
+        Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        // The time of the last write would tell when the blob came.
+        self.file.set_modified(SystemTime::UNIX_EPOCH)?;
+        self.file.sync_all()?;
+        let Some(directory) = self.whole.parent() else { return Err(io::Error::other("a blob has no directory")) };
+        if !directory.exists() {
+            disk::private_directory(directory)?;
+            if let Some(above) = directory.parent() {
+                disk::sync_directory(above)?;
+            }
+        }
+        fs::rename(&self.partial, &self.whole)?;
+        disk::sync_directory(directory)
+    }
+}
+
+impl Whole {
+    /// Enters the blob into the index, takes the allowance, answers with the end of its lease.
+    ///
+    /// # Errors
+    /// As the change was refused; the file is then removed.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the file may stay without a row until the next opening.
+    pub async fn keep(self, writer: &Writer, admission: AdmissionId, lease_hours: u32) -> Result<Hour, Refusal> {
+        let change = Change::KeepBlob { admission, id: self.id, length: self.length, lease_hours };
+        match writer.apply(change).await {
+            Ok(Applied::Renewed { expires }) => Ok(expires),
+            Ok(
+                Applied::Done
+                | Applied::Opened { .. }
+                | Applied::Appended(_)
+                | Applied::Taken { .. }
+                | Applied::Swept { .. },
+            ) => Err(Refusal::Failed),
+            Err(refusal) => {
+                remove(&self.path).map_err(failed)?;
+                Err(refusal)
+            }
+        }
+    }
+}
+
+impl Download {
+    /// Length of the range.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.left
+    }
+
+    /// Length of the whole blob.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The next bytes, `most` at most; empty at the end.
+    ///
+    /// # Errors
+    /// [`Refusal::Failed`].
+    pub fn next_bytes(&mut self, most: usize) -> Result<Bytes, Refusal> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX).min(self.left);
+        let mut bytes = vec![0; usize::try_from(most).map_err(|_| Refusal::Failed)?];
+        self.file.read_exact_at(&mut bytes, self.offset).map_err(|error| failed(error.into()))?;
+        self.offset = self.offset.saturating_add(most);
+        self.left = self.left.saturating_sub(most);
+        Ok(bytes.into())
+    }
+}
+
+fn digest(file: &File, length: u64) -> io::Result<[u8; 32]> {
+    let mut file = file.try_clone()?;
+    io::Seek::rewind(&mut file)?;
+    let mut hash = Sha256::new();
+    let mut file = file.take(length);
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut bytes)?;
+        match bytes.get(..read) {
+            Some([]) | None => return Ok(hash.finalize().into()),
+            Some(read) => hash.update(read),
+        }
+    }
+}
+
+fn full_or_failed(error: io::Error) -> Refusal {
+    match StoreFault::from(error) {
+        StoreFault::DiskFull => Refusal::RelayFull,
+        fault @ (StoreFault::Locked
+        | StoreFault::Permission
+        | StoreFault::Corrupt { .. }
+        | StoreFault::Randomness
+        | StoreFault::WriterDied
+        | StoreFault::Disk(_)) => failed(fault),
+    }
+}
