@@ -88,8 +88,7 @@ fn the_directory_is_closed_to_others() {
     }
 }
 
-/// What a power cut would leave if every acknowledged byte and no other had reached the disk is more than this; what a
-/// killed process leaves is this: the files as they are, in the middle of the run.
+/// Files as a killed process leaves them, in the middle of the run. (What a power cut leaves is tried in `tests`.)
 #[test]
 fn a_copy_taken_in_mid_run_holds_all_that_was_acknowledged() {
     let mut world = World::sled();
@@ -123,8 +122,6 @@ fn a_copy_taken_in_mid_run_holds_all_that_was_acknowledged() {
     });
     assert!(!taken.is_empty());
     for (floor, copy) in taken {
-        // A copy is not a moment: a file copied early may miss what a later one refers to, and then it does not open.
-        // sled's own file is one file, so what it holds is whole up to the moment its copy began.
         let (store, _ledger) = Store::open(&copy, small()).unwrap();
         let most = Most { entries: usize::MAX, bytes: usize::MAX };
         let slice = store.follow(&mailbox.id, Sequence::START, most, NOW).unwrap();
@@ -294,58 +291,4 @@ fn a_missing_ballast_is_taken_again_and_kept_whole() {
     let mut world = World::sled();
     world.configured(|config| config.ballast_bytes = 1 << 20);
     assert_eq!(fs::metadata(world.path().unwrap().join("ballast")).unwrap().len(), 1 << 20);
-}
-
-#[test]
-#[ignore = "temporary measure"]
-fn speed() {
-    for (bucket, count) in [(0usize, 40_000u64), (1, 20_000), (2, 6000), (3, 3000), (5, 400)] {
-        let mut world = World::sled();
-        let mailbox = world.open(MailboxKind::Shared);
-        let (_s, ledger) = Store::in_memory(small()).unwrap();
-        let ledger = std::mem::replace(&mut world.ledger, ledger);
-        let (writer, thread) = Writer::spawn(ledger, &small(), Arc::new(|| NOW), Box::new(|_| {})).unwrap();
-        let body = entry(1, bucket);
-        let start = std::time::Instant::now();
-        let mut waiting = std::collections::VecDeque::new();
-        let mut refused = 0;
-        for _ in 0..count {
-            if waiting.len() == 128 {
-                let p: super::super::Pending = waiting.pop_front().unwrap();
-                refused += u64::from(p.wait().is_err());
-            }
-            waiting.push_back(loop {
-                match writer.try_submit(Change::Append {
-                    admission: world.purse,
-                    mailbox: mailbox.id,
-                    capability: mailbox.owner,
-                    entry: body.clone(),
-                }) {
-                    Ok(p) => break p,
-                    Err(_) => std::thread::yield_now(),
-                }
-            });
-        }
-        for p in waiting {
-            refused += u64::from(p.wait().is_err());
-        }
-        let took = start.elapsed().as_secs_f64();
-        drop(writer);
-        thread.join().unwrap();
-        let start = std::time::Instant::now();
-        let mut after = Sequence::START;
-        let mut read = 0;
-        loop {
-            let slice = world.store.follow(&mailbox.id, after, Most { entries: 256, bytes: 512 << 10 }, NOW).unwrap();
-            let Some(last) = slice.entries.last() else { break };
-            after = last.sequence;
-            read += slice.entries.len();
-        }
-        println!(
-            "{} bytes: {:.0}/s refused {refused}; read {:.0}/s of {read}",
-            body.size(),
-            f64::from(u32::try_from(count).unwrap()) / took,
-            f64::from(u32::try_from(read).unwrap()) / start.elapsed().as_secs_f64()
-        );
-    }
 }
