@@ -181,6 +181,12 @@ impl Store {
         self.shared.admission(id, now).map_err(failed)
     }
 
+    /// Rows of a family.
+    #[cfg(test)]
+    fn rows(&self, prefix: &[u8]) -> usize {
+        self.shared.engine.scan(prefix, prefix, usize::MAX).unwrap().len()
+    }
+
     /// What is in use.
     #[must_use]
     pub fn totals(&self) -> Totals {

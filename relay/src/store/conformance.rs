@@ -1,6 +1,7 @@
 //! The facts every engine must hold. Each is run on memory and on sled.
 
 mod access;
+mod agreement;
 mod bounds;
 mod durability;
 mod entries;

@@ -78,6 +78,12 @@ impl Ledger {
         Self { shared, rates: Rates::new(), incarnations }
     }
 
+    /// Takes new incarnations from elsewhere than the operating system.
+    #[cfg(test)]
+    pub(super) fn number_lives(&mut self, incarnations: Incarnations) {
+        self.incarnations = incarnations;
+    }
+
     /// Applies changes in order as one batch and makes it durable before it returns.
     ///
     /// # Errors

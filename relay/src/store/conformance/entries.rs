@@ -62,10 +62,7 @@ fn entries_of_every_size_are_read_back(world: &mut World) {
     assert_eq!(read(world), sent);
     world.reopen();
     assert_eq!(read(world), sent);
-    assert_eq!(
-        world.store.totals().entry_bytes,
-        sent.iter().map(|entry| super::super::ledger::size_of(entry)).sum::<u64>()
-    );
+    assert_eq!(world.store.totals().entry_bytes, sent.iter().map(super::super::ledger::size_of).sum::<u64>());
 }
 
 fn a_read_is_bounded_by_entries_and_by_bytes(world: &mut World) {
