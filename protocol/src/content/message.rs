@@ -64,7 +64,7 @@ pub struct Message {
 }
 
 /// Where the author stood in the group's log when it wrote.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct LogSeen {
     /// MLS epoch authenticator (RFC 9420, 8.7) of the epoch it wrote in.
@@ -79,6 +79,14 @@ pub struct LogSeen {
     /// Head at that sequence.
     #[n(3)]
     pub head: Head,
+}
+
+/// Prints nothing of the authenticator, which only members may know.
+impl fmt::Debug for LogSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authenticator: _, incarnation: _, sequence, head: _ } = self;
+        f.debug_struct("LogSeen").field("sequence", sequence).finish_non_exhaustive()
+    }
 }
 
 /// A relay's signed word about the mailbox of another group, all of whose members are also here.

@@ -34,7 +34,7 @@ impl Version {
 pub type Exporter = Secret<32>;
 
 /// Public identity key of a relay (Ed25519).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct RelayIdentity(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
@@ -43,6 +43,12 @@ impl RelayIdentity {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(labelled(labels::FINGERPRINT, &self.0))
+    }
+}
+
+impl fmt::Debug for RelayIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayIdentity")
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a group sends to one person outside of its log.
 
+use core::fmt;
+
 use minicbor::{Decode, Encode};
 
 use crate::content::codec::{Opaque, at_most};
@@ -45,7 +47,7 @@ pub struct Welcome {
 }
 
 /// Where MLS's Welcome is.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub enum WelcomeSource {
     /// Here.
@@ -70,6 +72,16 @@ pub enum WelcomeSource {
     },
 }
 
+/// Prints no size: it tells how large the group is.
+impl fmt::Debug for WelcomeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inline { .. } => "Inline",
+            Self::Blobs { .. } => "Blobs",
+        })
+    }
+}
+
 /// *owner* of a group's mailbox, from who moved it to the other administrators.
 #[derive(Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -86,7 +98,7 @@ pub struct GroupOwner {
 }
 
 /// A commit by a current leaf that the complainant cannot process.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Complaint {
     /// The group.
@@ -101,4 +113,12 @@ pub struct Complaint {
     /// What failed, for an administrator to read.
     #[n(3)]
     pub reason: Note,
+}
+
+/// Prints no hash: the relay has the commit, so the hash would name the group's mailbox.
+impl fmt::Debug for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, sequence, commit: _, reason } = self;
+        f.debug_struct("Complaint").field("group", group).field("sequence", sequence).field("reason", reason).finish()
+    }
 }

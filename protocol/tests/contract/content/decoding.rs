@@ -12,6 +12,7 @@ use relevo_protocol::wire::encode;
 
 use crate::alliance::Alliance;
 use crate::dice::Dice;
+use crate::frames::{replies, requests};
 use crate::said::{bodies, invitation, log_items, messages, parcels, same_draft};
 
 fn holds<T: Encode<()> + for<'b> Decode<'b, ()> + Debug + PartialEq>(value: &T, dice: &mut Dice) {
@@ -91,6 +92,30 @@ fn a_list_longer_than_its_limit_is_refused() {
     assert!(decode::<Message>(&encode(&message)).is_ok());
     message.carried.push(one);
     assert!(decode::<Message>(&encode(&message)).is_err());
+}
+
+/// Eight numbers in a row are bytes of something: an id, a hash, a key.
+fn prints_bytes(printed: &str) -> bool {
+    let is_number = |word: &str| word.parse::<u8>().is_ok();
+    printed.split(['[', ']']).any(|list| list.split(", ").filter(|word| is_number(word)).count() >= 8)
+}
+
+#[test]
+fn no_bytes_are_printed() {
+    let (alliance, mut dice) = (Alliance::new(), Dice(2));
+    let dice = &mut dice;
+    let mut all: Vec<(&str, String)> = Vec::new();
+    all.extend(messages(&alliance, dice).iter().map(|(name, one)| (*name, format!("{one:?}"))));
+    all.extend(log_items(&alliance, dice).iter().map(|(name, one)| (*name, format!("{one:?}"))));
+    all.extend(replies(dice).iter().map(|(name, one)| (*name, format!("{one:?}"))));
+    all.extend(requests(dice).iter().skip(1).map(|(name, one)| (*name, format!("{one:?}"))));
+    let but_signatures = |name: &str| name.ends_with("-signature");
+    all.extend(
+        parcels(&alliance, dice).iter().filter(|(n, _)| !but_signatures(n)).map(|(n, one)| (*n, format!("{one:?}"))),
+    );
+    for (name, printed) in all {
+        assert!(!prints_bytes(&printed), "{name}: {printed}");
+    }
 }
 
 #[test]
