@@ -5,6 +5,7 @@ mod agreement;
 mod bounds;
 mod durability;
 mod entries;
+mod faults;
 mod mailboxes;
 mod world;
 

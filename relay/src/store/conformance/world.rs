@@ -67,7 +67,12 @@ impl World {
         Self::begin(store, ledger, Some(directory), config)
     }
 
-    fn begin(store: Store, ledger: Ledger, directory: Option<tempfile::TempDir>, config: StoreConfig) -> Self {
+    pub(super) fn begin(
+        store: Store,
+        ledger: Ledger,
+        directory: Option<tempfile::TempDir>,
+        config: StoreConfig,
+    ) -> Self {
         let secret = Admission::new(Secret::new([9; 32]));
         let purse = secret.id();
         let mut world = Self { store, ledger, now: NOW, touches: Vec::new(), purse, directory, config };

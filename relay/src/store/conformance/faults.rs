@@ -1,0 +1,108 @@
+//! What readers and callers see while a commit is under way, and when one fails.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use relevo_protocol::wire::{MailboxKind, Refusal, Sequence};
+
+use super::super::blobs::Blobs;
+use super::super::engine::{Batch, Engine, Key, Row};
+use super::super::memory::Memory;
+use super::super::{Change, Most, Store, StoreFault, Touch, Writer};
+use super::world::{NOW, World, entry, small};
+
+/// Run between the writing of a batch and its flush.
+type BeforeFlush = Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>;
+
+/// An engine that shows what it wrote before it is durable, and can fail to make it so.
+struct Slow {
+    rows: Memory,
+    before_flush: BeforeFlush,
+    fails: Arc<AtomicBool>,
+}
+
+impl Engine for Slow {
+    fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
+        self.rows.header(key)
+    }
+
+    fn row(&self, key: &[u8]) -> Result<Option<Row>, StoreFault> {
+        self.rows.row(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreFault> {
+        self.rows.scan(prefix, from, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreFault> {
+        self.rows.commit(batch)?;
+        if let Some(look) = self.before_flush.lock().unwrap().as_mut() {
+            look();
+        }
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(StoreFault::Disk(std::io::Error::other("fsync")));
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StoreFault> {
+        Ok(None)
+    }
+}
+
+fn slow() -> (World, BeforeFlush, Arc<AtomicBool>) {
+    let (before_flush, fails) = (BeforeFlush::default(), Arc::new(AtomicBool::new(false)));
+    let engine = Slow { rows: Memory::default(), before_flush: Arc::clone(&before_flush), fails: Arc::clone(&fails) };
+    let (store, ledger) = Store::assemble(Box::new(engine), small(), Blobs::nowhere()).unwrap();
+    (World::begin(store, ledger, None, small()), before_flush, fails)
+}
+
+#[test]
+fn nobody_reads_what_is_not_durable_yet() {
+    let (mut world, before_flush, _) = slow();
+    let mailbox = world.open(MailboxKind::Personal);
+    world.append(&mailbox, 1);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (store, notes, id) = (world.store.clone(), Arc::clone(&seen), mailbox.id);
+    *before_flush.lock().unwrap() = Some(Box::new(move || {
+        let slice = store.follow(&id, Sequence::START, Most { entries: 99, bytes: usize::MAX }, NOW);
+        let slice = slice.map(|slice| (slice.standing.last.0, slice.entries.len()));
+        notes.lock().unwrap().push((slice, store.totals().entry_bytes));
+    }));
+    world.append(&mailbox, 2);
+    world.apply(Change::Close { mailbox: mailbox.id, capability: mailbox.owner }).unwrap();
+    let seen = seen.lock().unwrap();
+    // During the append the first entry alone; during the close still a mailbox with a last of 2.
+    assert_eq!(seen[0], (Ok((1, 1)), 512));
+    assert!(matches!(seen[1], (Ok((2, _)), 1024)));
+    assert!(world.store.standing(&mailbox.id, &mailbox.owner, NOW).is_err());
+}
+
+#[test]
+fn after_a_failed_flush_nothing_is_acknowledged_and_the_writer_stops() {
+    let (mut world, _, fails) = slow();
+    let mailbox = world.open(MailboxKind::Shared);
+    world.append(&mailbox, 1);
+    let (store, ledger) = Store::in_memory(small()).unwrap();
+    let ledger = std::mem::replace(&mut world.ledger, ledger);
+    drop(store);
+    let told: Arc<Mutex<Vec<Touch>>> = Arc::default();
+    let touched = Arc::clone(&told);
+    let witness = Box::new(move |touches: &[(_, Touch)]| {
+        touched.lock().unwrap().extend(touches.iter().map(|(_, touch)| touch.clone()));
+    });
+    let (writer, thread) = Writer::spawn(ledger, &small(), Arc::new(|| NOW), witness).unwrap();
+    fails.store(true, Ordering::Relaxed);
+    let change = || Change::Append {
+        admission: world.purse,
+        mailbox: mailbox.id,
+        capability: mailbox.append,
+        entry: entry(2, 0),
+    };
+    assert_eq!(writer.try_submit(change()).unwrap().wait(), Err(Refusal::Failed));
+    assert!(matches!(thread.join(), Err(StoreFault::Disk(_))));
+    assert!(matches!(writer.try_submit(change()), Err(Refusal::Failed)));
+    assert!(told.lock().unwrap().is_empty());
+    assert_eq!(world.fills(&mailbox), [1]);
+}
