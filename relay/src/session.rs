@@ -11,8 +11,9 @@ mod subscriptions;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use relevo_protocol::limits::{MAX_FRAME, MAX_OPENING};
-use relevo_protocol::wire::{AdmissionId, Answer, FrameFault, Hello, Opening, Outcome, Reply, decode_exact, encode};
+use relevo_protocol::wire::{AdmissionId, Answer, BlobCall, FrameFault, Opening, Outcome, Reply, decode_exact, encode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -56,17 +57,17 @@ impl From<StreamFault> for SessionFault {
 }
 
 /// Serves a stream that came on the secret path: a session, or a blob of one.
-pub(crate) async fn open(send: SendHalf, mut receive: ReceiveHalf, handle: ConnectionHandle, parts: Arc<Parts>) {
-    let served = match timeout(HANDSHAKE_AND_HELLO, opening(&mut receive)).await {
-        Err(_) => Err(SessionFault::Silent),
-        Ok(Err(fault)) => Err(fault),
-        Ok(Ok(Opening::Session { hello })) => session(&hello, send, receive, &handle, &parts).await,
-        Ok(Ok(Opening::Blob { call })) => match handle.admitted() {
-            Some(admitted) => {
-                blob::serve(call, admitted, send, receive, &handle, &parts).await.map_err(SessionFault::from)
-            }
-            None => Err(SessionFault::OutOfTurn),
-        },
+pub(crate) async fn open(send: SendHalf, receive: ReceiveHalf, handle: ConnectionHandle, parts: Arc<Parts>) {
+    // Boxed one by one: what a session needs to begin is not kept while it lasts.
+    let served = match Box::pin(begin(send, receive, &handle, &parts)).await {
+        Ok(Begun::Session(send, receive, admitted)) => {
+            Box::pin(session(send, receive, admitted, &handle, &parts)).await
+        }
+        Ok(Begun::Blob(call, send, receive, admitted)) => {
+            let served = Box::pin(blob::serve(call, admitted, send, receive, &handle, &parts)).await;
+            served.map_err(SessionFault::from)
+        }
+        Err(fault) => Err(fault),
     };
     match served {
         Ok(()) | Err(SessionFault::Gone(_)) => {}
@@ -78,28 +79,35 @@ pub(crate) async fn open(send: SendHalf, mut receive: ReceiveHalf, handle: Conne
     }
 }
 
-async fn opening(receive: &mut ReceiveHalf) -> Result<Opening, SessionFault> {
-    let frame = receive.frame(MAX_OPENING).await?.ok_or(FrameFault::Truncated)?;
-    Ok(decode_exact(&frame)?)
+/// What a stream turned out to be.
+enum Begun {
+    Session(SendHalf, ReceiveHalf, Admitted),
+    Blob(BlobCall, SendHalf, ReceiveHalf, Admitted),
 }
 
-async fn session(
-    hello: &Hello,
+/// Reads the opening, and of a session the rest of the greeting.
+async fn begin(
     mut send: SendHalf,
     mut receive: ReceiveHalf,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
-) -> Result<(), SessionFault> {
+) -> Result<Begun, SessionFault> {
+    let hello = match decode_exact(&frame_in_time(&mut receive, MAX_OPENING).await?)? {
+        Opening::Session { hello } => hello,
+        Opening::Blob { call } => {
+            let admitted = handle.admitted().ok_or(SessionFault::OutOfTurn)?;
+            return Ok(Begun::Blob(call, send, receive, admitted));
+        }
+    };
     if !handle.claim_session() {
         return Err(SessionFault::OutOfTurn);
     }
     let limits = greeting::limits(&parts.config);
-    let greeted = ExpectHello.accept(hello, handle.exporter(), &parts.keys.identity, limits, clock::now());
+    let greeted = ExpectHello.accept(&hello, handle.exporter(), &parts.keys.identity, limits, clock::now());
     let (welcome, expecting) = greeted?;
     send.send(Batch::of(&encode(&welcome))).await?;
 
-    let frame = timeout(HANDSHAKE_AND_HELLO, receive.frame(MAX_FRAME)).await.map_err(|_| SessionFault::Silent)??;
-    let request = decode_exact(&frame.ok_or(FrameFault::Truncated)?)?;
+    let request = decode_exact(&frame_in_time(&mut receive, MAX_FRAME).await?)?;
     let now = clock::now();
     let find = |id: &AdmissionId| parts.service.admission(id, now);
     let (number, id, found) = expecting.accept(&request, handle.exporter(), find)?;
@@ -108,11 +116,25 @@ async fn session(
     parts.metrics.sessions_admitted.one();
     let reply = Reply::Answer { number, outcome: Outcome::Done { answer: Answer::from(found) } };
     send.send(Batch::of(&encode(&reply))).await?;
+    Ok(Begun::Session(send, receive, admitted))
+}
 
+async fn frame_in_time(receive: &mut ReceiveHalf, max: usize) -> Result<Bytes, SessionFault> {
+    let frame = timeout(HANDSHAKE_AND_HELLO, receive.frame(max)).await.map_err(|_| SessionFault::Silent)??;
+    Ok(frame.ok_or(FrameFault::Truncated)?)
+}
+
+/// Reads requests and writes answers until one side leaves.
+async fn session(
+    send: SendHalf,
+    receive: ReceiveHalf,
+    admitted: Admitted,
+    handle: &ConnectionHandle,
+    parts: &Arc<Parts>,
+) -> Result<(), SessionFault> {
     let (queue, queued) = mpsc::channel(usize::try_from(parts.config.limits.requests).unwrap_or(1));
-    let writing = answers::write(send, queued, parts);
-    let reading = requests::read(receive, queue, admitted, handle, parts);
-    tokio::pin!(writing, reading);
+    let mut writing = Box::pin(answers::write(send, queued, parts));
+    let mut reading = Box::pin(requests::read(receive, queue, admitted, handle, parts));
     tokio::select! {
         // The client has left, or the relay is stopping: what was asked is still answered.
         read = &mut reading => { read?; writing.await?; }

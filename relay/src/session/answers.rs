@@ -42,6 +42,11 @@ pub(super) async fn write(
         parts,
     };
     loop {
+        // Looked at before the queue, which closes at the same moment.
+        if !drain_told && phase.borrow_and_update().draining() {
+            drain_told = true;
+            answers.event(Event::Draining);
+        }
         let over = answers.gather();
         if !answers.batch.is_empty() {
             send.send(std::mem::take(&mut answers.batch)).await?;
@@ -57,15 +62,14 @@ pub(super) async fn write(
                     answers.answer(waiting.number, outcome);
                 }
             }
-            queued = queue.recv(), if waiting.is_none() => match queued {
-                Some(queued) => answers.take(queued),
-                None => break,
-            },
-            () = listener.heard() => {}
-            _ = phase.wait_for(|phase| phase.draining()), if !drain_told => {
-                drain_told = true;
-                answers.event(Event::Draining);
+            queued = queue.recv(), if waiting.is_none() => {
+                // When there is none, the next round finds the queue over.
+                if let Some(queued) = queued {
+                    answers.take(queued);
+                }
             }
+            () = listener.heard() => {}
+            _ = phase.wait_for(|phase| phase.draining()), if !drain_told => {}
         }
     }
     send.finish().await?;
@@ -146,10 +150,10 @@ impl Answers<'_> {
     fn take(&mut self, queued: Queued) {
         let Queued { number, due, _room } = queued;
         match due {
-            Due::Ready(outcome) => self.answer(number, outcome),
+            Due::Ready(outcome) => self.answer(number, *outcome),
             Due::Change(pending) => self.waiting = Some(Waiting { number, pending, _room }),
             Due::Ask(ask) => {
-                let outcome = self.ask(ask);
+                let outcome = self.ask(*ask);
                 self.answer(number, outcome);
             }
         }

@@ -22,12 +22,12 @@ pub(super) struct Queued {
 
 /// Where the answer comes from.
 pub(super) enum Due {
-    /// It is here.
-    Ready(Outcome),
+    /// It is here. Boxed, as the other is: the queue of an idle session keeps room for 32 of these.
+    Ready(Box<Outcome>),
     /// The store has the change.
     Change(Pending),
     /// Found when there is room to write it, so that answers do not pile up in memory.
-    Ask(Ask),
+    Ask(Box<Ask>),
 }
 
 /// Reads requests until the client ends its half or the relay is stopping.
@@ -60,8 +60,8 @@ pub(super) async fn read(
             Err((number, refusal)) => (number, Step::Answer(Outcome::Refused { refusal })),
         };
         let (due, room) = match step {
-            Step::Answer(outcome) => (Due::Ready(outcome), None),
-            Step::Ask(ask) => (Due::Ask(ask), None),
+            Step::Answer(outcome) => (Due::Ready(Box::new(outcome)), None),
+            Step::Ask(ask) => (Due::Ask(Box::new(ask)), None),
             Step::Change(change) => {
                 let bytes = u32::try_from(change.weight()).unwrap_or(u32::MAX);
                 let room = Arc::clone(&own).acquire_many_owned(bytes).await.map_err(|_| SessionFault::Store)?;
@@ -74,7 +74,7 @@ pub(super) async fn read(
                     admitted = then;
                     handle.admit(then);
                 }
-                (Due::Ready(outcome), None)
+                (Due::Ready(Box::new(outcome)), None)
             }
         };
         if queue.send(Queued { number, due, _room: room }).await.is_err() {

@@ -95,19 +95,12 @@ impl ConnectionHandle {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, parts: Arc<Parts>) {
-    let Ok(connecting) = incoming.accept() else { return };
-    let Ok(Ok(connection)) = timeout(HANDSHAKE_AND_HELLO, connecting).await else {
-        parts.metrics.handshakes_failed.one();
-        return;
-    };
-    drop(permit);
-    let blobs = usize::try_from(parts.config.limits.blobs).unwrap_or(1);
-    let Some(handle) = ConnectionHandle::new(connection.clone(), blobs) else { return };
+    let Some((http, handle)) = Box::pin(handshake(incoming, permit, &parts)).await else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
     tokio::select! {
-        () = visit(handle.clone()) => {}
-        () = requests(connection, &mut streams, &handle, parts) => {}
+        () = visit(handle.clone(), Arc::clone(&parts)) => {}
+        () = requests(http, &mut streams, &handle, parts) => {}
     }
     handle.end();
     // They see that the connection is over, and keep what they have of a broken put. Waited for, so that a stopped
@@ -118,30 +111,49 @@ pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, part
     }
 }
 
-/// Ends when a connection has stayed for the length of a visit without being admitted.
-async fn visit(handle: ConnectionHandle) {
+/// A request whose head is to be read.
+type Resolver = RequestResolver<h3_quinn::Connection, Batch>;
+/// HTTP/3 on one connection.
+type Http = Box<h3::server::Connection<h3_quinn::Connection, Batch>>;
+
+async fn handshake(
+    incoming: Incoming,
+    _permit: OwnedSemaphorePermit,
+    parts: &Arc<Parts>,
+) -> Option<(Http, ConnectionHandle)> {
+    let blobs = usize::try_from(parts.config.limits.blobs).unwrap_or(1);
+    let begin = async {
+        let connection = incoming.accept().ok()?.await.ok()?;
+        let handle = ConnectionHandle::new(connection.clone(), blobs)?;
+        let mut builder = h3::server::builder();
+        builder.max_field_section_size(REQUEST_HEAD).send_grease(false);
+        Some((Box::new(builder.build(h3_quinn::Connection::new(connection)).await.ok()?), handle))
+    };
+    let begun = timeout(HANDSHAKE_AND_HELLO, begin).await.ok().flatten();
+    if begun.is_none() {
+        parts.metrics.handshakes_failed.one();
+    }
+    begun
+}
+
+/// Ends when a connection has stayed for the length of a visit, or the relay is stopping, without an admitted session.
+async fn visit(handle: ConnectionHandle, parts: Arc<Parts>) {
     let mut admitted = handle.shared.admitted.subscribe();
+    let mut phase = parts.phase.subscribe();
     tokio::select! {
-        () = sleep(VISIT) => {}
+        biased;
         () = async { let _admitted = admitted.wait_for(Option::is_some).await; } => std::future::pending().await,
+        () = sleep(VISIT) => {}
+        () = async { let _draining = phase.wait_for(|phase| phase.draining()).await; } => {}
     }
 }
 
-async fn requests(
-    connection: quinn::Connection,
-    streams: &mut JoinSet<()>,
-    handle: &ConnectionHandle,
-    parts: Arc<Parts>,
-) {
-    let mut builder = h3::server::builder();
-    builder.max_field_section_size(REQUEST_HEAD).send_grease(false);
-    let quic = h3_quinn::Connection::new(connection);
-    let Ok(Ok(mut http)) = timeout(HANDSHAKE_AND_HELLO, builder.build::<_, Batch>(quic)).await else { return };
+async fn requests(mut http: Http, streams: &mut JoinSet<()>, handle: &ConnectionHandle, parts: Arc<Parts>) {
     loop {
         tokio::select! {
             request = http.accept() => match request {
                 Ok(Some(request)) => {
-                    streams.spawn(stream(request, handle.clone(), Arc::clone(&parts)));
+                    streams.spawn(stream(Box::new(request), handle.clone(), Arc::clone(&parts)));
                 }
                 Ok(None) | Err(_) => break,
             },
@@ -150,20 +162,33 @@ async fn requests(
     }
 }
 
-async fn stream(request: RequestResolver<h3_quinn::Connection, Batch>, handle: ConnectionHandle, parts: Arc<Parts>) {
-    let Ok(Ok((request, mut stream))) = timeout(HANDSHAKE_AND_HELLO, request.resolve_request()).await else { return };
+/// Answers a page, or serves what came on the secret path. Each step is boxed, so that a session that idles for days
+/// does not keep the room of the steps before it.
+async fn stream(request: Box<Resolver>, handle: ConnectionHandle, parts: Arc<Parts>) {
+    if let Some((send, receive)) = Box::pin(route(request, &handle, &parts)).await {
+        session::open(send, receive, handle, parts).await;
+    }
+}
+
+/// Reads the head of a request: gives the stream if it came on the secret path, else answers it.
+async fn route(
+    request: Box<Resolver>,
+    handle: &ConnectionHandle,
+    parts: &Arc<Parts>,
+) -> Option<(SendHalf, ReceiveHalf)> {
+    let resolved = timeout(HANDSHAKE_AND_HELLO, request.resolve_request()).await;
+    let (request, mut stream) = resolved.ok()?.ok()?;
     let path = request.uri().path();
     if *request.method() == Method::POST && parts.keys.path.matches(path, handle.exporter()) {
-        if stream.send_response(Response::new(())).await.is_ok() {
-            let (send, receive) = stream.split();
-            session::open(SendHalf::new(send), ReceiveHalf::new(receive), handle, parts).await;
-        }
-    } else {
-        parts.metrics.site_answers.one();
-        let (head, body) = site::answer(request.method(), path);
-        // A visitor who has left is nobody's fault.
-        let _sent = timeout(HANDSHAKE_AND_HELLO, page(&mut stream, head, body)).await;
+        stream.send_response(Response::new(())).await.ok()?;
+        let (send, receive) = stream.split();
+        return Some((SendHalf::new(send), ReceiveHalf::new(receive)));
     }
+    parts.metrics.site_answers.one();
+    let (head, body) = site::answer(request.method(), path);
+    // A visitor who has left is nobody's fault.
+    let _sent = timeout(HANDSHAKE_AND_HELLO, page(&mut stream, head, body)).await;
+    None
 }
 
 async fn page(
