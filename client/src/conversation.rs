@@ -19,6 +19,7 @@ mod join;
 mod judge;
 mod key_package;
 mod leaf;
+mod list;
 mod merge;
 mod receive;
 mod room;
@@ -31,6 +32,9 @@ pub use context::{Context, Kind};
 pub use desk::{Desk, Me, Rooms};
 pub use effect::{Awaited, Effect};
 pub use fault::{CommitFault, ConversationFault};
+pub use list::{
+    Alarm, Conversation, Decision, Said, Seated, alarms, conversation, conversations_of, pair_with, said, waiting,
+};
 pub use room::{AlarmKind, MessageState, Standing};
 
 #[cfg(test)]

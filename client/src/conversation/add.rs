@@ -6,7 +6,6 @@ use relevo_protocol::trust::{MemberKey, Signed};
 use relevo_protocol::wire::{Call, Entry};
 
 use super::context::Kind;
-use super::create::staggered;
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
@@ -14,9 +13,6 @@ use super::intention::{Intention, Invitee};
 use super::room::{AlarmKind, Room};
 use super::suite::{MAX_ADDS, MAX_LEAVES};
 use crate::vault::intentions;
-
-/// Seconds between the administrators' turns to carry out what a member asks.
-const TURN_SECONDS: u64 = 20;
 
 impl Desk<'_> {
     /// Adds people to a group. Their key packages are taken from their shelves first.
@@ -178,9 +174,7 @@ impl Desk<'_> {
         if request.member != *author || request.group != room.id || !room.context.is_administrator(&mine) {
             return Ok(());
         }
-        let others = room.seats.iter().map(|seat| seat.member).filter(|member| member != author);
-        let rank = others.filter(|member| room.context.is_administrator(member)).position(|member| member == mine);
-        let due = staggered(self.now, rank.unwrap_or(0), TURN_SECONDS);
+        let due = self.turn(room, author);
         self.intend(&room.id, &Intention::Remove { members: vec![*author], owner: None }, due)?;
         self.go_on(room)
     }

@@ -1,17 +1,16 @@
 //! What relays answer to our requests.
 
-use relevo_protocol::content::GroupId;
-use relevo_protocol::wire::{Answer, Refusal};
+use openmls_traits::OpenMlsProvider;
+use relevo_protocol::content::{GroupId, encode_secret};
+use relevo_protocol::wire::{Answer, Call, Refusal};
 
 use super::desk::Desk;
-use super::effect::Awaited;
+use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::intention::Intention;
-use super::room::AlarmKind;
-use super::room::MessageState;
+use super::room::{AlarmKind, MessageState};
 use crate::vault::intentions;
 use crate::vault::messages;
-use openmls_traits::OpenMlsProvider;
 
 impl Desk<'_> {
     /// The last word about a request of ours.
@@ -28,11 +27,14 @@ impl Desk<'_> {
                 };
                 self.taken(group, *intention, member, entry)
             }
-            Awaited::Commit { group: _, echo } => match outcome {
+            Awaited::Commit { group, echo, reserve } => match outcome {
                 // The echo decides; this only lets us notice that it does not come.
                 Ok(Answer::Stored { sequence, .. }) => Ok(intentions::stored(self.tx, echo, sequence.0)?),
+                // A frozen log has a move in it, which wins.
+                Ok(_) | Err(Refusal::Frozen) => Ok(()),
                 // An earlier attempt may have been stored, so the commit stays pending until the log shows a winner.
-                Ok(_) | Err(_) => Ok(()),
+                Err(_) if *reserve => self.alarm(group, AlarmKind::NotMoved, echo),
+                Err(_) => self.append_reserved(group, echo),
             },
             Awaited::Message { group, echo } => match outcome {
                 // A frozen log has a move in it, behind which the message is sent again.
@@ -49,6 +51,23 @@ impl Desk<'_> {
                 Ok(_) | Err(_) => Ok(()),
             },
         }
+    }
+
+    /// A full mailbox keeps room for those who show *owner*: the same commit once more, as an administrator.
+    fn append_reserved(&mut self, group: &GroupId, echo: &[u8; 32]) -> Result<(), ConversationFault> {
+        let room = self.enter(group)?;
+        let place = self.place(&room)?;
+        let in_flight = intentions::in_flight(self.tx, group)?.filter(|row| row.echo == Some(*echo));
+        match (in_flight.and_then(|row| row.commit), place.owner) {
+            (Some(bytes), Some(owner)) => {
+                let (relay, entry) = self.seal(&room, &bytes)?;
+                let call = Call::Append { mailbox: place.mailbox, capability: owner, entry };
+                let then = Awaited::Commit { group: *group, echo: *echo, reserve: true };
+                self.effects.push(Effect::Call { relay, call, then });
+            }
+            _ => self.alarm(group, AlarmKind::NotMoved, echo)?,
+        }
+        self.keep(room)
     }
 
     /// The relay takes this message for good no more: said to its author.
@@ -69,13 +88,13 @@ impl Desk<'_> {
         if open {
             let bytes = row.commit.ok_or(ConversationFault::Mls("commit in flight"))?;
             let (_, entry) = self.seal(&room, &bytes)?;
-            self.append(&room, entry, Awaited::Commit { group: *group, echo: *echo })?;
+            self.append(&room, entry, Awaited::Commit { group: *group, echo: *echo, reserve: false })?;
         } else {
             // Nothing of this commit has left, so it may go.
             room.mls.clear_pending_commit(self.provider().storage())?;
             let mut intention = Intention::of(&row)?;
             intention.set_owner(None);
-            let body = relevo_protocol::content::encode_secret(&intention);
+            let body = encode_secret(&intention);
             intentions::lost(self.tx, row.number, &body, self.now.plus_seconds(3600))?;
             self.alarm(group, AlarmKind::NotMoved, &[])?;
             self.go_on(&mut room)?;

@@ -5,7 +5,7 @@ use openmls::prelude::{
     CredentialWithKey, KeyPackage, LeafNodeIndex, LeafNodeParameters, MlsMessageOut, NewSignerBundle,
 };
 use openmls_traits::OpenMlsProvider;
-use relevo_protocol::content::{GroupId, LogItem, Opaque, encode_secret};
+use relevo_protocol::content::{GroupId, LogItem, Opaque, PinnedObject, encode_secret};
 use relevo_protocol::labels;
 use relevo_protocol::limits::MAX_LEASE_HOURS;
 use relevo_protocol::sealed::{GroupSecrets, seal};
@@ -33,6 +33,9 @@ use crate::vault::intentions::{self, IntentionRow};
 const APPENDS_PER_HOUR: u32 = 20_000;
 const BYTES_PER_HOUR: u64 = 512 << 20;
 
+/// Seconds that people to be added wait for each other's key packages.
+const ADD_PATIENCE: u64 = 20;
+
 /// A commit to build.
 #[derive(Default)]
 struct Plan {
@@ -41,6 +44,13 @@ struct Plan {
     context: Option<Context>,
     /// *owner* of the mailbox to move to.
     owner: Option<Capability>,
+}
+
+/// What became of an intention.
+enum Started {
+    InFlight,
+    Pointless,
+    NotYet,
 }
 
 /// What is left of an intention when it comes to commit it.
@@ -58,27 +68,58 @@ impl Desk<'_> {
         if intentions::in_flight(self.tx, &room.id)?.is_some() {
             return Ok(());
         }
+        self.split_adds(room)?;
         for row in intentions::of(self.tx, &room.id)? {
             let mut intention = Intention::of(&row)?;
             if row.due > self.now || !intention.is_ready() {
+                // Whoever is to be removed may be added again behind it: not before.
+                if matches!(intention, Intention::Remove { .. }) {
+                    return Ok(());
+                }
                 continue;
             }
-            match self.plan(room, &intention)? {
-                Step::Drop => intentions::remove(self.tx, row.number)?,
-                Step::Later => {}
-                Step::Build(plan) => match self.build(room, &row, &mut intention, *plan) {
-                    Ok(()) => return Ok(()),
-                    // What breaks the rules or does not fit is given up, and said; nothing of it has left.
-                    Err(ConversationFault::Commit(_) | ConversationFault::TooLong | ConversationFault::KeyPackage) => {
-                        room.mls.clear_pending_commit(self.provider().storage())?;
-                        intentions::remove(self.tx, row.number)?;
-                        self.alarm(&room.id, AlarmKind::NotAdded, &[])?;
-                    }
-                    Err(other) => return Err(other),
-                },
+            match self.start(room, &row, &mut intention) {
+                Ok(Started::InFlight) => return Ok(()),
+                Ok(Started::Pointless) => intentions::remove(self.tx, row.number)?,
+                Ok(Started::NotYet) => {}
+                // What breaks the rules or does not fit is given up, and said; nothing of it has left.
+                Err(ConversationFault::Commit(_) | ConversationFault::TooLong | ConversationFault::KeyPackage) => {
+                    room.mls.clear_pending_commit(self.provider().storage())?;
+                    intentions::remove(self.tx, row.number)?;
+                    self.alarm(&room.id, AlarmKind::NotDone, &row.number.to_be_bytes())?;
+                }
+                Err(other) => return Err(other),
             }
         }
         Ok(())
+    }
+
+    /// After a while, those whose key packages are in no longer wait for those whose shelf does not answer.
+    fn split_adds(&mut self, room: &Room) -> Result<(), ConversationFault> {
+        for row in intentions::of(self.tx, &room.id)? {
+            let Intention::Add { people } = Intention::of(&row)? else { continue };
+            let (ready, rest): (Vec<_>, Vec<_>) = people.into_iter().partition(|person| person.package.is_some());
+            if ready.is_empty() || rest.is_empty() || row.due.plus_seconds(ADD_PATIENCE) > self.now {
+                continue;
+            }
+            // The requests to the shelves name this row: it stays with those who are missing.
+            intentions::set_body(self.tx, row.number, &encode_secret(&Intention::Add { people: rest }), row.due)?;
+            self.intend(&room.id, &Intention::Add { people: ready }, self.now)?;
+        }
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        room: &mut Room,
+        row: &IntentionRow,
+        intention: &mut Intention,
+    ) -> Result<Started, ConversationFault> {
+        match self.plan(room, intention)? {
+            Step::Drop => Ok(Started::Pointless),
+            Step::Later => Ok(Started::NotYet),
+            Step::Build(plan) => self.build(room, row, intention, *plan).map(|()| Started::InFlight),
+        }
     }
 
     fn plan(&mut self, room: &Room, intention: &Intention) -> Result<Step, ConversationFault> {
@@ -98,16 +139,17 @@ impl Desk<'_> {
                     .charter(&room.id, &room.context.pins.charter)?
                     .ok_or(ConversationFault::Mls("the pinned charter"))?;
                 let mut adds = Vec::new();
+                let mut members = Vec::new();
                 for person in people.iter().filter(|person| room.seat_of(&person.member).is_none()) {
                     let bytes = person.package.as_ref().map_or(&[][..], Opaque::bytes);
-                    let (package, _) = self.check_key_package(bytes, &charter, self.now)?;
+                    let (package, leaf) = self.check_key_package(bytes, &charter, self.now)?;
                     adds.push(package);
+                    members.push(leaf.member);
                 }
                 if adds.is_empty() {
                     return Ok(Step::Drop);
                 }
-                let second = people.first().map(|person| person.member);
-                let context = enough_administrators(room, room.seats.len().saturating_add(adds.len()), second);
+                let context = enough_administrators(room, &members);
                 Plan { adds, context, ..Plan::default() }
             }
             Intention::Remove { members, .. } => {
@@ -117,8 +159,8 @@ impl Desk<'_> {
                 }
                 let mut context = room.context.duplicate();
                 context.administrators.retain(|member| !members.contains(member));
-                let rest: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
-                promote(&mut context, rest.iter().filter(|member| !members.contains(member)));
+                let all = room.seats.iter().map(|seat| seat.member);
+                promote(&mut context, &all.filter(|member| !members.contains(member)).collect::<Vec<_>>());
                 let owner = Capability::random()?;
                 context.mailbox = owner.mailbox();
                 let removes = leaves.iter().map(|seat| LeafNodeIndex::new(seat.leaf)).collect();
@@ -192,7 +234,7 @@ impl Desk<'_> {
                 let call = open_call(owner.hash(), &secrets);
                 self.effects.push(Effect::Call { relay, call, then: Awaited::Moving { group: room.id, echo } });
             }
-            _ => self.append(room, entry, Awaited::Commit { group: room.id, echo })?,
+            _ => self.append(room, entry, Awaited::Commit { group: room.id, echo, reserve: false })?,
         }
         Ok(())
     }
@@ -250,6 +292,20 @@ impl Desk<'_> {
         Ok((place.relay, seal(&place.secrets.wrap, &place.mailbox, &encode_secret(&item))?))
     }
 
+    /// Puts our newest charters into the log, so that a commit may pin the last of them.
+    pub(super) fn append_charters(&mut self, room: &Room) -> Result<(), ConversationFault> {
+        let me = self.me;
+        let place = self.place(room)?;
+        for (signed, charter) in &me.charters {
+            if charter.version > room.context.pins.charter.number {
+                let item = LogItem::Pinned { object: PinnedObject::Charter { charter: signed.clone() } };
+                let entry = seal(&place.secrets.wrap, &place.mailbox, &encode_secret(&item))?;
+                self.append(room, entry, Awaited::Nothing)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where the group is.
     pub(super) fn place(&self, room: &Room) -> Result<Place, ConversationFault> {
         conversations::place(self.tx, &room.context.mailbox)?.ok_or(ConversationFault::Mls("mailbox"))
@@ -300,30 +356,27 @@ fn welcome_bytes(welcome: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> 
     welcome.tls_serialize_detached().map_err(|_| ConversationFault::Mls("welcome"))
 }
 
-/// The context with a second administrator, where the group grows above two and has but one.
-fn enough_administrators(room: &Room, members: usize, second: Option<MemberKey>) -> Option<Context> {
-    if room.context.kind == Kind::Pair || members <= 2 || room.context.administrators.len() >= 2 {
+/// The context with administrators who are all members, and enough of them; none if it has those already.
+fn enough_administrators(room: &Room, added: &[MemberKey]) -> Option<Context> {
+    if room.context.kind == Kind::Pair {
         return None;
     }
+    let members: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).chain(added.iter().copied()).collect();
     let mut context = room.context.duplicate();
-    let others: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).chain(second).collect();
-    promote_to(&mut context, others.iter(), 2);
-    Some(context)
+    context.administrators.retain(|member| members.contains(member));
+    promote(&mut context, &members);
+    if context.administrators == room.context.administrators { None } else { Some(context) }
 }
 
-/// Makes the members at the lowest leaves administrators until there are enough.
-fn promote<'m>(context: &mut Context, rest: impl Iterator<Item = &'m MemberKey> + Clone) {
-    let needed = if rest.clone().count() > 2 { 2 } else { 1 };
-    promote_to(context, rest, needed);
-}
-
-fn promote_to<'m>(context: &mut Context, candidates: impl Iterator<Item = &'m MemberKey>, needed: usize) {
-    for candidate in candidates {
+/// Makes members at the lowest leaves administrators until there are enough.
+fn promote(context: &mut Context, members: &[MemberKey]) {
+    let needed = if members.len() > 2 { 2 } else { 1 };
+    for member in members {
         if context.administrators.len() >= needed {
             break;
         }
-        if !context.administrators.contains(candidate) {
-            context.administrators.push(*candidate);
+        if !context.administrators.contains(member) {
+            context.administrators.push(*member);
         }
     }
     context.administrators.sort_unstable();

@@ -50,6 +50,12 @@ impl Desk<'_> {
         relay: &RelayAddress,
     ) -> Result<GroupId, ConversationFault> {
         let name = group_name(name)?;
+        let mut people = people;
+        if let Some(second) = second {
+            // In the first commit, so that the group never lacks its second administrator.
+            let at = people.iter().position(|(member, _)| *member == second);
+            people.swap(0, at.ok_or(ConversationFault::NoSuchMember)?);
+        }
         let administrators = core::iter::once(self.me.member).chain(second).collect();
         self.create(Kind::Group, name, administrators, people, relay)
     }
@@ -98,6 +104,7 @@ impl Desk<'_> {
             rekeyed: self.now,
             active: self.now,
             stamp: 0,
+            administrators: context.administrators.clone(),
         };
         conversations::put(self.tx, &row)?;
         conversations::put_seats(self.tx, &id, &seats)?;
@@ -120,6 +127,7 @@ impl Desk<'_> {
         let place =
             Place { mailbox: context.mailbox, conversation: id, relay: relay.fingerprint, secrets, owner: Some(owner) };
         conversations::put_place(self.tx, &place)?;
+        self.effects.push(Effect::Joined { group: id });
         let room = Room { id, mls, row, context, seats };
         self.invite(&room, people)?;
         self.keep(room)?;

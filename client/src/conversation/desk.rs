@@ -129,20 +129,29 @@ impl<'a> Desk<'a> {
 
     /// The charter that a pin names, if we or the conversation's log have it.
     pub(super) fn charter(&self, group: &GroupId, pin: &Pin) -> Result<Option<Verified<Charter>>, ConversationFault> {
-        let ours = self.me.charters.iter().map(|(_, verified)| verified);
-        if let Some(known) = ours.clone().find(|charter| charter.hash() == pin.hash) {
+        if let Some(known) = self.own_charter(pin) {
             return Ok(Some(known.clone()));
         }
-        // Versions that we do not have yet follow ours one by one.
-        let mut known = ours.last().cloned();
-        let carried = conversations::pinned_charters(self.tx, group)?;
-        while let Some(previous) = known {
-            if previous.hash() == pin.hash {
-                return Ok(Some(previous));
-            }
-            known = carried.iter().find_map(|signed| Charter::verify_amendment(signed, &previous).ok());
+        Ok(self.charter_among(pin, &conversations::pinned_charters(self.tx, group)?))
+    }
+
+    /// The charter that a pin names, ours or one that follows ours.
+    pub(super) fn charter_among(&self, pin: &Pin, carried: &[MultiSigned<Charter>]) -> Option<Verified<Charter>> {
+        if let Some(known) = self.own_charter(pin) {
+            return Some(known.clone());
         }
-        Ok(None)
+        let mut newest = self.me.charters.last().map(|(_, verified)| verified.clone());
+        while let Some(previous) = newest {
+            if previous.hash() == pin.hash {
+                return Some(previous);
+            }
+            newest = carried.iter().find_map(|signed| Charter::verify_amendment(signed, &previous).ok());
+        }
+        None
+    }
+
+    fn own_charter(&self, pin: &Pin) -> Option<&Verified<Charter>> {
+        self.me.charters.iter().map(|(_, verified)| verified).find(|charter| charter.hash() == pin.hash)
     }
 
     pub(super) fn alarm(&self, group: &GroupId, kind: AlarmKind, detail: &[u8]) -> Result<(), ConversationFault> {

@@ -78,6 +78,9 @@ pub enum Awaited {
         /// Hash of the MLS message.
         #[cbor(n(1), with = "minicbor::bytes")]
         echo: [u8; 32],
+        /// Whether *owner* was shown, for the room that a full mailbox keeps.
+        #[n(2)]
+        reserve: bool,
     },
     /// The mailbox that a conversation moves to: its commit goes out when it is open.
     #[n(3)]

@@ -1,14 +1,21 @@
 //! Commits that cannot be processed: halt, complain, and be added again (DESIGN 7).
 
-use relevo_protocol::content::{Complaint, Note, ParcelBody};
+use relevo_protocol::content::{Complaint, GroupId, Note, ParcelBody};
+use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 
+use super::context::Kind;
+use super::create::staggered;
 use super::desk::Desk;
 use super::effect::Effect;
 use super::fault::ConversationFault;
-use super::room::{AlarmKind, Room};
+use super::intention::Intention;
+use super::room::{AlarmKind, Room, Standing};
 use crate::sync::ReceivedEntry;
-use crate::vault::conversations;
+use crate::vault::{conversations, intentions};
+
+/// Seconds between the administrators' turns to do what each of them would do.
+const TURN_SECONDS: u64 = 20;
 
 impl Desk<'_> {
     /// Complains to the administrators' inboxes, never into the log.
@@ -32,13 +39,67 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// A member cannot process a commit.
+    /// A member cannot process a commit. An administrator who could apply it adds the member again.
     ///
     /// # Errors
-    /// The vault's.
+    /// This device's own trouble.
     pub fn complaint_received(&mut self, sender: &MemberKey, parcel: &Complaint) -> Result<(), ConversationFault> {
-        if conversations::find(self.tx, &parcel.group)?.is_some() {
-            self.alarm(&parcel.group, AlarmKind::Complaint, sender.as_bytes())?;
+        if conversations::find(self.tx, &parcel.group)?.is_none() {
+            return Ok(());
+        }
+        self.alarm(&parcel.group, AlarmKind::Complaint, sender.as_bytes())?;
+        if conversations::is_merged(self.tx, &parcel.group, &parcel.commit)? {
+            self.add_again(&parcel.group, sender)?;
+        }
+        Ok(())
+    }
+
+    /// A member was away for longer than the log lives and asks to be added again.
+    ///
+    /// # Errors
+    /// This device's own trouble.
+    pub fn re_add_received(&mut self, sender: &MemberKey, group: &GroupId) -> Result<(), ConversationFault> {
+        match conversations::find(self.tx, group)? {
+            Some(_) => self.add_again(group, sender),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes a member and adds it by a new key package, when our turn among the administrators comes.
+    fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {
+        let mut room = self.enter(group)?;
+        let live = room.row.standing == Standing::Live && room.context.kind == Kind::Group;
+        let able = live && room.context.is_administrator(&self.me.member) && room.seat_of(member).is_some();
+        let remove = Intention::Remove { members: vec![*member], owner: None };
+        let inbox = self.inbox_of(member)?.filter(|inbox| inbox.shelf.is_some());
+        if let (true, Some(inbox), false) = (able, inbox, self.is_intended(group, &remove)?) {
+            let due = self.turn(&room, member);
+            self.intend(group, &remove, due)?;
+            self.invite(&room, vec![(*member, inbox)])?;
+            self.go_on(&mut room)?;
+        }
+        self.keep(room)
+    }
+
+    /// When it is our turn to do what each administrator would do: in the order of their leaves.
+    pub(super) fn turn(&self, room: &Room, about: &MemberKey) -> Timestamp {
+        let others = room.seats.iter().map(|seat| seat.member).filter(|member| member != about);
+        let mut administrators = others.filter(|member| room.context.is_administrator(member));
+        let rank = administrators.position(|member| member == self.me.member).unwrap_or(0);
+        staggered(self.now, rank, TURN_SECONDS)
+    }
+
+    /// A message of an epoch that we have not reached: a commit is missing from what we were given.
+    pub(super) fn missed(&mut self, room: &mut Room, epoch: u64) -> Result<(), ConversationFault> {
+        if !intentions::has_alarm(self.tx, &room.id, AlarmKind::Gap.code())? {
+            return self.alarm(&room.id, AlarmKind::MissingCommit, &epoch.to_be_bytes());
+        }
+        room.row.standing = Standing::Behind;
+        let mine = self.me.member;
+        for administrator in room.context.administrators.iter().filter(|member| **member != mine) {
+            let Some(to) = self.inbox_of(administrator)? else { continue };
+            let body = ParcelBody::ReAdd { group: room.id };
+            self.effects.push(Effect::Parcel { member: *administrator, to, body });
         }
         Ok(())
     }

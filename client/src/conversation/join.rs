@@ -2,20 +2,20 @@
 
 use openmls::group::StagedWelcome;
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn};
+use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::{GroupOwner, PinnedObject, Welcome, WelcomeSource};
-use relevo_protocol::trust::{Charter, MemberKey, Verified};
-use tls_codec::DeserializeBytes;
+use relevo_protocol::trust::{Charter, MemberKey, MultiSigned, Verified};
 
 use super::commit::mls_id;
 use super::context::{Context, Kind, LeafState};
 use super::create::staggered;
 use super::desk::Desk;
 use super::effect::Effect;
-use super::fault::ConversationFault;
+use super::fault::{CommitFault, ConversationFault};
 use super::intention::Intention;
 use super::leaf::{self, Door};
 use super::room::{Room, Standing};
-use super::suite::{MAX_LEAVES, SUITE, join_config};
+use super::suite::{MAX_LEAVES, SUITE, join_config, read};
 use crate::sync::Start;
 use crate::vault::conversations::{self, ConversationRow, Place};
 
@@ -38,17 +38,12 @@ impl Desk<'_> {
             return Ok(());
         }
         let WelcomeSource::Inline { welcome: bytes } = &welcome.welcome else { return Err(ConversationFault::Welcome) };
-        let (message, rest) =
-            MlsMessageIn::tls_deserialize_bytes(bytes.bytes()).map_err(|_| ConversationFault::Welcome)?;
+        let message: MlsMessageIn = read(bytes.bytes()).ok_or(ConversationFault::Welcome)?;
         let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
-        if !rest.is_empty() || mls.ciphersuite() != SUITE {
+        if mls.ciphersuite() != SUITE {
             return Err(ConversationFault::Welcome);
         }
-        for object in &welcome.pinned {
-            if let PinnedObject::Charter { charter } = object {
-                conversations::put_charter(self.tx, &welcome.group, charter)?;
-            }
-        }
+        let carried: Vec<_> = welcome.pinned.iter().filter_map(charter_of).cloned().collect();
         let provider = self.provider();
         // Lifetimes are not compared with the clock: see `suite::lifetime`.
         let staged = StagedWelcome::build_from_welcome(&provider, &join_config(), mls)
@@ -57,12 +52,18 @@ impl Desk<'_> {
             .replace_old_group()
             .build()
             .map_err(|_| ConversationFault::Welcome)?;
-        let charter = self.admit(&staged, welcome, sender)?;
-        let mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
-        let mut seats = Vec::new();
-        for (index, node) in mls.treesync().full_leaves() {
+        let charter = self.admit(&staged, welcome, sender, &carried)?;
+        let mut mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
+        let seats = mls.treesync().full_leaves().map(|(index, node)| {
             let (checked, state) = leaf::check_node(node, Door::Tree(&welcome.group), &charter)?;
-            seats.push(leaf::seat(index.u32(), &checked, state));
+            Ok(leaf::seat(index.u32(), &checked, state))
+        });
+        let Ok(seats) = seats.collect::<Result<Vec<_>, CommitFault>>() else {
+            mls.delete(provider.storage())?;
+            return Err(ConversationFault::Welcome);
+        };
+        for charter in &carried {
+            conversations::put_charter(self.tx, &welcome.group, charter)?;
         }
         let context = Context::of(mls.extensions())?;
         let row = ConversationRow {
@@ -76,6 +77,7 @@ impl Desk<'_> {
             rekeyed: self.now,
             active: self.now,
             stamp: conversations::find(self.tx, &welcome.group)?.map_or(0, |row| row.stamp),
+            administrators: context.administrators.clone(),
         };
         conversations::put(self.tx, &row)?;
         conversations::put_seats(self.tx, &welcome.group, &seats)?;
@@ -93,6 +95,7 @@ impl Desk<'_> {
         staged: &StagedWelcome,
         welcome: &Welcome,
         sender: &MemberKey,
+        carried: &[MultiSigned<Charter>],
     ) -> Result<Verified<Charter>, ConversationFault> {
         let group = staged.group_context();
         let context = Context::of(group.extensions()).map_err(|_| ConversationFault::Welcome)?;
@@ -100,7 +103,7 @@ impl Desk<'_> {
         if *group.group_id() != mls_id(&welcome.group) || !same_place || staged.members().count() > MAX_LEAVES {
             return Err(ConversationFault::Welcome);
         }
-        let charter = self.charter(&welcome.group, &context.pins.charter)?.ok_or(ConversationFault::Welcome)?;
+        let charter = self.charter_among(&context.pins.charter, carried).ok_or(ConversationFault::Welcome)?;
         let mut members = Vec::new();
         for member in staged.members() {
             let checked = leaf::check_member(&member, &welcome.group, &charter)?;
@@ -162,5 +165,12 @@ impl Desk<'_> {
             conversations::put_owner(self.tx, &parcel.mailbox, &parcel.owner)?;
         }
         Ok(())
+    }
+}
+
+fn charter_of(object: &PinnedObject) -> Option<&MultiSigned<Charter>> {
+    match object {
+        PinnedObject::Charter { charter } => Some(charter),
+        PinnedObject::CoordinatorSet { .. } | PinnedObject::RevocationList { .. } => None,
     }
 }

@@ -5,14 +5,14 @@ use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{Charter, LeafBinding, LeafCredential, LeafKey, LeafUse, Verified, VerifiedLeaf};
-use tls_codec::{DeserializeBytes, Serialize};
+use tls_codec::Serialize;
 
 use super::context::LeafState;
 use super::desk::Desk;
 use super::fault::ConversationFault;
 use super::leaf;
 use super::signer::LeafSigner;
-use super::suite::{CREDENTIAL, SUITE, capabilities, leaf_extensions, lifetime};
+use super::suite::{CREDENTIAL, SUITE, capabilities, leaf_extensions, lifetime, read};
 use crate::vault::conversations;
 use crate::vault::settings::Setting;
 
@@ -89,10 +89,7 @@ impl Desk<'_> {
         charter: &Verified<Charter>,
         now: Timestamp,
     ) -> Result<(KeyPackage, VerifiedLeaf), ConversationFault> {
-        let (package, rest) = KeyPackageIn::tls_deserialize_bytes(bytes).map_err(|_| ConversationFault::KeyPackage)?;
-        if !rest.is_empty() {
-            return Err(ConversationFault::KeyPackage);
-        }
+        let package: KeyPackageIn = read(bytes).ok_or(ConversationFault::KeyPackage)?;
         let package = package
             .validate(self.provider().crypto(), ProtocolVersion::Mls10)
             .map_err(|_| ConversationFault::KeyPackage)?;

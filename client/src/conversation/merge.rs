@@ -12,6 +12,7 @@ use super::fault::ConversationFault;
 use super::intention::{Intention, Invitee};
 use super::judge::{Judged, seats_after};
 use super::room::{MessageState, Room, Standing};
+use super::send::is_for_people;
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations::{self, Place};
 use crate::vault::intentions::{self, IntentionRow};
@@ -33,6 +34,9 @@ impl Desk<'_> {
         let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
         let path = staged.update_path_leaf_node().is_some();
         room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
+        if let Some(echo) = &row.echo {
+            conversations::put_merged(self.tx, &room.id, echo)?;
+        }
         let before = self.settle(room, &judged)?;
         let intention = Intention::of(row)?;
         intentions::remove(self.tx, row.number)?;
@@ -56,7 +60,9 @@ impl Desk<'_> {
         room: &mut Room,
         staged: openmls::group::StagedCommit,
         judged: &Judged,
+        hash: &[u8; 32],
     ) -> Result<(), ConversationFault> {
+        conversations::put_merged(self.tx, &room.id, hash)?;
         let removed = staged.self_removed();
         room.mls.merge_staged_commit(&self.provider(), staged).map_err(|_| ConversationFault::Mls("merge"))?;
         self.lose(room)?;
@@ -70,7 +76,7 @@ impl Desk<'_> {
         }
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             // Whoever was added since it was written might not have been meant: ask.
-            if judged.effect.adds {
+            if judged.effect.adds && is_for_people(message.kind) {
                 messages::set_state(self.tx, message.number, MessageState::Undecided)?;
             }
         }
@@ -90,6 +96,7 @@ impl Desk<'_> {
         let context = Context::of(room.mls.extensions())?;
         room.row.name.clone_from(&context.name);
         room.row.mailbox = context.mailbox;
+        room.row.administrators.clone_from(&context.administrators);
         Ok(core::mem::replace(&mut room.context, context))
     }
 

@@ -4,16 +4,16 @@ use openmls::group::{ProcessMessageError, StageCommitError};
 use openmls::prelude::{
     ContentType, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProtocolMessage, Sender,
 };
-use relevo_protocol::content::{GroupId, Kind as MaybeKnown, LogItem, Message, PinnedObject, decode};
+use relevo_protocol::content::{GroupId, LogItem, Message, PinnedObject, decode};
 use relevo_protocol::sealed::open;
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::MailboxId;
-use tls_codec::DeserializeBytes;
 
 use super::commit::hash;
 use super::desk::Desk;
 use super::fault::ConversationFault;
 use super::room::{AlarmKind, MessageState, Room, Standing};
+use super::suite::read;
 use crate::sync::ReceivedEntry;
 use crate::vault::conversations;
 use crate::vault::intentions;
@@ -69,14 +69,14 @@ impl Desk<'_> {
         match message.epoch().as_u64() {
             // Behind a commit: it lost, or its author sends it again.
             late if late < epoch => return Ok(()),
-            early if early > epoch => return self.alarm(&room.id, AlarmKind::MissingCommit, &early.to_be_bytes()),
+            early if early > epoch => return self.missed(room, early),
             _ => {}
         }
         let commit = message.content_type() == ContentType::Commit;
         match room.mls.process_message(&self.provider(), message) {
             Ok(processed) => {
                 let Sender::Member(leaf) = *processed.sender() else { return Ok(()) };
-                self.processed(room, leaf, processed.into_content(), entry)
+                self.processed(room, leaf, processed.into_content(), &echo, entry)
             }
             Err(ProcessMessageError::StorageError(fault)) => Err(fault.into()),
             Err(ProcessMessageError::InvalidCommit(fault)) if commit && is_ours_alone(&fault) => {
@@ -91,12 +91,13 @@ impl Desk<'_> {
         room: &mut Room,
         leaf: LeafNodeIndex,
         content: ProcessedMessageContent,
+        hash: &[u8; 32],
         entry: &ReceivedEntry,
     ) -> Result<(), ConversationFault> {
         match content {
             ProcessedMessageContent::ApplicationMessage(message) => self.said(room, leaf, &message.into_bytes(), entry),
             ProcessedMessageContent::StagedCommitMessage(staged) => match self.judge(room, &staged, leaf)? {
-                Ok(judged) => self.merge_other(room, *staged, &judged),
+                Ok(judged) => self.merge_other(room, *staged, &judged, hash),
                 // Invalid for everyone: the next commit of this epoch may win.
                 Err(_) => Ok(()),
             },
@@ -120,7 +121,6 @@ impl Desk<'_> {
         let Some(author) = room.seat(leaf.u32()).map(|seat| seat.member) else { return Ok(()) };
         let Ok(message) = decode::<Message>(plain) else { return Ok(()) };
         self.compare(room, &message, entry)?;
-        room.row.heard = true;
         self.write(room, &author, &message)
     }
 
@@ -160,9 +160,8 @@ impl Desk<'_> {
 
 /// Groups here speak by PrivateMessage alone; openmls would let a public commit of an outsider pass its own policy.
 fn private_message(bytes: &[u8]) -> Option<ProtocolMessage> {
-    let (message, rest) = MlsMessageIn::tls_deserialize_bytes(bytes).ok()?;
-    match message.extract() {
-        MlsMessageBodyIn::PrivateMessage(message) if rest.is_empty() => Some(message.into()),
+    match read::<MlsMessageIn>(bytes)?.extract() {
+        MlsMessageBodyIn::PrivateMessage(message) => Some(message.into()),
         _ => None,
     }
 }
@@ -179,21 +178,6 @@ fn is_ours_alone(fault: &StageCommitError) -> bool {
             | StageCommitError::OwnKeyNotFound
             | StageCommitError::LibraryError(_)
     )
-}
-
-/// What a kind of message is, for the vault's rows.
-pub(crate) fn kind_number(body: &MaybeKnown<relevo_protocol::content::Body>) -> u16 {
-    use relevo_protocol::content::Body;
-    match body {
-        MaybeKnown::Known(Body::Text { .. }) => 0,
-        MaybeKnown::Known(Body::Receipt { .. }) => 1,
-        MaybeKnown::Known(Body::Reaction { .. }) => 2,
-        MaybeKnown::Known(Body::Alert { .. }) => 3,
-        MaybeKnown::Known(Body::Document { .. }) => 4,
-        MaybeKnown::Known(Body::Posted { .. }) => 5,
-        MaybeKnown::Known(Body::Leave { .. }) => 6,
-        MaybeKnown::Newer(_) => u16::MAX,
-    }
 }
 
 impl From<ConversationFault> for crate::sync::LogicFault {

@@ -142,8 +142,10 @@ pub enum AlarmKind {
     NotAdded,
     /// Somebody else's device reports that it could not process a commit.
     Complaint,
-    /// The conversation could not move to its new mailbox.
+    /// The relay does not open a mailbox for the conversation, or takes its commit no more.
     NotMoved,
+    /// Something that we meant to change in the group breaks its rules or is too large.
+    NotDone,
     /// A kind of a later version of this program.
     Other,
 }
@@ -162,6 +164,7 @@ impl AlarmKind {
             Self::NotAdded => 8,
             Self::Complaint => 9,
             Self::NotMoved => 10,
+            Self::NotDone => 11,
             Self::Other => u8::MAX,
         }
     }
@@ -179,6 +182,7 @@ impl AlarmKind {
             8 => Self::NotAdded,
             9 => Self::Complaint,
             10 => Self::NotMoved,
+            11 => Self::NotDone,
             _ => Self::Other,
         }
     }

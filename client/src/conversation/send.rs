@@ -12,8 +12,7 @@ use super::desk::Desk;
 use super::effect::Awaited;
 use super::fault::ConversationFault;
 use super::intention::Intention;
-use super::receive::kind_number;
-use super::room::{MessageState, Room};
+use super::room::{MessageState, Room, Standing};
 use crate::sync;
 use crate::vault::intentions;
 use crate::vault::messages::{self, MessageRow, NewMessage};
@@ -59,7 +58,9 @@ impl Desk<'_> {
 
     /// Sends what waits in this epoch, unless a commit of ours is in flight: everything behind it would come too late.
     pub(super) fn flush(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
-        if room.row.standing != super::room::Standing::Live || intentions::in_flight(self.tx, &room.id)?.is_some() {
+        // Alone in it, there is nobody yet to hear: words wait for the first who joins.
+        let alone = room.seats.len() < 2;
+        if alone || room.row.standing != Standing::Live || intentions::in_flight(self.tx, &room.id)?.is_some() {
             return Ok(());
         }
         let epoch = room.mls.epoch().as_u64();
@@ -110,6 +111,8 @@ impl Desk<'_> {
         message: &Message,
     ) -> Result<(), ConversationFault> {
         let bytes = encode(&message.body);
+        let kind = kind_number(&message.body);
+        room.row.heard |= is_for_people(kind);
         let state = match &message.body {
             MaybeKnown::Known(Body::Receipt { of }) => {
                 self.delivered(room, of)?;
@@ -134,7 +137,7 @@ impl Desk<'_> {
             member: author,
             id: message.id,
             digest: Sha256::digest(&bytes).into(),
-            kind: kind_number(&message.body),
+            kind,
             body: &bytes,
             sent: message.sent,
             received: self.now,
@@ -160,4 +163,23 @@ impl Desk<'_> {
 
 fn to_bytes(message: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> {
     message.to_bytes().map_err(|_| ConversationFault::Mls("message"))
+}
+
+/// What a kind of message is, in the vault's rows.
+pub(crate) fn kind_number(body: &MaybeKnown<Body>) -> u16 {
+    match body {
+        MaybeKnown::Known(Body::Text { .. }) => 0,
+        MaybeKnown::Known(Body::Receipt { .. }) => 1,
+        MaybeKnown::Known(Body::Reaction { .. }) => 2,
+        MaybeKnown::Known(Body::Alert { .. }) => 3,
+        MaybeKnown::Known(Body::Document { .. }) => 4,
+        MaybeKnown::Known(Body::Posted { .. }) => 5,
+        MaybeKnown::Known(Body::Leave { .. }) => 6,
+        MaybeKnown::Newer(_) => u16::MAX,
+    }
+}
+
+/// Whether people wrote it and read it, and not their devices.
+pub(crate) fn is_for_people(kind: u16) -> bool {
+    !matches!(kind, 1 | 5 | 6)
 }

@@ -5,6 +5,7 @@ use openmls::prelude::{
     MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProposalType, ProtocolVersion,
     RequiredCapabilitiesExtension, SenderRatchetConfiguration, UnknownExtension,
 };
+use tls_codec::Deserialize;
 
 use super::fault::ConversationFault;
 
@@ -33,6 +34,13 @@ const BACKWARD: u32 = 4;
 /// Messages of one sender that may be missing. An author spends generations on messages that did not
 /// reach the log.
 const FORWARD: u32 = 4096;
+
+/// Reads a TLS-encoded object that fills the bytes whole. By the reader, not `DeserializeBytes`, which in tls_codec 0.5
+/// asserts on truncated input in builds with debug assertions.
+pub(crate) fn read<T: Deserialize>(mut bytes: &[u8]) -> Option<T> {
+    let object = T::tls_deserialize(&mut bytes).ok()?;
+    bytes.is_empty().then_some(object)
+}
 
 /// What every leaf lists. openmls's defaults leave this suite out.
 pub(crate) fn capabilities() -> Capabilities {

@@ -74,7 +74,9 @@ pub(crate) fn validity(commit: &Proposed, before: &Context, tree: &[Seat]) -> Re
     let context = commit.context.as_ref().unwrap_or(before);
     administrators(context, &after)?;
     let moves = change(commit, before, context, &after)?;
-    let demotes = before.administrators.iter().any(|member| !context.is_administrator(member));
+    // An administrator who was named but never joined is not demoted.
+    let demotes =
+        tree.iter().any(|seat| before.is_administrator(&seat.member) && !context.is_administrator(&seat.member));
     if (demotes || !commit.removes.is_empty()) && !moves {
         return Err(CommitFault::MustMove);
     }

@@ -1,7 +1,8 @@
 //! Members with real vaults over a relay in memory: logs in total order, shelves, inboxes. Tests decide who acts when.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
+use openmls::prelude::MlsMessageOut;
 use relevo_protocol::content::{
     Body, GroupId, InboxAddress, MessageId, ParcelBody, ShelfAddress, Text, decode, encode_secret,
 };
@@ -15,10 +16,11 @@ use relevo_protocol::wire::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Awaited, ConversationFault, Desk, Effect, Me, MessageState, Rooms};
+use super::room::Room;
+use super::{Awaited, ConversationFault, Desk, Effect, Me, MessageState, Rooms, Standing};
 use crate::fixture::{Alliance, Member, NOW, relay_address};
 use crate::sync::{self, Follow, ReceivedEntry, Topic};
-use crate::vault::{Cost, Passphrase, Vault, conversations, followed, messages};
+use crate::vault::{Cost, Passphrase, Transaction, Vault, VaultFault, conversations, followed, messages};
 
 /// The lease of every entry.
 const EXPIRES: Hour = Hour(u32::MAX);
@@ -48,7 +50,7 @@ pub(crate) struct Person {
     pub(crate) rooms: Rooms,
     pub(crate) outbox: VecDeque<(Call, Awaited)>,
     pub(crate) parcels: VecDeque<(MemberKey, Vec<u8>)>,
-    pub(crate) joined: HashSet<GroupId>,
+    pub(crate) joined: Vec<GroupId>,
     shelf: ShelfAddress,
     inbox: MailboxId,
     directory: TempDir,
@@ -61,6 +63,8 @@ pub(crate) struct World {
     pub(crate) address: RelayAddress,
     pub(crate) people: Vec<Person>,
     pub(crate) now: Timestamp,
+    /// Every transaction is done once and rolled back, as a crash before its end would, and then done.
+    pub(crate) flaky: bool,
 }
 
 impl World {
@@ -68,7 +72,7 @@ impl World {
     pub(crate) fn new(people: usize) -> Self {
         let alliance = Alliance::found(2);
         let address = relay_address(1);
-        let mut world = Self { alliance, relay: Relay::default(), address, people: Vec::new(), now: NOW };
+        let mut world = Self { alliance, relay: Relay::default(), address, people: Vec::new(), now: NOW, flaky: false };
         for number in 0..people {
             let member = world.alliance.admit(number % 2, &format!("Member {number}"));
             world.enter(member);
@@ -98,7 +102,7 @@ impl World {
             rooms: Rooms::default(),
             outbox: VecDeque::new(),
             parcels: VecDeque::new(),
-            joined: HashSet::new(),
+            joined: Vec::new(),
             shelf,
             inbox,
             directory,
@@ -120,36 +124,12 @@ impl World {
     pub(crate) fn act<T>(
         &mut self,
         person: usize,
-        verb: impl FnOnce(&mut Desk<'_>) -> Result<T, ConversationFault>,
+        verb: impl Fn(&mut Desk<'_>) -> Result<T, ConversationFault>,
     ) -> Result<T, ConversationFault> {
-        let now = self.now;
-        let Person { vault, me, rooms, .. } = &mut self.people[person];
-        let (done, effects) = vault.as_mut().unwrap().transaction(|tx| {
-            let mut desk = Desk::new(tx, me, rooms, now);
-            let done = verb(&mut desk)?;
-            let effects = desk.into_effects();
-            for effect in &effects {
-                match effect {
-                    Effect::Follow { relay, mailbox, read, group, start } => sync::follow(
-                        tx,
-                        &Follow {
-                            relay: *relay,
-                            mailbox: *mailbox,
-                            capability: read.duplicate(),
-                            topic: Topic::Conversation,
-                            key: group.0.to_vec(),
-                            start: *start,
-                        },
-                    )?,
-                    Effect::Unfollow(mailbox) => {
-                        sync::unfollow(tx, mailbox)?;
-                        followed::sweep_unfollowed(tx)?;
-                    }
-                    Effect::Remember(_) | Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } => {}
-                }
-            }
-            Ok::<_, ConversationFault>((done, effects))
-        })?;
+        if self.flaky {
+            assert!(self.attempt(person, &verb, true).is_err());
+        }
+        let (done, effects) = self.attempt(person, &verb, false)?;
         let sender = self.people[person].me.member;
         for effect in effects {
             match effect {
@@ -158,13 +138,55 @@ impl World {
                     let to = self.people.iter_mut().find(|person| person.me.member == member).unwrap();
                     to.parcels.push_back((sender, encode_secret(&body).to_vec()));
                 }
-                Effect::Joined { group } => {
-                    self.people[person].joined.insert(group);
-                }
+                Effect::Joined { group } => self.people[person].joined.push(group),
                 Effect::Remember(_) | Effect::Follow { .. } | Effect::Unfollow(_) => {}
             }
         }
         Ok(done)
+    }
+
+    /// One transaction, with what it follows; rolled back at its end to `crash`.
+    fn attempt<T>(
+        &mut self,
+        person: usize,
+        verb: &impl Fn(&mut Desk<'_>) -> Result<T, ConversationFault>,
+        crash: bool,
+    ) -> Result<(T, Vec<Effect>), ConversationFault> {
+        let now = self.now;
+        let Person { vault, me, rooms, .. } = &mut self.people[person];
+        vault.as_mut().unwrap().transaction(|tx| {
+            let mut desk = Desk::new(tx, me, rooms, now);
+            let done = verb(&mut desk)?;
+            let effects = desk.into_effects();
+            for effect in &effects {
+                follow(tx, effect)?;
+            }
+            if crash { Err(ConversationFault::Mls("crash")) } else { Ok((done, effects)) }
+        })
+    }
+
+    /// Lets somebody write an MLS message that no honest program writes, and puts it into the log. What it did to its
+    /// own group is rolled back.
+    pub(crate) fn forge(
+        &mut self,
+        person: usize,
+        group: GroupId,
+        write: impl FnOnce(&mut Desk<'_>, &mut Room) -> MlsMessageOut,
+    ) {
+        let mut forged = None;
+        let now = self.now;
+        let Person { vault, me, rooms, .. } = &mut self.people[person];
+        let rolled_back: Result<(), ConversationFault> = vault.as_mut().unwrap().transaction(|tx| {
+            let mut desk = Desk::new(tx, me, rooms, now);
+            let mut room = desk.enter(&group)?;
+            let message = write(&mut desk, &mut room);
+            let (_, entry) = desk.seal(&room, &message.to_bytes().unwrap())?;
+            forged = Some((room.context.mailbox, entry));
+            Err(ConversationFault::Mls("rolled back on purpose"))
+        });
+        rolled_back.unwrap_err();
+        let (mailbox, entry) = forged.unwrap();
+        self.relay.logs.get_mut(&mailbox).unwrap().push(&mailbox, entry);
     }
 
     /// Sends the oldest request of somebody; whether there was one.
@@ -185,7 +207,7 @@ impl World {
         let vault = self.people[person].vault.as_mut().unwrap();
         let rows = vault.transaction(|tx| followed::newer(tx, 0)).unwrap();
         for row in rows {
-            let mut at = row.followed;
+            let at = row.followed;
             let Some(log) = self.relay.logs.get(&at.mailbox) else { continue };
             assert_eq!(log.read, row.capability.hash(), "the read capability is the group's");
             let sequence = at.cursor.after.next();
@@ -196,6 +218,7 @@ impl World {
             let received = ReceivedEntry { incarnation, sequence, head, expires: EXPIRES, entry };
             let group = GroupId(at.key.as_slice().try_into().unwrap());
             self.act(person, |desk| {
+                let mut at = at.clone();
                 desk.received(&group, &at.mailbox, &received)?;
                 at.cursor = Cursor { incarnation: Some(incarnation), after: sequence };
                 at.head = head;
@@ -233,11 +256,22 @@ impl World {
                 ParcelBody::Welcome(welcome) => desk.join(&welcome, &sender),
                 ParcelBody::GroupOwner(owner) => desk.owner_received(&owner),
                 ParcelBody::Complaint(complaint) => desk.complaint_received(&sender, &complaint),
+                ParcelBody::ReAdd { group } => desk.re_add_received(&sender, &group),
                 other => panic!("no parcel for conversations: {other:?}"),
             })
             .unwrap();
         }
         any
+    }
+
+    /// Posts where somebody can be reached into the groups that it has come into.
+    fn post_inboxes(&mut self, person: usize) -> bool {
+        let Some(group) = self.people[person].joined.pop() else { return false };
+        let (_, inbox) = self.contact(person);
+        if self.row(person, group).standing == Standing::Live {
+            self.act(person, |desk| desk.post_inbox(&group, inbox.duplicate())).unwrap();
+        }
+        true
     }
 
     /// Everybody does everything until nothing is left to do.
@@ -249,6 +283,7 @@ impl World {
                     busy |= self.send_one(person);
                     busy |= self.read_one(person);
                     busy |= self.open_parcels(person);
+                    busy |= self.post_inboxes(person);
                 }
             }
             if !busy {
@@ -291,7 +326,7 @@ impl World {
     /// A pair that has settled.
     pub(crate) fn pair(&mut self, one: usize, other: usize) -> GroupId {
         let (contact, address) = (self.contact(other), self.address.duplicate());
-        let group = self.act(one, |desk| desk.create_pair(contact, &address)).unwrap();
+        let group = self.act(one, |desk| desk.create_pair((contact.0, contact.1.duplicate()), &address)).unwrap();
         self.settle();
         group
     }
@@ -300,14 +335,14 @@ impl World {
     pub(crate) fn group(&mut self, name: &str) -> GroupId {
         let people = self.contacts(1..self.people.len());
         let (second, address) = (people.first().map(|(member, _)| *member), self.address.duplicate());
-        let group = self.act(0, |desk| desk.create_group(name, people, second, &address)).unwrap();
+        let group = self.act(0, |desk| desk.create_group(name, again(&people), second, &address)).unwrap();
         self.settle();
         group
     }
 
     pub(crate) fn say(&mut self, person: usize, group: GroupId, text: &str) -> MessageId {
-        let body = Body::Text { text: text.parse::<Text>().unwrap(), language: None };
-        self.act(person, |desk| desk.send(&group, body)).unwrap()
+        let body = || Body::Text { text: text.parse::<Text>().unwrap(), language: None };
+        self.act(person, |desk| desk.send(&group, body())).unwrap()
     }
 
     /// The texts that somebody has of a conversation, in order.
@@ -382,6 +417,7 @@ impl Relay {
                 log.frozen = true;
                 Ok(Answer::Done)
             }
+            Call::Renew { .. } => Ok(Answer::Renewed { expires: EXPIRES }),
             Call::Close { mailbox, capability } => {
                 let log = self.logs.get(mailbox).ok_or(Refusal::NoSuchMailbox)?;
                 if log.owner != capability.hash() || !log.entries.is_empty() {
@@ -409,4 +445,30 @@ fn rand() -> [u8; 8] {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).unwrap();
     bytes
+}
+
+fn follow(tx: &Transaction<'_>, effect: &Effect) -> Result<(), VaultFault> {
+    match effect {
+        Effect::Follow { relay, mailbox, read, group, start } => sync::follow(
+            tx,
+            &Follow {
+                relay: *relay,
+                mailbox: *mailbox,
+                capability: read.duplicate(),
+                topic: Topic::Conversation,
+                key: group.0.to_vec(),
+                start: *start,
+            },
+        ),
+        Effect::Unfollow(mailbox) => {
+            sync::unfollow(tx, mailbox)?;
+            followed::sweep_unfollowed(tx).map(|_| ())
+        }
+        Effect::Remember(_) | Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } => Ok(()),
+    }
+}
+
+/// The same people once more: a crash does not consume them.
+pub(crate) fn again(people: &[(MemberKey, InboxAddress)]) -> Vec<(MemberKey, InboxAddress)> {
+    people.iter().map(|(member, inbox)| (*member, inbox.duplicate())).collect()
 }

@@ -23,7 +23,8 @@ pub(super) const TABLES: &str = "
         heard    INTEGER NOT NULL DEFAULT 0,  -- somebody else wrote since our own leaf was last written
         rekeyed  INTEGER NOT NULL,            -- when our own leaf was last written
         active   INTEGER NOT NULL,            -- when anything was last said
-        stamp    INTEGER NOT NULL             -- counts the writes of the MLS state
+        stamp    INTEGER NOT NULL,            -- counts the writes of the MLS state
+        administrators BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE conversation_mailboxes (
         mailbox      BLOB PRIMARY KEY,
@@ -58,6 +59,11 @@ pub(super) const TABLES: &str = "
         object       BLOB NOT NULL,
         PRIMARY KEY (conversation, hash)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE merged (
+        conversation BLOB NOT NULL,
+        hash         BLOB NOT NULL,           -- of a commit's MLS message
+        PRIMARY KEY (conversation, hash)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// A conversation's row.
@@ -73,6 +79,7 @@ pub(crate) struct ConversationRow {
     pub(crate) rekeyed: Timestamp,
     pub(crate) active: Timestamp,
     pub(crate) stamp: u64,
+    pub(crate) administrators: Vec<MemberKey>,
 }
 
 /// A mailbox that a conversation lives or lived in.
@@ -99,17 +106,19 @@ pub(crate) struct SeatRow {
     pub(crate) policy: PolicyVersion,
 }
 
-const COLUMNS: &str = "id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp";
+const COLUMNS: &str = "id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators";
 
 /// Writes a conversation, new or known.
 pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), VaultFault> {
     tx.sql()
         .prepare_cached(
-            "INSERT INTO conversations (id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO conversations
+                (id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, standing = excluded.standing,
                 epoch = excluded.epoch, mailbox = excluded.mailbox, heard = excluded.heard,
-                rekeyed = excluded.rekeyed, active = excluded.active, stamp = excluded.stamp",
+                rekeyed = excluded.rekeyed, active = excluded.active, stamp = excluded.stamp,
+                administrators = excluded.administrators",
         )?
         .execute(params![
             row.id.0,
@@ -121,7 +130,8 @@ pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), Vau
             row.heard,
             sql(row.rekeyed.0),
             sql(row.active.0),
-            sql(row.stamp)
+            sql(row.stamp),
+            encode(&row.administrators)
         ])?;
     Ok(())
 }
@@ -165,6 +175,7 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
         rekeyed: Timestamp(unsql(row.get(7)?)),
         active: Timestamp(unsql(row.get(8)?)),
         stamp: unsql(row.get(9)?),
+        administrators: decode_exact(&row.get::<_, Vec<u8>>(10)?).unwrap_or_default(),
     })
 }
 
@@ -324,6 +335,22 @@ pub(crate) fn put_charter(
         .prepare_cached("INSERT OR IGNORE INTO pinned (conversation, hash, kind, object) VALUES (?, ?, 0, ?)")?
         .execute(params![conversation.0, charter.hash().0, charter.bytes()])?;
     Ok(())
+}
+
+/// Remembers a commit that this device has applied.
+pub(crate) fn put_merged(tx: &Transaction<'_>, conversation: &GroupId, hash: &[u8; 32]) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("INSERT OR IGNORE INTO merged (conversation, hash) VALUES (?, ?)")?
+        .execute(params![conversation.0, hash])?;
+    Ok(())
+}
+
+/// Whether this device has applied a commit.
+pub(crate) fn is_merged(tx: &Transaction<'_>, conversation: &GroupId, hash: &[u8; 32]) -> Result<bool, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT 1 FROM merged WHERE conversation = ? AND hash = ?")?
+        .exists(params![conversation.0, hash])?)
 }
 
 /// Whether an object travelled in the log or with the welcome.

@@ -169,6 +169,23 @@ pub(crate) fn alarm(
     Ok(())
 }
 
+/// Whether a conversation has an alarm of a kind.
+pub(crate) fn has_alarm(tx: &Transaction<'_>, conversation: &GroupId, kind: u8) -> Result<bool, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT 1 FROM alarms WHERE conversation = ? AND kind = ?")?
+        .exists(params![conversation.0, kind])?)
+}
+
+/// Conversations with an intention that waits for nothing but its turn or its echo.
+pub(crate) fn under_way(tx: &Transaction<'_>) -> Result<u64, VaultFault> {
+    let count: i64 = tx
+        .sql()
+        .prepare_cached("SELECT count(*) FROM intentions WHERE echo IS NOT NULL")?
+        .query_row([], |row| row.get(0))?;
+    Ok(unsql(count))
+}
+
 /// Alarms, oldest first.
 pub(crate) fn alarms(tx: &Transaction<'_>) -> Result<Vec<AlarmRow>, VaultFault> {
     let mut statement =

@@ -140,6 +140,12 @@ pub(crate) fn after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Conversations with messages whose authors do not know yet that we have them.
+pub(crate) fn unacknowledged(tx: &Transaction<'_>) -> Result<Vec<GroupId>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT DISTINCT conversation FROM messages WHERE state = 5")?;
+    Ok(statement.query_map([], |row| row.get(0).map(GroupId))?.collect::<Result<_, _>>()?)
+}
+
 /// How many messages wait for the network, in all conversations.
 pub(crate) fn waiting(tx: &Transaction<'_>) -> Result<u64, VaultFault> {
     let count: i64 =
