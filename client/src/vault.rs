@@ -102,17 +102,25 @@ impl Vault {
     /// [`VaultFault::Damaged`], [`VaultFault::TooNew`], or the system's refusal.
     pub fn open(directory: &Path, passphrase: &Passphrase) -> Result<Self, VaultFault> {
         forbid_core_dumps()?;
+        Self::look(directory)?;
         let (database, slots) = (directory.join(DATABASE), directory.join(SLOTS));
-        match (database.try_exists()?, slots.try_exists()?) {
-            (false, false) => return Err(VaultFault::NotFound),
-            (false, true) => return Err(VaultFault::HalfMade),
-            (true, false) => return Err(VaultFault::Damaged { what: Part::Slots }),
-            (true, true) => {}
-        }
         let lock = Lock::take(&directory.join(LOCK))?;
         let key = Slots::read(&slots)?.open(passphrase)?;
         let connection = schema::open(&database, &key)?;
         Ok(Self { connection, directory: directory.to_owned(), _lock: lock })
+    }
+
+    /// Whether there is a vault in `directory`, so that nobody is asked for a passphrase in vain.
+    ///
+    /// # Errors
+    /// [`VaultFault::NotFound`], [`VaultFault::HalfMade`], [`VaultFault::Damaged`], or the system's refusal.
+    pub fn look(directory: &Path) -> Result<(), VaultFault> {
+        match (directory.join(DATABASE).try_exists()?, directory.join(SLOTS).try_exists()?) {
+            (false, false) => Err(VaultFault::NotFound),
+            (false, true) => Err(VaultFault::HalfMade),
+            (true, false) => Err(VaultFault::Damaged { what: Part::Slots }),
+            (true, true) => Ok(()),
+        }
     }
 
     /// Runs `work` in one transaction: `Ok` is on disk when this returns, `Err` leaves no trace.

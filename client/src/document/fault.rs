@@ -57,7 +57,7 @@ impl DocumentFault {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Vault(_) => "vault",
+            Self::Vault(fault) => fault.code(),
             Self::NotFound => "document-not-found",
             Self::TooLarge => "document-too-large",
             Self::Changed => "document-changed",
@@ -66,7 +66,11 @@ impl DocumentFault {
             Self::Missing { .. } => "document-missing",
             Self::NotAsSigned => "document-not-as-signed",
             Self::Author => "document-author",
-            Self::Bundle(_) => "document-bundle",
+            Self::Bundle(BundleFault::OtherFile) => "document-other-file",
+            Self::Bundle(BundleFault::Malformed) => "document-proof-damaged",
+            Self::Bundle(BundleFault::Proof(_) | BundleFault::Manifest(_) | BundleFault::OtherAuthor) => {
+                "document-bundle"
+            }
             Self::NoProof => "document-no-proof",
             Self::Randomness => "randomness",
         }

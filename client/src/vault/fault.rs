@@ -51,6 +51,27 @@ pub enum VaultFault {
     },
 }
 
+impl VaultFault {
+    /// Stable name, from which the words for people are chosen.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "vault-not-found",
+            Self::Exists => "vault-exists",
+            Self::NotEmpty => "vault-not-empty",
+            Self::HalfMade => "vault-half-made",
+            Self::InUse => "vault-in-use",
+            Self::WrongPassphrase => "wrong-passphrase",
+            Self::Damaged { .. } => "vault-damaged",
+            Self::TooNew => "vault-too-new",
+            Self::Full => "disk-full",
+            Self::System(_) => "system",
+            Self::Randomness => "randomness",
+            Self::Bug { .. } => "bug",
+        }
+    }
+}
+
 /// A part of a vault that can be damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
