@@ -96,3 +96,4 @@ heading-commands = Commands
 heading-options = Options
 heading-arguments = Arguments
 heading-examples = Examples
+word-default = default

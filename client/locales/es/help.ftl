@@ -95,3 +95,4 @@ heading-commands = Órdenes
 heading-options = Opciones
 heading-arguments = Argumentos
 heading-examples = Ejemplos
+word-default = por defecto

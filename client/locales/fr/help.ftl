@@ -95,3 +95,4 @@ heading-commands = Commandes
 heading-options = Options
 heading-arguments = Arguments
 heading-examples = Exemples
+word-default = par défaut

@@ -95,3 +95,4 @@ heading-commands = Comandos
 heading-options = Opções
 heading-arguments = Argumentos
 heading-examples = Exemplos
+word-default = predefinido

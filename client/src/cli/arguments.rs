@@ -28,7 +28,7 @@ pub(crate) struct Global {
     pub(crate) passphrase_fd: Option<RawFd>,
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    #[arg(long, global = true, value_name = "LANGUAGE")]
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = ["en", "es", "fr", "pt"])]
     pub(crate) lang: Option<String>,
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20)]
     pub(crate) wait: u64,

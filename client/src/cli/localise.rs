@@ -15,6 +15,8 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("document-export", "to", "folder"),
 ];
 
+const GLOBAL_ORDER: usize = 500;
+
 /// Examples of each command, the same in every language.
 const EXAMPLES: &[(&str, &str)] = &[
     ("", "relevo init\nrelevo join relevo://join/...\nrelevo send Quilla \"...\"\nrelevo read"),
@@ -67,10 +69,15 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("man", "relevo man /usr/local/share/man/man1"),
 ];
 
+/// Examples of the command at `path`, one a line.
+pub(crate) fn examples(path: &str) -> Option<&'static str> {
+    EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, examples)| *examples)
+}
+
 /// The command line in one language.
 pub(crate) fn localised(command: Command, language: L10n) -> Command {
-    let words = L10n::load_all();
-    let word = |key: &str| words.get(language).msg(key, None).unwrap_or_else(|_| key.to_owned());
+    let words = language.load();
+    let word = |key: &str| words.of_key(key).unwrap_or_else(|| key.to_owned());
     let mut command = command;
     // Building first gives every command its own help and version flags, so that they get words too.
     command.build();
@@ -88,14 +95,20 @@ fn dress(command: Command, path: &str, word: &impl Fn(&str) -> String) -> Comman
         template.push_str(&format!("\n{}:\n{{subcommands}}\n", word("heading-commands")));
     }
     template.push_str(&format!("\n{}:\n{{options}}\n", word("heading-options")));
-    if let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == path) {
+    if let Some(examples) = examples(path) {
         let lines: String = examples.lines().map(|line| format!("\n  {line}")).collect();
         template.push_str(&format!("\n{}:{lines}\n", word("heading-examples")));
     }
     let mut command = command.about(word(&key)).help_template(template);
     command = command.mut_args(|argument| {
-        let text = word(&argument_key(path, &argument));
-        argument.help(text)
+        let mut text = word(&argument_key(path, &argument));
+        if let Some(default) = argument.get_default_values().first().filter(|_| argument.get_action().takes_values()) {
+            text = format!("{text} ({}: {})", word("word-default"), default.to_string_lossy());
+        }
+        // clap's own notes would be in English; the help texts name the values.
+        let argument = argument.help(text).hide_default_value(true).hide_possible_values(true);
+        // What holds for every command stands after what is this command's own.
+        if argument.is_global_set() { argument.display_order(GLOBAL_ORDER) } else { argument }
     });
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     for name in names {
@@ -135,11 +148,11 @@ mod tests {
     #[test]
     fn every_command_and_argument_has_words_in_every_language_and_an_example() {
         for language in L10n::iter() {
-            let words = L10n::load_all();
+            let words = language.load();
             let mut missing = Vec::new();
             let mut command = Arguments::command();
             command.build();
-            walk(&command, "", &mut missing, &|key| words.get(*language).msg(key, None).ok());
+            walk(&command, "", &mut missing, &|key| words.of_key(key));
             assert!(missing.is_empty(), "{language}: {missing:?}");
         }
     }

@@ -1,0 +1,201 @@
+//! Why a command ended early: a stable code, words for people, an exit code for programs.
+
+use crate::document::DocumentFault;
+use crate::i18n::L10nLanguage;
+use crate::link::LinkFault;
+use crate::vault::VaultFault;
+
+/// What the program tells the shell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    Done,
+    Failed,
+    Usage,
+    /// What was asked is kept and leaves when the network is back.
+    Network,
+    /// A rule of the alliance or group forbids it.
+    Policy,
+}
+
+impl Exit {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Network => 3,
+            Self::Policy => 4,
+        }
+    }
+}
+
+/// Codes for which the network has to come back.
+const NETWORK: &[&str] = &["relay-unknown-host", "relay-unreachable", "relay-lost", "relay-ended", "relay-no-socket"];
+
+/// Codes of what a rule forbids.
+const POLICY: &[&str] = &[
+    "not-a-member",
+    "not-a-coordinator",
+    "card-expired",
+    "already-vouched",
+    "too-few-vouches",
+    "vouch-for-oneself",
+    "vouch-refused",
+    "voucher-without-card",
+    "charter-fork",
+    "charter-rollback",
+    "not-administrator",
+    "conversation-pair",
+    "conversation-halted",
+    "too-few-administrators",
+    "too-many-members",
+    "commit",
+    "leaf",
+];
+
+/// What went wrong, and what to do.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: &'static str,
+    exit: Exit,
+    what: Option<String>,
+    advice: Option<String>,
+}
+
+impl Failure {
+    /// The failure of a code, whose words are `err-CODE` and `rec-CODE`.
+    pub(crate) fn of(code: &'static str) -> Self {
+        let exit = if NETWORK.contains(&code) {
+            Exit::Network
+        } else if POLICY.contains(&code) {
+            Exit::Policy
+        } else {
+            Exit::Failed
+        };
+        Self { code, exit, what: None, advice: None }
+    }
+
+    /// A command line that cannot be understood; it brings its own words.
+    pub(crate) fn usage(what: String, advice: String) -> Self {
+        Self { code: "usage", exit: Exit::Usage, what: Some(what), advice: Some(advice) }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What happened.
+    pub(crate) fn what(&self, words: &L10nLanguage) -> String {
+        self.what
+            .clone()
+            .or_else(|| words.of_key(&format!("err-{}", self.code)))
+            .unwrap_or_else(|| self.code.to_owned())
+    }
+
+    /// What to do.
+    pub(crate) fn advice(&self, words: &L10nLanguage) -> String {
+        self.advice.clone().or_else(|| words.of_key(&format!("rec-{}", self.code))).unwrap_or_default()
+    }
+}
+
+/// Why a command ended before it was done.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Failure(Failure),
+    /// Something is wrong, and the output has said what.
+    Said,
+    /// Whoever read the output has enough.
+    PipeClosed,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<VaultFault> for Stop {
+    fn from(fault: VaultFault) -> Self {
+        Failure::of(fault.code()).into()
+    }
+}
+
+impl From<LinkFault> for Stop {
+    fn from(fault: LinkFault) -> Self {
+        Failure::of(fault.code()).into()
+    }
+}
+
+impl From<DocumentFault> for Stop {
+    fn from(fault: DocumentFault) -> Self {
+        Failure::of(fault.code()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::i18n::L10n;
+
+    /// Every string that a `fn code(&self) -> &'static str` below `folder` gives, from the sources: a fault that is new
+    /// is found without being listed anywhere.
+    fn codes_in(folder: &Path, found: &mut BTreeSet<String>) {
+        for item in fs::read_dir(folder).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                codes_in(&path, found);
+            } else if path.file_name().is_some_and(|name| name != "failure.rs" && name != "warning.rs") {
+                let source = fs::read_to_string(&path).unwrap();
+                for body in source.split("fn code(&self) -> &'static str {").skip(1) {
+                    let body = body.split("\n    }\n").next().unwrap();
+                    let literals = body.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+                    found.extend(literals);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_fault_of_the_client_has_words_for_what_happened_and_what_to_do() {
+        let mut codes = BTreeSet::new();
+        codes_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
+        assert!(codes.contains("relay-unreachable") && codes.contains("wrong-passphrase"), "the search finds nothing");
+        for language in L10n::iter() {
+            let words = language.load();
+            let missing: Vec<_> = codes
+                .iter()
+                .flat_map(|code| [format!("err-{code}"), format!("rec-{code}")])
+                .filter(|key| words.of_key(key).is_none())
+                .collect();
+            assert!(missing.is_empty(), "{language} lacks {missing:?}");
+        }
+    }
+
+    #[test]
+    fn what_happened_never_comes_without_what_to_do() {
+        let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("locales/en/errors.ftl")).unwrap();
+        let keys: BTreeSet<_> = source.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
+        for key in &keys {
+            let (kind, code) = key.split_once('-').unwrap();
+            let twin = if kind == "err" { "rec" } else { "err" };
+            assert!(keys.contains(format!("{twin}-{code}").as_str()), "{key} has no {twin}-");
+        }
+    }
+
+    #[test]
+    fn exit_codes_follow_the_kind_of_failure() {
+        assert_eq!(Failure::of(LinkFault::Unreachable.code()).exit().number(), 3);
+        assert_eq!(Failure::of(LinkFault::WrongRelay.code()).exit().number(), 1);
+        assert_eq!(Failure::of(VaultFault::WrongPassphrase.code()).exit().number(), 1);
+        assert_eq!(Failure::of("not-a-coordinator").exit().number(), 4);
+        assert_eq!(Failure::usage(String::new(), String::new()).exit().number(), 2);
+    }
+}
