@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Refusal, encode};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::clock;
 use crate::relay::Parts;
@@ -22,6 +22,9 @@ use crate::transport::{Batch, ConnectionHandle, PeerGone, ReceiveHalf, SendHalf}
 /// Silence after which a put is broken off. Its client may be back on another connection already, and finds the blob
 /// busy until then.
 const STALLED: Duration = Duration::from_secs(10);
+
+/// Time for one blob whatever its pace: at 10 KB/s it takes 26 s. A stream that trickles gives its place up.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Serves one blob stream.
 ///
@@ -40,7 +43,9 @@ pub(crate) async fn serve(
         _ if admitted.kind == AdmissionKind::SingleUse => Err(Refusal::AllowanceSpent.into()),
         (Some(_own), Ok(_all)) => match call {
             BlobCall::Put { id, length, lease_hours } => stream.put(admitted, id, length, lease_hours).await,
-            BlobCall::Get { id, offset, length } => stream.get(id, offset, length).await,
+            BlobCall::Get { id, offset, length } => {
+                timeout(LONGEST, stream.get(id, offset, length)).await.unwrap_or(Err(PeerGone.into()))
+            }
         },
         (None, _) | (_, Err(_)) => Err(Refusal::Busy.into()),
     };
@@ -99,11 +104,13 @@ impl BlobStream<'_> {
     async fn receive(&mut self, mut upload: Upload) -> Result<crate::store::blobs::Whole, Stop> {
         let wanted = usize::try_from(upload.wanted()).map_err(|_| Refusal::Malformed)?;
         let mut held = BytesMut::new();
+        let begun = Instant::now();
         let broken = loop {
             if held.len() >= wanted {
                 break None;
             }
-            match timeout(STALLED, self.receive.bytes()).await {
+            let patience = STALLED.min(LONGEST.saturating_sub(begun.elapsed()));
+            match timeout(patience, self.receive.bytes()).await {
                 Ok(Ok(Some(bytes))) => held.extend_from_slice(&bytes),
                 Ok(Ok(None)) => break Some(Stop::Refused(Refusal::Malformed)),
                 Ok(Err(gone)) => break Some(gone.into()),

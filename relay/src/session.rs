@@ -36,6 +36,9 @@ pub(crate) enum SessionFault {
     /// The peer was silent for too long.
     #[error("the peer was silent in the greeting")]
     Silent,
+    /// The peer reads nothing.
+    #[error("the peer does not read")]
+    Unread,
     /// The connection has a session already, or none yet for a blob stream.
     #[error("a stream came out of turn")]
     OutOfTurn,

@@ -1,6 +1,7 @@
 //! The writing half of a session: answers in the order of the requests, and events between them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use relevo_protocol::wire::{
@@ -8,6 +9,7 @@ use relevo_protocol::wire::{
 };
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
 
 use super::core::Ask;
 use super::requests::{Due, Queued};
@@ -19,6 +21,9 @@ use crate::transport::{Batch, SendHalf};
 
 /// Bytes gathered before a write: what is ready together goes out together, and no slow reader makes us hold more.
 const WRITE: usize = 64 << 10;
+/// Time for a client to make room for one write. The largest takes 75 s at 64 kbit/s; one that reads nothing for longer
+/// would hold a batch and a send window for as long as it likes.
+const UNREAD: Duration = Duration::from_secs(180);
 /// Entries read from the store for one subscriber before the next has its turn.
 const SLICE: u16 = 64;
 
@@ -49,7 +54,8 @@ pub(super) async fn write(
         }
         let over = answers.gather();
         if !answers.batch.is_empty() {
-            send.send(std::mem::take(&mut answers.batch)).await?;
+            let sent = timeout(UNREAD, send.send(std::mem::take(&mut answers.batch))).await;
+            sent.map_err(|_| SessionFault::Unread)??;
             continue;
         }
         if over == Over::Yes {

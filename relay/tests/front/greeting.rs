@@ -1,7 +1,11 @@
 //! How a session begins, and how it does not.
 
 use relevo_protocol::secret::Secret;
-use relevo_protocol::wire::{Admission, Answer, BlobCall, BlobId, Call, Hello, Opening, Request, Version, encode};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::wire::{
+    Admission, Answer, BlobCall, BlobId, Call, Capability, Hello, MailboxKind, Opening, Outcome, Refusal, Reply,
+    Request, Version, encode,
+};
 
 use crate::Trial;
 use crate::client::{Link, Session, admit};
@@ -69,6 +73,44 @@ async fn every_fault_of_a_greeting_ends_alike() {
     let mut link = trial.link().await;
     let get = Opening::Blob { call: BlobCall::Get { id: BlobId([0; 32]), offset: 0, length: 1 } };
     let mut stream = link.secret(&address, &get).await;
+    assert_eq!(stream.frame().await, None);
+    ends_silently(&link).await;
+}
+
+#[tokio::test]
+async fn an_invited_client_enrolls_once_and_is_then_its_own() {
+    let trial = Trial::start().await;
+    let (to, address) = (trial.running.local_addr(), trial.running.address());
+    let (invite, own) = (Admission::new(Secret::new([5; 32])), Admission::new(Secret::new([6; 32])));
+    let mut host = trial.session().await;
+    let expires = Timestamp(host.welcome.now.0).plus_seconds(7 * 86_400).round_up();
+    let sponsor = Call::Sponsor { id: invite.id(), key: invite.key(), expires };
+    assert_eq!(host.done(sponsor).await, Answer::Done);
+
+    let mut guest = Session::open(to, &address.with_admission(&invite)).await;
+    assert!(matches!(guest.admitted, Answer::Admitted { single_use: true, .. }));
+    let open = || Call::Open {
+        kind: MailboxKind::Personal,
+        owner: Capability::new(Secret::new([7; 32])).hash(),
+        read: None,
+        append: vec![],
+        take: vec![],
+        lease_hours: 24,
+    };
+    assert_eq!(guest.call(open()).await, Outcome::Refused { refusal: Refusal::AllowanceSpent });
+    // Asked in one breath: what follows Enroll is asked under the new admission.
+    guest.send(Call::Enroll { id: own.id(), key: own.key() }).await;
+    guest.send(open()).await;
+    for _ in 0..2 {
+        let reply = guest.reply().await;
+        assert!(matches!(reply, Some(Reply::Answer { outcome: Outcome::Done { .. }, .. })), "{reply:?}");
+    }
+
+    let again = Session::open(to, &address.with_admission(&own)).await;
+    assert!(matches!(again.admitted, Answer::Admitted { single_use: false, .. }));
+    let mut link = trial.link().await;
+    let (mut stream, _) = link.greet(&address).await;
+    stream.write(&admit(&invite, &link.exporter())).await;
     assert_eq!(stream.frame().await, None);
     ends_silently(&link).await;
 }

@@ -119,6 +119,18 @@ async fn sigint_ends_it_too() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(&data.path().join("relay"));
+    // A client that stays holds the end up for as long as its last words may take.
+    let mut session = Session::open(process.socket(), &process.address).await;
+    process.signal(Signal::TERM);
+    assert_eq!(session.event().await, Event::Draining);
+    process.signal(Signal::TERM);
+    assert_eq!(process.code().await, Some(1));
+}
+
+#[tokio::test]
 async fn a_data_directory_has_one_relay() {
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join("relay");
