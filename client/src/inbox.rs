@@ -20,8 +20,9 @@ pub use address::{Holder, address_of, learn, my_address_for, revoke};
 pub(crate) use mine::{establish, home, is_established};
 pub use parcel::{send, send_to, undelivered};
 pub use received::received;
-pub use shelf::{Stock, restock, shelf, taken, wanted};
+pub use shelf::{Stock, restock, shelf, stock, taken, wanted};
 
+use crate::conversation::ConversationFault;
 use crate::membership::{self, MembershipFault};
 use crate::sync::{Then, Topic};
 use crate::vault::{Transaction, VaultFault};
@@ -51,6 +52,9 @@ pub enum InboxFault {
     /// A rule of membership.
     #[error(transparent)]
     Membership(Box<MembershipFault>),
+    /// The conversations could not make key packages.
+    #[error(transparent)]
+    Conversation(#[from] Box<ConversationFault>),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     Randomness,
@@ -67,6 +71,7 @@ impl InboxFault {
             Self::Seal(SealFault::TooLarge { .. }) => "too-large",
             Self::Seal(_) | Self::Object(_) | Self::Parcel(_) => "refused-object",
             Self::Membership(fault) => fault.code(),
+            Self::Conversation(fault) => fault.code(),
             Self::Randomness => "randomness",
         }
     }
@@ -74,10 +79,12 @@ impl InboxFault {
 
 impl From<MembershipFault> for InboxFault {
     fn from(fault: MembershipFault) -> Self {
-        match fault {
-            MembershipFault::Vault(fault) => Self::Vault(fault),
-            MembershipFault::Inbox(fault) => *fault,
-            other => Self::Membership(Box::new(other)),
+        if let MembershipFault::Vault(fault) = fault {
+            Self::Vault(fault)
+        } else if let MembershipFault::Inbox(fault) = fault {
+            *fault
+        } else {
+            Self::Membership(Box::new(fault))
         }
     }
 }

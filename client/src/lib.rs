@@ -1,5 +1,6 @@
 //! Relevo's client: vault, conversations, sync engine and the command line.
 
+pub mod alert;
 pub mod cli;
 pub mod conversation;
 pub mod document;

@@ -18,7 +18,7 @@ mod received;
 pub mod request;
 mod roll;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 pub(crate) mod town;
 mod vouching;
@@ -36,7 +36,9 @@ pub use draft::{propose, sign};
 pub use errand::{Errand, ErrandState, errands};
 pub use fault::MembershipFault;
 pub use founding::{Founding, found, found_union, founding, invite_union};
-pub use identity::{AboutMe, Me, about_me, init, me, my_card, my_contact_card, my_identity, my_proof};
+pub use identity::{
+    AboutMe, Me, about_me, for_conversations, init, me, my_card, my_contact_card, my_identity, my_proof,
+};
 pub use introduction::introduce;
 pub use joining::{invite, join};
 pub(crate) use received::{Arrived, received};

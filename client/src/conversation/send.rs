@@ -127,9 +127,16 @@ impl Desk<'_> {
                 self.leaves(room, author, request)?;
                 MessageState::Done
             }
-            MaybeKnown::Known(
-                Body::Text { .. } | Body::Reaction { .. } | Body::Alert { .. } | Body::Document { .. },
-            ) => MessageState::Received,
+            // A forged or expired alert is noted as such, and its words are not kept.
+            MaybeKnown::Known(Body::Alert { alert }) => {
+                match crate::alert::received(self.tx, &room.id, author, alert, self.now)? {
+                    crate::alert::Verdict::Believed => MessageState::Received,
+                    crate::alert::Verdict::Refused => return Ok(()),
+                }
+            }
+            MaybeKnown::Known(Body::Text { .. } | Body::Reaction { .. } | Body::Document { .. }) => {
+                MessageState::Received
+            }
             MaybeKnown::Newer(_) => MessageState::Done,
         };
         let new = NewMessage {

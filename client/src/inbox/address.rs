@@ -1,7 +1,7 @@
 //! Where people can be reached: addresses that this member hands out, and those that others gave it.
 
 use minicbor::{Decode, Encode};
-use relevo_protocol::content::{GroupId, InboxAddress, ShelfAddress};
+use relevo_protocol::content::{GroupId, InboxAddress, ShelfAddress, decode};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Capability, MailboxId};
@@ -10,7 +10,7 @@ use super::InboxFault;
 use super::mine::{self, Mine};
 use crate::sync;
 use crate::vault::records::{self, Noun};
-use crate::vault::{Transaction, relays};
+use crate::vault::{Transaction, conversations, relays};
 
 /// Who holds a grant on the own inbox: entries under one grant are linkable, so each holder has its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,12 +107,15 @@ pub fn learn(
     Ok(records::put(tx, Noun::Address, member.as_bytes(), &row)?)
 }
 
-/// Where a member can be reached, if this device knows.
+/// Where a member can be reached, if this device knows: as it told this member, or a group that both are in.
 ///
 /// # Errors
 /// [`InboxFault::Vault`].
 pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, InboxFault> {
-    Ok(records::get::<AddressRow>(tx, Noun::Address, member.as_bytes())?.map(|row| row.address))
+    match records::get::<AddressRow>(tx, Noun::Address, member.as_bytes())? {
+        Some(row) => Ok(Some(row.address)),
+        None => Ok(conversations::inbox_of(tx, member)?.and_then(|posted| decode(&posted).ok())),
+    }
 }
 
 /// Remembers the relay of an address, if it is new: one that is known keeps the admission that works.

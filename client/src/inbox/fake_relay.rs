@@ -1,11 +1,11 @@
 //! A relay in memory, for tests: executes wire calls as a relay would, without leases, rates or disks.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
-    Admission, AdmissionId, Answer, Call, Capability, CapabilityHash, Cursor, Entry, Grant, GrantTable, Head,
-    Incarnation, MailboxId, MailboxKind, ReadEntry, Refusal, Sequence, Standing,
+    Answer, Call, Capability, CapabilityHash, Cursor, Entry, Grant, GrantTable, Head, Incarnation, MailboxId,
+    MailboxKind, ReadEntry, Refusal, Sequence, Standing,
 };
 
 /// One mailbox of a [`FakeRelay`].
@@ -23,32 +23,25 @@ struct Mailbox {
     frozen: bool,
 }
 
-/// Mailboxes by id, and the single-use admissions that somebody sponsored.
+/// Mailboxes by id.
 #[derive(Default)]
 pub(crate) struct FakeRelay {
     mailboxes: BTreeMap<MailboxId, Mailbox>,
-    sponsored: BTreeSet<AdmissionId>,
 }
 
 const INCARNATION: Incarnation = Incarnation([1; 8]);
 const FAR: Hour = Hour(u32::MAX);
 
 impl FakeRelay {
-    /// Whether somebody sponsored this admission.
-    pub(crate) fn sponsors(&self, admission: &Admission) -> bool {
-        self.sponsored.contains(&admission.id())
-    }
-
     /// Does what a relay would do.
     pub(crate) fn call(&mut self, call: &Call, now: Timestamp) -> Result<Answer, Refusal> {
         match call {
-            Call::Admit { .. } | Call::Enroll { .. } | Call::Credit { .. } | Call::Unsubscribe { .. } | Call::Ping => {
-                Ok(Answer::Done)
-            }
-            Call::Sponsor { id, .. } => {
-                self.sponsored.insert(*id);
-                Ok(Answer::Done)
-            }
+            Call::Admit { .. }
+            | Call::Enroll { .. }
+            | Call::Sponsor { .. }
+            | Call::Credit { .. }
+            | Call::Unsubscribe { .. }
+            | Call::Ping => Ok(Answer::Done),
             Call::Open { kind, owner, read, append, take, .. } => {
                 self.mailboxes.entry(MailboxId::of(owner)).or_insert_with(|| Mailbox {
                     kind: *kind,
@@ -135,21 +128,22 @@ impl FakeRelay {
         self.reader(mailbox, capability).map(|found| found.after(cursor, usize::MAX)).unwrap_or_default()
     }
 
-    /// Where a mailbox stands.
-    pub(crate) fn standing(&self, mailbox: MailboxId) -> Option<Standing> {
-        self.mailboxes.get(&mailbox).map(Mailbox::standing)
-    }
-
     /// Entries that lie in a mailbox.
     pub(crate) fn depth(&self, mailbox: MailboxId) -> usize {
         self.mailboxes.get(&mailbox).map_or(0, |found| found.entries.len())
     }
 
-    /// Puts an entry once more, as a relay that replays would.
-    pub(crate) fn replay(&mut self, mailbox: MailboxId, entry: &Entry) {
+    /// Forgets the entries of a mailbox, as a relay that lies would.
+    pub(crate) fn forget(&mut self, mailbox: MailboxId) {
         if let Some(found) = self.mailboxes.get_mut(&mailbox) {
-            found.push(mailbox, entry);
+            found.entries.clear();
         }
+    }
+
+    /// All bytes of all entries.
+    pub(crate) fn everything(&self) -> Vec<u8> {
+        let entries = self.mailboxes.values().flat_map(|mailbox| &mailbox.entries);
+        entries.flat_map(|(.., entry)| entry.bytes().to_vec()).collect()
     }
 
     fn append(

@@ -77,10 +77,9 @@ fn take(
     if envelope.sent.plus_seconds(TOO_OLD) < now {
         return Err(MembershipFault::Unexpected);
     }
-    let receipt = match &body {
-        ParcelBody::Receipt(ParcelReceipt { of }) => return Ok(parcel::acknowledged(tx, &person.member, of)?),
-        _ => ParcelBody::Receipt(ParcelReceipt { of: id }),
-    };
+    if let ParcelBody::Receipt(ParcelReceipt { of }) = &body {
+        return Ok(parcel::acknowledged(tx, &person.member, of)?);
+    }
     if !records::has(tx, Noun::ParcelSeen, &id.0)? {
         records::put(tx, Noun::ParcelSeen, &id.0, &SeenRow { at: now })?;
         if let Some(other) = membership::received(tx, &Arrived { person: &person, device }, body, now)? {
@@ -92,7 +91,7 @@ fn take(
     }
     // A repeated parcel means that the receipt was lost: it is sent again, the parcel is not taken again.
     if address_of(tx, &person.member)?.is_some() {
-        parcel::send(tx, &person.member, &receipt, now)?;
+        parcel::send(tx, &person.member, &ParcelBody::Receipt(ParcelReceipt { of: id }), now)?;
     }
     Ok(())
 }
@@ -104,11 +103,14 @@ pub(super) fn forget_old(tx: &Transaction<'_>, now: Timestamp) -> Result<(), Inb
 
 /// Notes what was dropped, once for each kind of trouble.
 fn note(tx: &Transaction<'_>, fault: &MembershipFault, now: Timestamp) -> Result<(), InboxFault> {
-    let kind = match fault {
-        MembershipFault::Fork(fork) => warning::Kind::CharterFork { fork: *fork },
-        MembershipFault::Rollback => warning::Kind::CharterRollback,
-        MembershipFault::Safety(_) => warning::Kind::ComparisonBroken,
-        _ => warning::Kind::ParcelRefused,
+    let kind = if let MembershipFault::Fork(fork) = fault {
+        warning::Kind::CharterFork { fork: *fork }
+    } else if matches!(fault, MembershipFault::Rollback) {
+        warning::Kind::CharterRollback
+    } else if matches!(fault, MembershipFault::Safety(_)) {
+        warning::Kind::ComparisonBroken
+    } else {
+        warning::Kind::ParcelRefused
     };
     tracing::debug!(code = fault.code(), "parcel dropped");
     Ok(warning::raise(tx, &kind, now)?)

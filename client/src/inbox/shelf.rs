@@ -10,13 +10,14 @@ use zeroize::Zeroizing;
 use super::address::address_of;
 use super::mine::Mine;
 use super::{Await, InboxFault, then_nothing};
+use crate::conversation::Desk;
 use crate::membership::identity;
 use crate::sync::{self, Then, Topic};
 use crate::vault::Transaction;
 use crate::vault::settings::Setting;
 
 /// Key packages that lie on a full shelf.
-pub const FULL: u64 = 24;
+const FULL: u64 = 24;
 /// Below this many, the shelf is filled up.
 const LOW: u64 = 12;
 /// Seconds between looks at the shelf.
@@ -56,6 +57,20 @@ pub fn wanted(tx: &Transaction<'_>) -> Result<Stock, InboxFault> {
         return Ok(Stock { packages: 0, last_resort: false });
     }
     Ok(Stock { packages: WANTED.read(tx)?.unwrap_or(FULL), last_resort: WANTS_LAST_RESORT.read(tx)?.unwrap_or(true) })
+}
+
+/// Has the conversations make what the shelf wants, and puts it there. Call it after a card came and now and then.
+///
+/// # Errors
+/// [`InboxFault::Conversation`] when they cannot.
+pub fn stock(tx: &Transaction<'_>, desk: &mut Desk<'_>) -> Result<(), InboxFault> {
+    let Stock { packages, last_resort } = wanted(tx)?;
+    if packages == 0 && !last_resort {
+        return Ok(());
+    }
+    let made = desk.publish_key_packages(usize::try_from(packages).unwrap_or(0)).map_err(Box::new)?;
+    let beneath = if last_resort { Some(desk.last_resort().map_err(Box::new)?) } else { None };
+    restock(tx, &made, beneath.as_deref())
 }
 
 /// Puts key packages on the own shelf and, if given, a new last resort beneath them.

@@ -217,7 +217,7 @@ pub(super) fn arrived(
             code::used(tx, &mailbox, &person.member)?;
             How::Code
         }
-        None if is_expected(tx, &person)? => How::Union,
+        None if is_expected(tx, &person, &contact.identity)? => How::Union,
         None => return Err(MembershipFault::Unexpected),
     };
     save(tx, &person, &contact.identity, how, now)?;
@@ -226,10 +226,14 @@ pub(super) fn arrived(
 }
 
 /// Who may become a contact unasked: a coordinator of the own union, a newcomer whom this member invited, vouched for
-/// or admitted, and for a coordinator every member of the own union.
-fn is_expected(tx: &Transaction<'_>, person: &KnownPerson) -> Result<bool, MembershipFault> {
-    let (Some(card), Some(mine), Some(charter)) = (&person.card, identity::my_card(tx)?, charter::current(tx)?) else {
-        return Ok(false);
+/// or admitted, for a coordinator every member of the own union, and for a founder every coordinator of the alliance
+/// that its union asks to enter.
+fn is_expected(tx: &Transaction<'_>, person: &KnownPerson, claimed: &Identity) -> Result<bool, MembershipFault> {
+    let (Some(card), Identity::Member { proof }) = (&person.card, claimed) else { return Ok(false) };
+    let (Some(mine), Some(charter)) = (identity::my_card(tx)?, charter::current(tx)?) else {
+        let Some(alliance) = charter::known_alliance(tx)? else { return Ok(false) };
+        let shown = proof.verify(alliance)?.charter;
+        return Ok(errand::is_joining(tx)? && charter::coordinates(&shown, &card.union, &person.member));
     };
     let same_union = card.union == mine.union;
     Ok(same_union

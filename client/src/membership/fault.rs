@@ -214,10 +214,12 @@ impl MembershipFault {
 
 impl From<InboxFault> for MembershipFault {
     fn from(fault: InboxFault) -> Self {
-        match fault {
-            InboxFault::Vault(fault) => Self::Vault(fault),
-            InboxFault::Membership(fault) => *fault,
-            other => Self::Inbox(Box::new(other)),
+        if let InboxFault::Vault(fault) = fault {
+            Self::Vault(fault)
+        } else if let InboxFault::Membership(fault) = fault {
+            *fault
+        } else {
+            Self::Inbox(Box::new(fault))
         }
     }
 }

@@ -349,6 +349,8 @@ pub(super) fn union_asks(
         }
         contact::save(tx, &person, &card.identity, How::Union, now)?;
         inbox::learn(tx, &person.member, &card.inbox, now)?;
+        // How they send their signatures back.
+        contact::send_mine(tx, &person.member, None, now)?;
     }
     request::add(tx, Subject::Union { from: founder, union: asks.union }, now)
 }

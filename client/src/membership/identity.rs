@@ -5,11 +5,12 @@ use relevo_protocol::content::{ContactCard, Identity};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{
-    AllianceId, Card, Charter, DeviceSecret, DeviceSet, MemberKey, MemberSecret, Proof, Pseudonym, Signed, UnionId,
-    Verified,
+    AllianceId, Card, Charter, DeviceSecret, DeviceSet, MemberKey, MemberSecret, MultiSigned, Proof, Pseudonym, Signed,
+    UnionId, Verified,
 };
 
 use super::{MembershipFault, charter};
+use crate::conversation;
 use crate::inbox::{self, Holder};
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun, ONE};
@@ -144,6 +145,24 @@ pub(super) fn need_coordinator(tx: &Transaction<'_>) -> Result<(Verified<Card>, 
     let device = me(tx)?.device.public();
     let mandated = charter.coordinator(&card.union, &device).is_some();
     if mandated { Ok((card, charter)) } else { Err(MembershipFault::NotCoordinator) }
+}
+
+/// This member as the conversations need it; none before there is a card. Verifies all charters: keep it while neither
+/// card nor charter changes.
+///
+/// # Errors
+/// [`MembershipFault::NoIdentity`].
+pub fn for_conversations(tx: &Transaction<'_>) -> Result<Option<conversation::Me>, MembershipFault> {
+    let Me { member, device, devices, card: Some(card), .. } = me(tx)? else { return Ok(None) };
+    let mut charters: Vec<(MultiSigned<Charter>, Verified<Charter>)> = Vec::new();
+    for signed in charter::all(tx)? {
+        let verified = match charters.last() {
+            None => Charter::verify_first(&signed)?,
+            Some((_, known)) => Charter::verify_amendment(&signed, known)?,
+        };
+        charters.push((signed, verified));
+    }
+    Ok(Some(conversation::Me { member, device, card, devices, charters }))
 }
 
 /// Everything that it takes to check this member offline.

@@ -16,7 +16,7 @@ use super::{MembershipFault, identity, warning};
 use crate::inbox::fake_relay::FakeRelay;
 use crate::sync::{DispatchId, ReceivedEntry, Topic};
 use crate::vault::{Cost, Passphrase, Transaction, Vault, VaultFault, followed, outbox};
-use crate::{inbox, membership};
+use crate::{alert, inbox, membership};
 
 /// When tests begin.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -181,8 +181,9 @@ impl Town {
 
 /// What the account does with an entry of the inbox.
 fn receive(tx: &Transaction<'_>, entry: &ReceivedEntry, now: Timestamp) -> Result<(), MembershipFault> {
-    let mut deliver = |_: &Transaction<'_>, _: &KnownPerson, _: ParcelBody| -> Result<(), MembershipFault> {
-        Err(MembershipFault::Unexpected)
+    let mut deliver = |tx: &Transaction<'_>, from: &KnownPerson, body: ParcelBody| {
+        let ParcelBody::AlertAnswer { alert, answer } = body else { return Err(MembershipFault::Unexpected) };
+        alert::answered(tx, &from.member, &alert, answer, now)
     };
     Ok(inbox::received(tx, entry, &mut deliver, now)?)
 }

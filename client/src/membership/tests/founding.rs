@@ -1,8 +1,6 @@
-use relevo_protocol::trust::Verified;
-
-use super::founded;
-use crate::membership::town::Town;
-use crate::membership::{self, charter, errands, founding, request::RequestKind, requests};
+use super::{allied, founded, join, second_union_asks};
+use crate::membership::request::RequestKind;
+use crate::membership::{self, ErrandState, MembershipFault, errands, requests};
 
 #[test]
 fn two_founders_hold_one_charter_and_have_cards() {
@@ -22,4 +20,88 @@ fn two_founders_hold_one_charter_and_have_cards() {
         let contacts = town.act(name, |tx, _| membership::contacts(tx)).unwrap();
         assert!(contacts.iter().all(|contact| contact.is_coordinator && contact.union.is_some()), "{name}");
     }
+}
+
+#[test]
+fn a_charter_stands_only_when_the_second_founder_has_read_and_signed_it() {
+    let mut town = crate::membership::town::Town::new();
+    let relay = town.relay(1);
+    town.arrive("Ana");
+    town.arrive("Bruno");
+    let (alliance, union) = ("Mine to mine".parse().unwrap(), "Local 6500".parse().unwrap());
+    let link = town.act_and_settle("Ana", |tx, now| membership::found(tx, &alliance, &union, &relay, now));
+    join(&mut town, "Bruno", &link, None);
+    assert_eq!(town.act("Ana", |tx, _| membership::about_me(tx)).unwrap().alliance, None);
+    let asked = town.act("Bruno", |tx, _| requests(tx)).unwrap();
+    let [request] = asked.as_slice() else { panic!("one request, not {asked:?}") };
+    let RequestKind::Charter { charter, by } = &request.kind else { panic!("a charter, not {request:?}") };
+    assert_eq!((charter.name.as_str(), charter.version, by.as_str()), ("Mine to mine", 1, "Ana"));
+    assert_eq!(charter.unions[0].coordinators, ["Ana", "Bruno"]);
+    assert_eq!(charter.unions[0].relays, ["relay1.example"]);
+    town.act_and_settle("Bruno", |tx, now| membership::sign(tx, Some(request.number), now));
+    assert!(town.act("Ana", |tx, _| membership::about_me(tx)).unwrap().alliance.is_some());
+}
+
+#[test]
+fn a_second_union_enters_when_both_unions_have_signed() {
+    let mut town = second_union_asks();
+    let asked = town.act("Ana", |tx, _| requests(tx)).unwrap();
+    let [request] = asked.as_slice() else { panic!("one request, not {asked:?}") };
+    let RequestKind::Union { name, coordinators, by } = &request.kind else { panic!("a union, not {request:?}") };
+    assert_eq!((name.as_str(), by.as_str()), ("Sindicato 2", "Carla"));
+    assert_eq!(coordinators, &["Carla", "Diego"]);
+
+    town.act_and_settle("Ana", |tx, now| membership::propose(tx, None, now));
+    for name in ["Carla", "Diego"] {
+        town.act_and_settle(name, |tx, now| membership::sign(tx, None, now));
+    }
+    // Ana alone is no threshold of her union: nothing changes without Bruno.
+    assert_eq!(town.act("Ana", |tx, _| membership::charter::show(tx)).unwrap().version, 1);
+    town.act_and_settle("Bruno", |tx, now| membership::sign(tx, None, now));
+    let ana = town.act("Ana", |tx, _| membership::charter::show(tx)).unwrap();
+    assert_eq!((ana.version, ana.unions.len()), (2, 2));
+    for name in ["Bruno", "Carla", "Diego"] {
+        assert_eq!(town.act(name, |tx, _| membership::charter::show(tx)).unwrap(), ana, "{name}");
+        assert_eq!(town.warnings(name), Vec::<&str>::new(), "{name}");
+    }
+    for name in ["Carla", "Diego"] {
+        let about = town.act(name, |tx, _| membership::about_me(tx)).unwrap();
+        assert!(about.is_coordinator, "{name}");
+        assert_eq!(about.union.map(|(_, name)| name).as_deref(), Some("Sindicato 2"));
+    }
+    assert_eq!(town.contacts("Carla"), ["Ana", "Diego"]);
+    assert_eq!(town.contacts("Ana"), ["Bruno", "Carla", "Diego"]);
+}
+
+#[test]
+fn every_errand_of_a_founding_comes_to_its_end() {
+    let mut town = allied();
+    for name in ["Bruno", "Carla", "Diego"] {
+        let states = town.act(name, |tx, _| errands(tx)).unwrap();
+        assert_eq!(states.iter().map(|errand| &errand.state).collect::<Vec<_>>(), [&ErrandState::Done], "{name}");
+    }
+}
+
+#[test]
+fn a_member_founds_no_second_alliance() {
+    let mut town = founded();
+    let relay = town.relay(1);
+    let name = "Another".parse().unwrap();
+    let again = town.act("Ana", |tx, now| membership::found(tx, &name, &name, &relay, now));
+    assert!(matches!(again, Err(MembershipFault::AlreadyIn)));
+}
+
+#[test]
+fn a_cofounders_link_works_once() {
+    let mut town = crate::membership::town::Town::new();
+    let relay = town.relay(1);
+    for name in ["Ana", "Bruno", "Mallory"] {
+        town.arrive(name);
+    }
+    let (alliance, union) = ("Mine to mine".parse().unwrap(), "Local 6500".parse().unwrap());
+    let link = town.act_and_settle("Ana", |tx, now| membership::found(tx, &alliance, &union, &relay, now));
+    join(&mut town, "Bruno", &link, None);
+    join(&mut town, "Mallory", &link, None);
+    let errand = town.act("Mallory", |tx, _| errands(tx)).unwrap();
+    assert_eq!(errand[0].state, ErrandState::Failed { code: "code-used".to_owned() });
 }

@@ -1,0 +1,113 @@
+use super::{allied, founded, newcomer};
+use crate::membership::comparison::{Comparison, Found};
+use crate::membership::request::RequestKind;
+use crate::membership::town::Town;
+use crate::membership::{self, MembershipFault, requests};
+
+/// The number of somebody's only introduction.
+fn introduction(town: &mut Town, name: &str) -> u64 {
+    let all = town.act(name, |tx, _| requests(tx)).unwrap();
+    let [one] = all.as_slice() else { panic!("one request, not {all:?}") };
+    assert!(matches!(one.kind, RequestKind::Introduction { .. }), "{one:?}");
+    one.number
+}
+
+fn introduce(town: &mut Town) {
+    town.act_and_settle("Ana", |tx, now| membership::introduce(tx, "Bruno", "Carla", &"meet".parse().unwrap(), now));
+}
+
+#[test]
+fn an_introduction_connects_two_who_both_accept() {
+    let mut town = allied();
+    introduce(&mut town);
+    for name in ["Bruno", "Carla"] {
+        let number = introduction(&mut town, name);
+        town.act_and_settle(name, |tx, now| membership::accept(tx, number, now));
+    }
+    assert!(town.contacts("Bruno").contains(&"Carla".to_owned()));
+    assert!(town.contacts("Carla").contains(&"Bruno".to_owned()));
+    for name in ["Ana", "Bruno", "Carla"] {
+        assert_eq!(town.warnings(name), Vec::<&str>::new(), "{name}");
+    }
+}
+
+#[test]
+fn nobody_becomes_a_contact_who_was_refused_and_nobody_is_told() {
+    let mut town = allied();
+    introduce(&mut town);
+    let number = introduction(&mut town, "Carla");
+    town.act_and_settle("Carla", |tx, _| membership::refuse(tx, number));
+    let number = introduction(&mut town, "Bruno");
+    town.act_and_settle("Bruno", |tx, now| membership::accept(tx, number, now));
+    assert!(!town.contacts("Bruno").contains(&"Carla".to_owned()));
+    assert!(!town.contacts("Carla").contains(&"Bruno".to_owned()));
+    introduce(&mut town);
+    assert!(town.act("Carla", |tx, _| requests(tx)).unwrap().is_empty(), "not asked again");
+    assert_eq!(town.warnings("Bruno"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_code_connects_two_and_works_once() {
+    let mut town = allied();
+    let code = town.act_and_settle("Diego", membership::contact_code);
+    town.act_and_settle("Bruno", |tx, now| membership::add_code(tx, &code, now));
+    assert!(town.contacts("Bruno").contains(&"Diego".to_owned()));
+    assert!(town.contacts("Diego").contains(&"Bruno".to_owned()));
+    newcomer(&mut town, "Elena");
+    town.act_and_settle("Elena", |tx, now| membership::add_code(tx, &code, now));
+    assert!(!town.contacts("Elena").contains(&"Diego".to_owned()));
+    let own = town.act("Diego", |tx, now| membership::add_code(tx, &code, now));
+    assert!(matches!(own, Err(MembershipFault::OwnLink)));
+}
+
+#[test]
+fn the_six_words_are_the_same_on_both_sides_and_verify_when_confirmed() {
+    let mut town = founded();
+    town.act_and_settle("Ana", |tx, now| membership::start_comparison(tx, "Bruno", now));
+    let Comparison::Words(ana) = town.act("Ana", |tx, _| membership::compare(tx, "Bruno")).unwrap() else {
+        panic!("words")
+    };
+    assert_eq!(town.act("Bruno", |tx, _| membership::compare(tx, "Ana")).unwrap(), Comparison::Words(ana));
+    let verified =
+        |town: &mut Town, name: &str| town.act(name, |tx, _| membership::contacts(tx)).unwrap()[0].verified.is_some();
+    assert!(!verified(&mut town, "Ana"));
+    town.act("Ana", |tx, now| membership::confirm(tx, "Bruno", Found::Equal, now)).unwrap();
+    assert!(verified(&mut town, "Ana"));
+    town.act("Bruno", |tx, now| membership::confirm(tx, "Ana", Found::Different, now)).unwrap();
+    assert!(!verified(&mut town, "Bruno"));
+    assert_eq!(town.warnings("Bruno"), ["words-broken"]);
+}
+
+#[test]
+fn both_who_begin_to_compare_at_once_get_the_same_words() {
+    let mut town = founded();
+    town.act("Ana", |tx, now| membership::start_comparison(tx, "Bruno", now)).unwrap();
+    town.act("Bruno", |tx, now| membership::start_comparison(tx, "Ana", now)).unwrap();
+    town.settle();
+    let ana = town.act("Ana", |tx, _| membership::compare(tx, "Bruno")).unwrap();
+    assert_ne!(ana, Comparison::Waiting);
+    assert_eq!(town.act("Bruno", |tx, _| membership::compare(tx, "Ana")).unwrap(), ana);
+}
+
+#[test]
+fn a_name_that_two_contacts_share_has_to_be_told_apart() {
+    let mut town = allied();
+    // A second "Diego", in the first union.
+    let mut other = crate::membership::town::Town::new();
+    other.arrive("Diego");
+    let diego = other.people.remove("Diego").unwrap();
+    town.people.insert("Diego 2", diego);
+    let link = super::invite(&mut town, "Ana");
+    super::join(&mut town, "Diego 2", &link, None);
+    super::vouch(&mut town, "Ana");
+    super::vouch(&mut town, "Bruno");
+    super::admit(&mut town, "Bruno");
+    let found = town.act("Ana", |tx, _| membership::find_contact(tx, "Diego"));
+    let Err(MembershipFault::Ambiguous { mut choices }) = found else { panic!("ambiguous, not {found:?}") };
+    choices.sort();
+    assert_eq!(choices, ["Diego@Local 6500", "Diego@Sindicato 2"]);
+    let found = town.act("Ana", |tx, _| membership::find_contact(tx, "Diego@Sindicato 2")).unwrap();
+    assert_eq!(found.member, town.member("Diego"));
+    let nobody = town.act("Ana", |tx, _| membership::find_contact(tx, "Nobody"));
+    assert!(matches!(nobody, Err(MembershipFault::NoSuchContact)));
+}

@@ -1,0 +1,137 @@
+use relevo_protocol::content::{Parcel, ParcelBody, ParcelReceipt, Sender, encode_secret};
+use relevo_protocol::sealed::seal_to;
+use relevo_protocol::time::Hour;
+use relevo_protocol::trust::ObjectHash;
+use relevo_protocol::wire::{Head, Incarnation, Sequence};
+
+use super::{founded, invite, join, newcomer};
+use crate::inbox;
+use crate::membership::town::Town;
+use crate::membership::{self, identity, requests};
+use crate::sync::ReceivedEntry;
+
+#[test]
+fn a_parcel_that_comes_again_is_taken_once() {
+    let mut town = founded();
+    town.arrive("Goran");
+    let link = invite(&mut town, "Ana");
+    join(&mut town, "Goran", &link, None);
+    let number = super::join_request(&mut town, "Ana");
+    let entries: Vec<_> = town.people["Ana"].entries.iter().map(|(_, entry)| entry.clone()).collect();
+    for entry in &entries {
+        town.give("Ana", entry);
+    }
+    town.settle();
+    assert_eq!(super::join_request(&mut town, "Ana"), number);
+    assert_eq!(town.act("Ana", |tx, _| requests(tx)).unwrap().len(), 1);
+    assert_eq!(town.warnings("Ana"), Vec::<&str>::new());
+}
+
+/// An entry for `to`'s inbox with a parcel that `from` signed for `named`.
+fn letter(town: &mut Town, from: &str, named: &str, to: &str) -> ReceivedEntry {
+    let (sender, recipient) = (town.act(from, |tx, _| identity::me(tx)).unwrap(), town.member(named));
+    let to = town.member(to);
+    let address = town.act(from, |tx, _| inbox::address_of(tx, &to)).unwrap().unwrap();
+    let shown = Sender::Shown { identity: town.act(from, |tx, _| identity::my_identity(tx)).unwrap() };
+    let body = ParcelBody::Receipt(ParcelReceipt { of: ObjectHash([7; 32]) });
+    let parcel =
+        Parcel::sign(&body, shown, sender.member, (recipient, address.mailbox), 99, town.now, &sender.device).unwrap();
+    let entry = seal_to(&address.key, &address.mailbox, &encode_secret(&parcel)).unwrap();
+    let incarnation = Incarnation([1; 8]);
+    ReceivedEntry { incarnation, sequence: Sequence(9999), head: Head::START, expires: Hour(u32::MAX), entry }
+}
+
+#[test]
+fn a_parcel_for_somebody_else_is_refused() {
+    let mut town = founded();
+    let entry = letter(&mut town, "Bruno", "Ana", "Ana");
+    town.give("Ana", &entry);
+    assert_eq!(town.warnings("Ana"), Vec::<&str>::new());
+    let entry = letter(&mut town, "Bruno", "Bruno", "Ana");
+    town.give("Ana", &entry);
+    assert_eq!(town.warnings("Ana"), ["parcel-refused"]);
+}
+
+#[test]
+fn bytes_that_are_no_parcel_are_dropped_and_said() {
+    let mut town = founded();
+    let mut entry = letter(&mut town, "Bruno", "Ana", "Ana");
+    let mut bytes = entry.entry.bytes().to_vec();
+    bytes[1500] ^= 1;
+    entry.entry = relevo_protocol::wire::Entry::parse(bytes.into()).unwrap();
+    town.give("Ana", &entry);
+    assert_eq!(town.warnings("Ana"), ["parcel-refused"]);
+}
+
+#[test]
+fn a_stranger_cannot_make_itself_a_contact() {
+    let mut town = founded();
+    newcomer(&mut town, "Elena");
+    newcomer(&mut town, "Fatima");
+    // Fatima got hold of an address of Elena's, whom she was never introduced to.
+    let (elena, fatima) = (town.member("Elena"), town.member("Fatima"));
+    let stolen = town.act("Elena", |tx, now| inbox::my_address_for(tx, &inbox::Holder::Member(fatima), now)).unwrap();
+    town.settle();
+    town.act_and_settle("Fatima", |tx, now| {
+        let contact = identity::my_contact_card(tx, &inbox::Holder::Member(elena), now)?;
+        let body = ParcelBody::Contact { contact, code: None };
+        Ok::<_, membership::MembershipFault>(inbox::send_to(tx, &elena, &stolen, &body, now)?)
+    });
+    assert_eq!(town.contacts("Elena"), ["Ana", "Bruno"]);
+    assert_eq!(town.warnings("Elena"), ["parcel-refused"]);
+}
+
+#[test]
+fn a_parcel_is_sent_again_until_somebody_says_that_it_came() {
+    let mut town = founded();
+    let bruno = town.member("Bruno");
+    town.people.get_mut("Bruno").unwrap().online = false;
+    let mailbox = town.act("Ana", |tx, _| inbox::address_of(tx, &bruno)).unwrap().unwrap().mailbox;
+    let before = town.relays[&[1; 32]].depth(mailbox);
+    town.act_and_settle("Ana", |tx, now| membership::start_comparison(tx, "Bruno", now));
+    // The relay forgets what it took.
+    let relay = town.relays.get_mut(&[1; 32]).unwrap();
+    assert_eq!(relay.depth(mailbox), before + 1);
+    relay.forget(mailbox);
+    town.people.get_mut("Bruno").unwrap().online = true;
+    town.settle();
+    assert!(town.act("Bruno", |tx, _| membership::compare(tx, "Ana")).is_err());
+    town.now = town.now.plus_seconds(2 * 24 * 3600);
+    town.act_and_settle("Ana", inbox::tend);
+    assert!(town.act("Bruno", |tx, _| membership::compare(tx, "Ana")).is_ok());
+    assert_eq!(town.act("Ana", |tx, _| inbox::undelivered(tx)).unwrap(), 0);
+}
+
+#[test]
+fn a_new_inbox_key_reaches_the_contacts_and_the_old_one_still_opens() {
+    let mut town = founded();
+    let bruno = town.member("Bruno");
+    let before = town.act("Ana", |tx, _| inbox::address_of(tx, &bruno)).unwrap().unwrap();
+    let late = letter(&mut town, "Ana", "Bruno", "Bruno");
+    town.now = town.now.plus_seconds(8 * 24 * 3600);
+    town.act_and_settle("Bruno", inbox::tend);
+    let after = town.act("Ana", |tx, _| inbox::address_of(tx, &bruno)).unwrap().unwrap();
+    assert_ne!(before.key, after.key);
+    assert_eq!(before.append, after.append);
+    town.give("Bruno", &late);
+    assert_eq!(town.warnings("Bruno"), Vec::<&str>::new());
+    town.now = town.now.plus_seconds(92 * 24 * 3600);
+    town.act_and_settle("Bruno", inbox::tend);
+    town.give("Bruno", &late);
+    assert_eq!(town.warnings("Bruno"), ["parcel-refused"], "its key is destroyed");
+}
+
+#[test]
+fn every_trace_of_a_parcel_in_an_outbox_is_sealed() {
+    let mut town = founded();
+    town.arrive("Goran");
+    let link = invite(&mut town, "Ana");
+    town.people.get_mut("Ana").unwrap().online = false;
+    join(&mut town, "Goran", &link, None);
+    // What the relay holds of the request tells neither who asks nor of whom.
+    let home = town.act("Ana", |tx, _| inbox::home(tx)).unwrap();
+    let bytes = town.relays[&home.fingerprint.0].everything();
+    for needle in [&b"Goran"[..], b"Ana", b"Local 6500", town.member("Goran").as_bytes()] {
+        assert!(!bytes.windows(needle.len()).any(|window| window == needle));
+    }
+}
