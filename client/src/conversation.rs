@@ -21,6 +21,7 @@ mod key_package;
 mod leaf;
 mod list;
 mod merge;
+mod proof;
 mod receive;
 mod room;
 mod send;

@@ -62,7 +62,8 @@ pub fn generate(heading: &str, needle: &str, size: usize) -> anyhow::Result<Vec<
 
 fn content(heading: &str, needle: &str, page: usize, pages: usize) -> anyhow::Result<Vec<u8>> {
     const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,";
-    let mut text = format!("BT /F1 9 Tf 40 800 Td 14 TL\n({heading}, {page}/{pages}) Tj T*\n({needle}) Tj T*\n").into_bytes();
+    let mut text =
+        format!("BT /F1 9 Tf 40 800 Td 14 TL\n({heading}, {page}/{pages}) Tj T*\n({needle}) Tj T*\n").into_bytes();
     let mut random = [0; LINE];
     for _ in 0..LINES {
         getrandom::fill(&mut random).context("the operating system gave no randomness")?;

@@ -55,6 +55,12 @@ impl Parts {
         Ok((BlobId::of(&blob) == *id).then_some(blob))
     }
 
+    /// Throws a chunk away that turned out not to be whole.
+    pub fn discard(&self, document: DocumentNumber, place: u32) {
+        // One that cannot be removed is found not whole again.
+        let _removed = fs::remove_file(self.folder.join(document.0.to_string()).join(place.to_string()));
+    }
+
     /// Whether a chunk lies here. Whether it is whole, reading tells.
     #[must_use]
     pub fn has(&self, document: DocumentNumber, place: u32) -> bool {

@@ -27,6 +27,28 @@ pub enum BlobFault {
     Mismatch,
 }
 
+impl BlobFault {
+    /// Stable name, from which the words for people are chosen.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(Refusal::NoSuchBlob) => "blob-gone",
+            Self::Refused(Refusal::RelayFull) => "relay-full",
+            Self::Refused(Refusal::AllowanceSpent) => "allowance-spent",
+            Self::Refused(_) => "blob-refused",
+            Self::Lost => "relay-lost",
+            Self::Malformed => "relay-malformed",
+            Self::Mismatch => "blob-mismatch",
+        }
+    }
+
+    /// Whether waiting may help, without anybody doing anything.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Lost | Self::Refused(Refusal::Busy | Refusal::Failed | Refusal::RateExceeded))
+    }
+}
+
 /// A part of a blob. A whole one has been checked against its id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BlobPart {

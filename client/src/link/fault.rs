@@ -66,6 +66,21 @@ impl LinkFault {
         }
     }
 
+    /// Whether waiting may help, without anybody doing anything.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::UnknownHost | Self::Unreachable | Self::Lost | Self::Ended | Self::System(_) => true,
+            Self::Handshake
+            | Self::NotARelay
+            | Self::WrongRelay
+            | Self::NotProved
+            | Self::WrongVersion
+            | Self::NotAdmitted
+            | Self::Malformed => false,
+        }
+    }
+
     pub(super) fn while_connecting(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::TimedOut | ConnectionError::Reset | ConnectionError::CidsExhausted => Self::Unreachable,

@@ -179,3 +179,17 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         epoch: row.get::<_, Option<i64>>(9)?.map(unsql),
     })
 }
+
+/// Number of the newest message, in any conversation; 0 when there is none.
+pub(crate) fn newest(tx: &Transaction<'_>) -> Result<i64, VaultFault> {
+    let mut newest = tx.sql().prepare_cached("SELECT max(number) FROM messages")?;
+    Ok(newest.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
+}
+
+/// At most `limit` messages after a number, in all conversations, oldest first.
+pub(crate) fn newer(tx: &Transaction<'_>, number: i64, limit: u32) -> Result<Vec<MessageRow>, VaultFault> {
+    let mut statement =
+        tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE number > ? ORDER BY number LIMIT ?"))?;
+    let rows = statement.query_map(params![number, limit], message_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

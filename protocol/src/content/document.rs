@@ -190,6 +190,12 @@ pub struct MediaTypeFault;
 pub struct MediaType(String);
 
 impl MediaType {
+    /// The type of a file of which nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self("application/octet-stream".to_owned())
+    }
+
     /// The type.
     #[must_use]
     pub fn as_str(&self) -> &str {

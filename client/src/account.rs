@@ -1,0 +1,166 @@
+//! One member's account on one device: what every face (command line, web page, bots, phones) is thin over.
+//!
+//! [`Account`] is a handle; the vault, the rules and the sync engine belong to one thread, and each verb is one
+//! transaction on it. The network comes after: what a verb wants sent is in the outbox when it returns.
+
+mod converse;
+mod documents;
+mod fault;
+mod people;
+mod rules;
+mod talk;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::Pseudonym;
+use tokio::sync::watch;
+
+pub use documents::Progress;
+pub use fault::AccountFault;
+pub use talk::{Spoken, What};
+
+use crate::document::Parts;
+use crate::membership;
+use crate::sync::{Runner, Status};
+use crate::vault::{Cost, Passphrase, Transaction, Vault};
+use converse::Converse;
+use rules::Rules;
+
+/// A handle on an open account. Cloning shares it; the account closes when it is told to, or with its last handle.
+#[derive(Clone, Debug)]
+pub struct Account {
+    runner: Runner<Rules>,
+    parts: Parts,
+    changes: watch::Receiver<u64>,
+    _ticker: Arc<AbortOnDrop>,
+}
+
+/// How often what time brings is looked at: turns to act, keys to rotate, parcels to send again.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Account {
+    /// Makes a vault in `directory` for a new member of this pseudonym, and opens it.
+    ///
+    /// # Errors
+    /// The vault's; the system's when it gives no socket or thread.
+    pub fn create(
+        directory: &Path,
+        passphrase: &Passphrase,
+        cost: Cost,
+        pseudonym: &Pseudonym,
+    ) -> Result<Self, AccountFault> {
+        let mut vault = Vault::create(directory, passphrase, cost)?;
+        vault.transaction(|tx| membership::init(tx, pseudonym))?;
+        Self::start(directory, vault)
+    }
+
+    /// Opens the vault in `directory`. Must be called inside a tokio runtime, which carries the sockets.
+    ///
+    /// # Errors
+    /// The vault's; the system's when it gives no socket or thread.
+    pub fn open(directory: &Path, passphrase: &Passphrase) -> Result<Self, AccountFault> {
+        Self::start(directory, Vault::open(directory, passphrase)?)
+    }
+
+    fn start(directory: &Path, vault: Vault) -> Result<Self, AccountFault> {
+        let (rules, changes) = Rules::new();
+        let runner = Runner::start(vault, rules)?;
+        let ticker = tokio::spawn(tick(runner.clone()));
+        Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Arc::new(AbortOnDrop(ticker)) })
+    }
+
+    /// Waits until what waits here has left and what waits at the relays is read; at most for `within`, and not for
+    /// relays that cannot be reached. What is left, and why, is in the answer.
+    ///
+    /// # Errors
+    /// [`AccountFault::Closed`].
+    pub async fn settle(&self, within: Duration) -> Result<Status, AccountFault> {
+        Ok(self.runner.settle(within).await?)
+    }
+
+    /// How things stand with each relay.
+    ///
+    /// # Errors
+    /// [`AccountFault::Closed`].
+    pub async fn status(&self) -> Result<Status, AccountFault> {
+        Ok(self.runner.status().await?)
+    }
+
+    /// Waits until something has come or changed since the last call on this handle.
+    ///
+    /// # Errors
+    /// [`AccountFault::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn changed(&mut self) -> Result<(), AccountFault> {
+        self.changes.changed().await.map_err(|_| AccountFault::Closed)
+    }
+
+    /// Closes sessions and vault. What is in the outbox leaves at the next opening.
+    pub async fn close(self) {
+        self.runner.stop().await;
+    }
+
+    /// Runs a verb in a transaction of its own.
+    async fn act<T: Send + 'static, E: Into<AccountFault>>(
+        &self,
+        verb: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, AccountFault> {
+        self.converse(move |with| verb(with.tx, with.now).map_err(Into::into)).await
+    }
+
+    /// Runs a verb that needs the conversations, in a transaction of its own.
+    async fn converse<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Converse<'_>) -> Result<T, AccountFault> + Send + 'static,
+    ) -> Result<T, AccountFault> {
+        self.runner.work(move |vault, rules, now| run(vault, rules, now.wall, verb)).await?
+    }
+}
+
+/// Runs a verb in a transaction, and what follows from it.
+fn run<T>(
+    vault: &mut Vault,
+    rules: &mut Rules,
+    now: Timestamp,
+    verb: impl FnOnce(&mut Converse<'_>) -> Result<T, AccountFault>,
+) -> Result<T, AccountFault> {
+    let done = vault.transaction(|tx| {
+        let mut with = rules.with(tx, now);
+        let done = verb(&mut with)?;
+        with.tend()?;
+        Ok(done)
+    });
+    if done.is_err() {
+        rules.forget();
+    }
+    done
+}
+
+/// Looks at what time brings until the account closes.
+async fn tick(runner: Runner<Rules>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match runner.work(|vault, rules, now| run(vault, rules, now.wall, |_| Ok(()))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(code = fault.code(), "what is due could not be done"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Ends the ticker with the last handle of its account.
+#[derive(Debug)]
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

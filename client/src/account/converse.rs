@@ -1,0 +1,140 @@
+//! Where verbs meet: conversations say what they want sent, inbox and sync carry it, all in one transaction.
+
+use relevo_protocol::content::GroupId;
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::{Charter, MemberKey, MultiSigned, ObjectHash, Verified};
+use relevo_protocol::wire::encode;
+
+use super::AccountFault;
+use crate::conversation::{ConversationFault, Desk, Effect, Me, Rooms};
+use crate::inbox::{self, Holder, Stock};
+use crate::membership::{self, MembershipFault, charter};
+use crate::sync::{self, Follow, Then, Topic};
+use crate::vault::Transaction;
+
+/// What is kept in memory between transactions; all of it can be made again from the vault.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    rooms: Rooms,
+    /// Who we are to conversations, while card and charter are these.
+    me: Option<((ObjectHash, ObjectHash), Me)>,
+}
+
+/// One transaction, and what verbs need in it.
+pub(super) struct Converse<'a> {
+    pub(super) tx: &'a Transaction<'a>,
+    pub(super) now: Timestamp,
+    pub(super) kept: &'a mut Kept,
+}
+
+impl<'a> Converse<'a> {
+    /// Runs a verb of conversations and carries out what it wants sent.
+    pub(super) fn desk<T>(
+        &mut self,
+        verb: impl FnOnce(&mut Desk<'_>) -> Result<T, ConversationFault>,
+    ) -> Result<T, AccountFault> {
+        let tx = self.tx;
+        let Kept { rooms, me } = self.kept;
+        let me = current(tx, me)?.ok_or(MembershipFault::NotMember)?;
+        let mut desk = Desk::new(tx, me, rooms, self.now);
+        let done = verb(&mut desk)?;
+        let effects = desk.into_effects();
+        for effect in effects {
+            self.perform(effect)?;
+        }
+        Ok(done)
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<(), AccountFault> {
+        let tx = self.tx;
+        match effect {
+            Effect::Remember(address) => sync::remember_relay(tx, &address)?,
+            Effect::Call { relay, call, then } => {
+                sync::enqueue(tx, &relay, &call, &Then { topic: Topic::Conversation, state: encode(&then) })?;
+            }
+            Effect::Follow { relay, mailbox, read, group, start } => {
+                let key = group.0.to_vec();
+                sync::follow(tx, &Follow { relay, mailbox, capability: read, topic: Topic::Conversation, key, start })?;
+            }
+            Effect::Unfollow(mailbox) => sync::unfollow(tx, &mailbox)?,
+            Effect::Joined { group } => self.post_inbox(group)?,
+            Effect::Parcel { member, to, body } => inbox::send_to(tx, &member, &to, &body, self.now)?,
+        }
+        Ok(())
+    }
+
+    /// Posts into a group how its members reach our inbox and shelf.
+    fn post_inbox(&mut self, group: GroupId) -> Result<(), AccountFault> {
+        let address = inbox::my_address_for(self.tx, &Holder::Group(group), self.now)?;
+        self.desk(move |desk| desk.post_inbox(&group, address))
+    }
+
+    /// What time brings, and what the shelf wants. After every rule and every verb.
+    pub(super) fn tend(&mut self) -> Result<(), AccountFault> {
+        let (tx, now) = (self.tx, self.now);
+        inbox::tend(tx, now)?;
+        membership::tend(tx, now)?;
+        let Stock { packages, last_resort } = inbox::wanted(tx)?;
+        if packages > 0 || last_resort {
+            let count = usize::try_from(packages).unwrap_or(0);
+            let made = self.desk(|desk| {
+                let last = if last_resort { Some(desk.last_resort()?) } else { None };
+                Ok((desk.publish_key_packages(count)?, last))
+            })?;
+            inbox::restock(tx, &made.0, made.1.as_deref())?;
+        }
+        if membership::my_card(tx)?.is_some() {
+            self.desk(|desk| {
+                desk.acknowledge()?;
+                desk.tick()
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Who we are to conversations; none without a card.
+fn current<'k>(
+    tx: &Transaction<'_>,
+    kept: &'k mut Option<((ObjectHash, ObjectHash), Me)>,
+) -> Result<Option<&'k Me>, AccountFault> {
+    let signed = charter::all(tx)?;
+    let me = membership::me(tx)?;
+    let (Some(last), Some(card)) = (signed.last(), me.card) else {
+        *kept = None;
+        return Ok(None);
+    };
+    let stamp = (last.hash(), card.hash());
+    if kept.as_ref().is_none_or(|(known, _)| *known != stamp) {
+        let charters = chain(&signed)?;
+        *kept = Some((stamp, Me { member: me.member, device: me.device, card, devices: me.devices, charters }));
+    }
+    Ok(kept.as_ref().map(|(_, me)| me))
+}
+
+/// Each version verified with the one before it.
+fn chain(signed: &[MultiSigned<Charter>]) -> Result<Vec<(MultiSigned<Charter>, Verified<Charter>)>, MembershipFault> {
+    let mut chain: Vec<(MultiSigned<Charter>, Verified<Charter>)> = Vec::new();
+    for version in signed {
+        let verified = match chain.last() {
+            None => Charter::verify_first(version)?,
+            Some((_, previous)) => Charter::verify_amendment(version, previous)?,
+        };
+        chain.push((version.clone(), verified));
+    }
+    Ok(chain)
+}
+
+/// A conversation's id from what a followed mailbox or a document carries.
+pub(super) fn group_id(key: &[u8]) -> Option<GroupId> {
+    key.try_into().ok().map(GroupId)
+}
+
+/// People to add, with how each is reached.
+pub(super) fn reached(
+    tx: &Transaction<'_>,
+    member: &MemberKey,
+) -> Result<(MemberKey, relevo_protocol::content::InboxAddress), AccountFault> {
+    let address = inbox::address_of(tx, member)?.ok_or(inbox::InboxFault::Unreachable)?;
+    Ok((*member, address))
+}

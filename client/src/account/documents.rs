@@ -1,0 +1,336 @@
+//! Moves documents: chunks go to and from the relay several at once, on streams of their own, in constant memory.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use relevo_protocol::content::{Body, FileName, MediaType};
+use relevo_protocol::limits::CHUNK;
+use relevo_protocol::wire::{BlobId, Fingerprint};
+use tokio::task::{JoinSet, spawn_blocking};
+use zeroize::Zeroizing;
+
+use super::converse::group_id;
+use super::{Account, AccountFault};
+use crate::document::{self, Attestation, Author, DocumentFault, DocumentNumber, DocumentView, Download, NewDocument};
+use crate::link::{BlobFault, Session};
+use crate::sync;
+
+/// Chunks under way at once: enough to fill a long link, little enough to hold in memory.
+const AT_ONCE: usize = 8;
+/// How long a chunk's lease is asked for, in hours: as long as entries live.
+const LEASE_HOURS: u32 = relevo_protocol::limits::MAX_LEASE_HOURS;
+/// How long to wait for a session each time.
+const SESSION: Duration = Duration::from_secs(20);
+/// Between two attempts to have a session.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How far a document has come, in bytes of its chunks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Moved.
+    pub done: u64,
+    /// In all.
+    pub total: u64,
+}
+
+impl Account {
+    /// Signs a file and notes it for sending to a contact or a group; [`Account::upload`] moves it.
+    ///
+    /// # Errors
+    /// [`DocumentFault::TooLarge`], the file's, or [`AccountFault::NoSuchName`].
+    pub async fn prepare_document(&self, to: &str, file: &Path) -> Result<DocumentNumber, AccountFault> {
+        // The path is kept for resuming, so it must mean the same from any folder.
+        let source = std::path::absolute(file).map_err(DocumentFault::File)?;
+        let path = source.clone();
+        let (digest, start) = blocking(move || {
+            let mut file = File::open(&path)?;
+            let mut start = Vec::new();
+            file.by_ref().take(512).read_to_end(&mut start)?;
+            file.seek(SeekFrom::Start(0))?;
+            Ok((document::digest(&mut file)?, start))
+        })
+        .await?;
+        let to = to.to_owned();
+        self.converse(move |with| {
+            let group = with.conversation_with(&to)?;
+            let relay = with.relay_of(&group)?;
+            let alliance = with.alliance()?;
+            let me = crate::membership::me(with.tx)?;
+            let proof = crate::membership::my_proof(with.tx)?;
+            let author = Author { alliance, member: me.member, device: &me.device, proof: &proof };
+            let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let new = NewDocument {
+                conversation: &group.0,
+                relay: &relay,
+                source: &source,
+                name: FileName::nearest(&name),
+                media_type: media_type(&start),
+                digest,
+            };
+            sync::remember_relay(with.tx, &relay)?;
+            Ok(document::prepare(with.tx, &author, &new, with.now)?)
+        })
+        .await
+    }
+
+    /// Moves a document's chunks to the relay and posts it, going on where an earlier call stopped. Waits out broken
+    /// links; to give up for now, drop the future.
+    ///
+    /// # Errors
+    /// [`DocumentFault::Changed`] when the file is not what was signed; the relay's refusals.
+    ///
+    /// # Cancel safety
+    /// What has been moved is remembered.
+    pub async fn upload(
+        &self,
+        number: DocumentNumber,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<(), AccountFault> {
+        let done = self.move_up(number, &mut progress).await;
+        if let Err(AccountFault::Document(DocumentFault::Changed | DocumentFault::File(_))) = &done {
+            self.act(move |tx, _| document::fail(tx, number)).await?;
+        }
+        done
+    }
+
+    async fn move_up(
+        &self,
+        number: DocumentNumber,
+        progress: &mut (impl FnMut(Progress) + Send),
+    ) -> Result<(), AccountFault> {
+        let upload = self.act(move |tx, _| document::upload(tx, number)).await?;
+        let source = upload.source.clone();
+        let (relay, size) = (upload.relay, upload.size);
+        let waiting: Vec<u32> = (0..).zip(&upload.stored).filter(|(_, stored)| !**stored).map(|(at, _)| at).collect();
+        let mut done = u64::try_from(upload.stored.len() - waiting.len()).unwrap_or(0) * CHUNK_BYTES;
+        progress(Progress { done: done.min(size), total: size });
+        let upload = std::sync::Arc::new(upload);
+        let (mut waiting, mut under_way) = (waiting.into_iter(), JoinSet::new());
+        loop {
+            while under_way.len() < AT_ONCE {
+                let Some(place) = waiting.next() else { break };
+                let chunk = chunk_of(&source, &upload, place).await?;
+                let sealing = upload.clone();
+                // On disk before any of it leaves: a chunk is never sealed over other bytes.
+                let sealed = self.act(move |tx, _| document::seal(tx, &sealing, place, &chunk)).await?;
+                let account = self.clone();
+                under_way.spawn(async move {
+                    account.put(relay, sealed.id, sealed.bytes).await?;
+                    Ok::<_, AccountFault>(place)
+                });
+            }
+            let Some(moved) = under_way.join_next().await else { break };
+            let place = moved.map_err(|_| AccountFault::Closed)??;
+            self.act(move |tx, _| document::stored(tx, number, place)).await?;
+            done += CHUNK_BYTES;
+            progress(Progress { done: done.min(size), total: size });
+        }
+        let read = blocking(move || document::digest(&mut File::open(source)?)).await?;
+        self.converse(move |with| {
+            let conversation = document::find(with.tx, number)?.conversation;
+            let group = group_id(&conversation).ok_or(DocumentFault::NotFound)?;
+            let (manifest, location) = document::finish(with.tx, number, &read)?;
+            with.desk(|desk| desk.send(&group, Body::Document { manifest, location })).map(drop)
+        })
+        .await
+    }
+
+    /// Fetches a document's chunks, going on where an earlier call stopped, and verifies the whole. It stays sealed on
+    /// this device; [`Account::save_document`] writes it where a person wants it.
+    ///
+    /// # Errors
+    /// [`DocumentFault::NotAsSigned`]; the relay's refusals.
+    ///
+    /// # Cancel safety
+    /// What has been fetched is kept.
+    pub async fn fetch(
+        &self,
+        number: DocumentNumber,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<(), AccountFault> {
+        let download = std::sync::Arc::new(self.download(number).await?);
+        loop {
+            self.fetch_missing(&download, &mut progress).await?;
+            let (whole, parts) = (download.clone(), self.parts.clone());
+            match blocking(move || document::assemble(&whole, &parts, &mut std::io::sink())).await {
+                // A part that was cut short by a crash: it is there, and not whole.
+                Err(AccountFault::Document(DocumentFault::Missing { place })) => self.parts.discard(number, place),
+                done => {
+                    done?;
+                    return self.act(move |tx, _| document::here(tx, number)).await;
+                }
+            }
+        }
+    }
+
+    async fn fetch_missing(
+        &self,
+        download: &Download,
+        progress: &mut (impl FnMut(Progress) + Send),
+    ) -> Result<(), AccountFault> {
+        let size = download.manifest.size;
+        let relay = download.relays.first().ok_or(DocumentFault::NotAsSigned)?.duplicate();
+        let at = relay.fingerprint;
+        self.act(move |tx, _| sync::remember_relay(tx, &relay)).await?;
+        let missing: Vec<(u32, BlobId)> = download.missing(&self.parts).collect();
+        let mut done = u64::try_from(download.chunks.len() - missing.len()).unwrap_or(0) * CHUNK_BYTES;
+        progress(Progress { done: done.min(size), total: size });
+        let (mut missing, mut under_way) = (missing.into_iter(), JoinSet::new());
+        loop {
+            while under_way.len() < AT_ONCE {
+                let Some((place, id)) = missing.next() else { break };
+                let (account, number) = (self.clone(), download.number);
+                under_way.spawn(async move {
+                    let bytes = account.get(at, id).await?;
+                    let parts = account.parts.clone();
+                    blocking(move || Ok(parts.write(number, place, &bytes)?)).await
+                });
+            }
+            let Some(moved) = under_way.join_next().await else { return Ok(()) };
+            moved.map_err(|_| AccountFault::Closed)??;
+            done += CHUNK_BYTES;
+            progress(Progress { done: done.min(size), total: size });
+        }
+    }
+
+    /// Writes a fetched document to `path`, in clear, whole and verified. A file that is there is left alone.
+    ///
+    /// # Errors
+    /// [`DocumentFault::Missing`] before [`Account::fetch`], [`DocumentFault::Exists`].
+    pub async fn save_document(&self, number: DocumentNumber, path: &Path) -> Result<(), AccountFault> {
+        let (download, parts, path) = (self.download(number).await?, self.parts.clone(), path.to_owned());
+        blocking(move || document::save(&download, &parts, &path)).await
+    }
+
+    /// Writes a fetched document and its proof into a folder, to be checked by anybody, offline.
+    ///
+    /// # Errors
+    /// [`DocumentFault::Missing`] before [`Account::fetch`], [`DocumentFault::Exists`].
+    pub async fn export_document(&self, number: DocumentNumber, folder: &Path) -> Result<PathBuf, AccountFault> {
+        let view = self.act(move |tx, _| document::find(tx, number)).await?;
+        let (download, parts, folder) = (self.download(number).await?, self.parts.clone(), folder.to_owned());
+        blocking(move || document::export(&view, &download, &parts, &folder)).await
+    }
+
+    /// Checks an exported document against our own alliance.
+    ///
+    /// # Errors
+    /// [`DocumentFault::Bundle`], [`DocumentFault::NoProof`].
+    pub async fn verify_document(&self, path: &Path) -> Result<Attestation, AccountFault> {
+        let alliance = self.converse(|with| with.alliance()).await?;
+        let path = path.to_owned();
+        blocking(move || document::verify(&path, Some(&alliance))).await
+    }
+
+    /// All documents, oldest first.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn documents(&self) -> Result<Vec<DocumentView>, AccountFault> {
+        self.act(|tx, _| document::list(tx)).await
+    }
+
+    /// Documents of ours that are not sent whole: to be given to [`Account::upload`] again.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn unfinished_documents(&self) -> Result<Vec<DocumentNumber>, AccountFault> {
+        self.act(|tx, _| document::unfinished(tx)).await
+    }
+
+    async fn download(&self, number: DocumentNumber) -> Result<Download, AccountFault> {
+        self.act(move |tx, _| document::download(tx, number)).await
+    }
+
+    /// Stores a blob, however often the link breaks.
+    async fn put(&self, relay: Fingerprint, id: BlobId, bytes: Bytes) -> Result<(), AccountFault> {
+        loop {
+            let session = self.session(relay).await?;
+            match session.put_blob(id, bytes.clone(), LEASE_HOURS).await {
+                Ok(_) => return Ok(()),
+                Err(fault) if fault.is_passing() => tokio::time::sleep(PAUSE).await,
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+    }
+
+    /// Fetches a blob, however often the link breaks; what came of it before a break is not asked for again.
+    async fn get(&self, relay: Fingerprint, id: BlobId) -> Result<Bytes, AccountFault> {
+        loop {
+            let session = self.session(relay).await?;
+            match session.get_blob(id, 0..relevo_protocol::limits::MAX_BLOB).await {
+                Ok(part) if BlobId::of(&part.bytes) == id => return Ok(part.bytes),
+                Ok(_) => return Err(BlobFault::Mismatch.into()),
+                Err(fault) if fault.is_passing() => tokio::time::sleep(PAUSE).await,
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+    }
+
+    /// A session, waited for as long as there is hope of one: a relay that is not who it should be ends the waiting.
+    async fn session(&self, relay: Fingerprint) -> Result<Session, AccountFault> {
+        loop {
+            match self.runner.session(relay, SESSION).await? {
+                Ok(session) => return Ok(session),
+                Err(status) => match status.relays.iter().find(|row| row.relay == relay).and_then(|row| row.fault) {
+                    Some(fault) if !fault.is_passing() => return Err(fault.into()),
+                    _ => tokio::time::sleep(PAUSE).await,
+                },
+            }
+        }
+    }
+}
+
+/// Bytes of a whole chunk.
+#[expect(clippy::as_conversions, reason = "widening of a constant")]
+const CHUNK_BYTES: u64 = CHUNK as u64;
+
+async fn chunk_of(source: &Path, upload: &document::Upload, place: u32) -> Result<Zeroizing<Vec<u8>>, AccountFault> {
+    let (source, length) = (source.to_owned(), upload.chunk_length(place).unwrap_or(0));
+    blocking(move || {
+        let mut chunk = Zeroizing::new(vec![0; length]);
+        let mut file = File::open(source)?;
+        file.seek(SeekFrom::Start(u64::from(place) * CHUNK_BYTES))?;
+        file.read_exact(&mut chunk).map_err(|fault| match fault.kind() {
+            std::io::ErrorKind::UnexpectedEof => DocumentFault::Changed,
+            _ => fault.into(),
+        })?;
+        Ok(chunk)
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DocumentFault> + Send + 'static,
+) -> Result<T, AccountFault> {
+    Ok(spawn_blocking(work).await.map_err(|_| AccountFault::Closed)??)
+}
+
+/// What kind of file it is, by its first bytes and not by its name.
+fn media_type(start: &[u8]) -> MediaType {
+    let text = || if core::str::from_utf8(start).is_ok() { "text/plain" } else { "application/octet-stream" };
+    let found = infer::get(start).map_or_else(text, |kind| kind.mime_type());
+    found.parse().unwrap_or_else(|_| MediaType::unknown())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_file_has_a_media_type() {
+        for (start, expected) in [
+            (&b"%PDF-1.4"[..], "application/pdf"),
+            (b"\x89PNG\r\n", "image/png"),
+            (b"\xff\xd8\xff\xe0", "image/jpeg"),
+            (b"PK\x03\x04", "application/zip"),
+            ("acuerdo colectivo ñ".as_bytes(), "text/plain"),
+            (b"\xfe\xfe\xfe", "application/octet-stream"),
+        ] {
+            assert_eq!(media_type(start).as_str(), expected);
+        }
+    }
+}

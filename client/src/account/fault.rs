@@ -1,0 +1,91 @@
+//! What a verb may answer instead of doing it.
+
+use relevo_protocol::wire::AddressFault;
+
+use crate::conversation::ConversationFault;
+use crate::document::DocumentFault;
+use crate::inbox::InboxFault;
+use crate::link::{BlobFault, LinkFault};
+use crate::membership::MembershipFault;
+use crate::sync::{LogicFault, Stopped};
+use crate::vault::VaultFault;
+
+/// Why a verb was not done. Nothing of it has happened then.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountFault {
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultFault),
+    /// The network.
+    #[error(transparent)]
+    Link(#[from] LinkFault),
+    /// Founding, joining, contacts.
+    #[error(transparent)]
+    Membership(#[from] MembershipFault),
+    /// The inbox.
+    #[error(transparent)]
+    Inbox(#[from] InboxFault),
+    /// A conversation.
+    #[error(transparent)]
+    Conversation(#[from] ConversationFault),
+    /// A document.
+    #[error(transparent)]
+    Document(#[from] DocumentFault),
+    /// Nobody and nothing here has this name.
+    #[error("no contact or group has this name")]
+    NoSuchName,
+    /// Several have this name.
+    #[error("several contacts or groups have this name")]
+    AmbiguousName,
+    /// A name or note is empty or too long, or holds characters that cannot be seen.
+    #[error("a name or note is refused")]
+    Name,
+    /// The text is no relay address.
+    #[error(transparent)]
+    Address(#[from] AddressFault),
+    /// A conversation has this name already.
+    #[error("a conversation has this name already")]
+    NameTaken,
+    /// A chunk of a document was refused, or is not what it should be.
+    #[error(transparent)]
+    Blob(#[from] BlobFault),
+    /// The account was closed.
+    #[error("the account is closed")]
+    Closed,
+}
+
+impl AccountFault {
+    /// Stable name of the fault, by which people's words are found.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Vault(_) => "vault",
+            Self::Link(fault) => fault.code(),
+            Self::Membership(fault) => fault.code(),
+            Self::Inbox(fault) => fault.code(),
+            Self::Conversation(fault) => fault.code(),
+            Self::Document(fault) => fault.code(),
+            Self::NoSuchName => "no-such-name",
+            Self::AmbiguousName => "ambiguous-name",
+            Self::Name => "name",
+            Self::Address(_) => "address",
+            Self::NameTaken => "name-taken",
+            Self::Blob(fault) => fault.code(),
+            Self::Closed => "closed",
+        }
+    }
+
+    /// What the sync engine is told when a rule could not take what came.
+    pub(super) fn into_logic(self) -> LogicFault {
+        match self {
+            Self::Vault(fault) => LogicFault::Vault(fault),
+            other => LogicFault::Rule(other.code()),
+        }
+    }
+}
+
+impl From<Stopped> for AccountFault {
+    fn from(_: Stopped) -> Self {
+        Self::Closed
+    }
+}

@@ -1,0 +1,192 @@
+//! What the sync engine calls: each topic's half goes to its module, all in one transaction.
+
+use relevo_protocol::content::{Body, GroupId, Kind, Location, Manifest, ParcelBody, decode};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::{MemberKey, Signed};
+use relevo_protocol::wire::{Answer, Refusal, decode_exact};
+use tokio::sync::watch;
+
+use super::AccountFault;
+use super::converse::{Converse, Kept, group_id};
+use crate::conversation::{Awaited, ConversationFault, Desk, MessageState};
+use crate::document::{self, DocumentFault};
+use crate::inbox;
+use crate::membership;
+use crate::sync::{Followed, Logic, LogicFault, Notice, ReceivedEntry, Then, Topic};
+use crate::vault::{Transaction, messages, records};
+
+/// The rules of every topic, and what they keep in memory between transactions.
+#[derive(Debug)]
+pub(super) struct Rules {
+    kept: Kept,
+    changes: watch::Sender<u64>,
+}
+
+impl Rules {
+    /// The rules, and a count that grows with everything that comes.
+    pub(super) fn new() -> (Self, watch::Receiver<u64>) {
+        let (changes, seen) = watch::channel(0);
+        (Self { kept: Kept::default(), changes }, seen)
+    }
+
+    /// Where verbs are called in one transaction.
+    pub(super) fn with<'a>(&'a mut self, tx: &'a Transaction<'a>, now: Timestamp) -> Converse<'a> {
+        Converse { tx, now, kept: &mut self.kept }
+    }
+
+    /// Drops what was kept in memory: a transaction was rolled back.
+    pub(super) fn forget(&mut self) {
+        self.kept = Kept::default();
+    }
+
+    /// Runs one call of the engine and what follows from it.
+    fn take<'a>(
+        &'a mut self,
+        tx: &'a Transaction<'a>,
+        now: Timestamp,
+        rule: impl FnOnce(&mut Converse<'a>) -> Result<(), AccountFault>,
+    ) -> Result<(), LogicFault> {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        let mut with = Converse { tx, now, kept: &mut self.kept };
+        rule(&mut with).and_then(|()| with.tend()).map_err(AccountFault::into_logic)
+    }
+}
+
+impl Logic for Rules {
+    fn received(
+        &mut self,
+        tx: &Transaction<'_>,
+        from: &Followed,
+        entry: &ReceivedEntry,
+        now: Timestamp,
+    ) -> Result<(), LogicFault> {
+        self.take(tx, now, |with| match from.topic {
+            Topic::Conversation => with.heard(from, entry),
+            Topic::Inbox => with.parcel(entry),
+            // Nothing of these is followed.
+            Topic::Membership | Topic::Document | Topic::Alert => Ok(()),
+        })
+    }
+
+    fn noticed(
+        &mut self,
+        tx: &Transaction<'_>,
+        from: &Followed,
+        what: &Notice,
+        now: Timestamp,
+    ) -> Result<(), LogicFault> {
+        self.take(tx, now, |with| match (from.topic, group_id(&from.key)) {
+            (Topic::Conversation, Some(group)) => with.desk(|desk| desk.noticed(&group, what)),
+            (Topic::Conversation | Topic::Inbox | Topic::Membership | Topic::Document | Topic::Alert, _) => Ok(()),
+        })
+    }
+
+    fn answered(
+        &mut self,
+        tx: &Transaction<'_>,
+        then: &Then,
+        outcome: Result<&Answer, Refusal>,
+        now: Timestamp,
+    ) -> Result<(), LogicFault> {
+        self.take(tx, now, |with| match then.topic {
+            Topic::Conversation => match decode_exact::<Awaited>(&then.state) {
+                Ok(awaited) => with.desk(|desk| desk.answered(&awaited, outcome)),
+                Err(_) => Ok(()),
+            },
+            Topic::Inbox => Ok(inbox::answered(with.tx, then, outcome, now)?),
+            Topic::Membership => Ok(membership::answered(with.tx, then, outcome, now)?),
+            Topic::Document | Topic::Alert => Ok(()),
+        })
+    }
+
+    fn rolled_back(&mut self) {
+        self.forget();
+    }
+}
+
+impl Converse<'_> {
+    /// An entry of a conversation's log, and what the message in it asks of others than conversations.
+    fn heard(&mut self, from: &Followed, entry: &ReceivedEntry) -> Result<(), AccountFault> {
+        let Some(group) = group_id(&from.key) else { return Ok(()) };
+        let before = messages::newest(self.tx)?;
+        self.desk(|desk| desk.received(&group, &from.mailbox, entry))?;
+        for message in messages::newer(self.tx, before, u32::MAX)? {
+            if message.state != MessageState::Received {
+                continue;
+            }
+            match decode::<Kind<Body>>(&message.body) {
+                Ok(Kind::Known(Body::Document { manifest, location })) => {
+                    self.document(&group, &message.member, &manifest, &location)?;
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A document that a member posted. One that is not what its author signed is not shown; the message stays.
+    fn document(
+        &mut self,
+        group: &GroupId,
+        author: &MemberKey,
+        manifest: &Signed<Manifest>,
+        location: &Location,
+    ) -> Result<(), AccountFault> {
+        if membership::me(self.tx)?.member == *author {
+            return Ok(());
+        }
+        let proof = self.desk(|desk| desk.proof_of(group, author))?;
+        let alliance = self.alliance()?;
+        match document::received(self.tx, &alliance, &group.0, &proof, manifest, location) {
+            Ok(()) => Ok(()),
+            Err(DocumentFault::Vault(fault)) => Err(fault.into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// An entry of the inbox, and what the parcel in it asks of others than membership.
+    fn parcel(&mut self, entry: &ReceivedEntry) -> Result<(), AccountFault> {
+        let mut rest = Vec::new();
+        inbox::received(
+            self.tx,
+            entry,
+            &mut |_, person, body| {
+                rest.push((person.member, body));
+                Ok(())
+            },
+            self.now,
+        )?;
+        for (sender, body) in rest {
+            self.deliver(&sender, body)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, sender: &MemberKey, body: ParcelBody) -> Result<(), AccountFault> {
+        match body {
+            ParcelBody::Welcome(welcome) => self.tolerant(|desk| desk.join(&welcome, sender)),
+            ParcelBody::GroupOwner(owner) => self.tolerant(|desk| desk.owner_received(&owner)),
+            ParcelBody::Complaint(complaint) => self.tolerant(|desk| desk.complaint_received(sender, &complaint)),
+            other => {
+                // Membership has taken the rest, and what is left is for later versions.
+                drop(other);
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs a rule on what somebody sent: what is wrong with it is dropped, what is wrong with us is not.
+    fn tolerant(
+        &mut self,
+        rule: impl FnOnce(&mut Desk<'_>) -> Result<(), ConversationFault>,
+    ) -> Result<(), AccountFault> {
+        let tx = self.tx;
+        match records::attempt(tx, || self.desk(rule))? {
+            Err(AccountFault::Conversation(fault)) if !matches!(fault, ConversationFault::Vault(_)) => {
+                tracing::debug!(code = fault.code(), "parcel dropped");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}

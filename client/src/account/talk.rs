@@ -1,0 +1,339 @@
+//! Conversations as people use them: by name.
+
+use relevo_protocol::content::{Body, GroupId, Kind as Known, Language, MessageId, Text};
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::trust::{AllianceId, MemberKey};
+use relevo_protocol::wire::RelayAddress;
+
+use super::converse::{Converse, reached};
+use super::{Account, AccountFault};
+use crate::conversation::{self, Alarm, Conversation, Kind, MessageState, Standing};
+use crate::inbox;
+use crate::membership::{self, MembershipFault, charter};
+use crate::vault::Transaction;
+use crate::vault::settings::Setting;
+
+/// Number of the last message that was shown.
+const SHOWN: Setting<i64> = Setting::named("talk.shown");
+
+/// Something that was said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Spoken {
+    /// Its number here; grows.
+    pub number: i64,
+    /// Its id, the same for everybody.
+    pub id: MessageId,
+    /// The conversation.
+    pub conversation: GroupId,
+    /// The conversation's name.
+    pub conversation_name: String,
+    /// Who said it.
+    pub author: String,
+    /// Whether that is ourselves.
+    pub is_ours: bool,
+    /// When, as its author claims.
+    pub sent: Timestamp,
+    /// When it came here.
+    pub received: Timestamp,
+    /// How it stands.
+    pub state: MessageState,
+    /// What was said.
+    pub what: What,
+}
+
+/// What was said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// Words.
+    Text(String),
+    /// A document; see the list of documents.
+    Document(String),
+    /// An alert; see the list of alerts.
+    Alert,
+    /// The author wants to leave the group.
+    Leave,
+    /// Of a kind that needs a newer version.
+    Newer,
+}
+
+impl Account {
+    /// Says something to a contact or a group. It is on its way when this returns, and `Waiting` until its echo is seen.
+    ///
+    /// # Errors
+    /// [`AccountFault::NoSuchName`], [`AccountFault::AmbiguousName`], or the conversation's.
+    pub async fn send(&self, to: &str, text: &str, language: Option<Language>) -> Result<MessageId, AccountFault> {
+        let (to, text) = (to.to_owned(), text.to_owned());
+        self.converse(move |with| {
+            let text: Text = text.parse().map_err(|_| crate::conversation::ConversationFault::TooLong)?;
+            let group = with.conversation_with(&to)?;
+            with.desk(|desk| desk.send(&group, Body::Text { text, language }))
+        })
+        .await
+    }
+
+    /// What was said after message number `after`, in one conversation or in all, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`AccountFault::NoSuchName`].
+    pub async fn messages(&self, with: Option<&str>, after: i64, limit: u32) -> Result<Vec<Spoken>, AccountFault> {
+        let with = with.map(str::to_owned);
+        self.act(move |tx, _| match with {
+            Some(name) => spoken(tx, &find(tx, &name)?.ok_or(AccountFault::NoSuchName)?, after, limit),
+            None => {
+                let mut all = Vec::new();
+                for one in conversation::conversations_of(tx)? {
+                    all.extend(spoken(tx, &one.id, after, limit)?);
+                }
+                all.sort_by_key(|message| message.number);
+                all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                Ok(all)
+            }
+        })
+        .await
+    }
+
+    /// Number of the last message that was shown to the person, so that `read` shows each new one once.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn shown(&self) -> Result<i64, AccountFault> {
+        self.act(|tx, _| SHOWN.read(tx).map(|shown| shown.unwrap_or(0))).await
+    }
+
+    /// Notes that everything up to a message was shown.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn set_shown(&self, number: i64) -> Result<(), AccountFault> {
+        self.act(move |tx, _| match SHOWN.read(tx)? {
+            Some(shown) if shown >= number => Ok(()),
+            _ => SHOWN.write(tx, &number),
+        })
+        .await
+    }
+
+    /// All conversations, the most recently active first.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>, AccountFault> {
+        self.act(|tx, _| {
+            let mut all = conversation::conversations_of(tx)?;
+            let me = membership::me(tx)?.member;
+            // A pair has no name of its own: it is called by the other.
+            all.iter_mut().for_each(|one| one.name = name_of(one, &me));
+            Ok::<_, AccountFault>(all)
+        })
+        .await
+    }
+
+    /// What went wrong in conversations that people must see.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn alarms(&self) -> Result<Vec<Alarm>, AccountFault> {
+        self.act(|tx, _| conversation::alarms(tx)).await
+    }
+
+    /// Messages and commits of ours that wait for the network.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn waiting(&self) -> Result<u64, AccountFault> {
+        self.act(|tx, _| conversation::waiting(tx)).await
+    }
+
+    /// Starts a group with contacts. The first of them helps to administrate it.
+    ///
+    /// # Errors
+    /// [`MembershipFault::NoSuchContact`], or the conversation's.
+    pub async fn create_group(&self, name: &str, members: &[String]) -> Result<GroupId, AccountFault> {
+        let (name, members) = (name.to_owned(), members.to_vec());
+        self.converse(move |with| {
+            if find(with.tx, &name)?.is_some() {
+                return Err(AccountFault::NameTaken);
+            }
+            let people = people(with.tx, &members)?;
+            let relay = home(with.tx)?;
+            let second = people.first().map(|(member, _)| *member);
+            with.desk(|desk| desk.create_group(&name, people, second, &relay))
+        })
+        .await
+    }
+
+    /// Adds contacts to a group.
+    ///
+    /// # Errors
+    /// [`MembershipFault::NoSuchContact`], or the conversation's.
+    pub async fn add(&self, group: &str, members: &[String]) -> Result<(), AccountFault> {
+        let (group, members) = (group.to_owned(), members.to_vec());
+        self.converse(move |with| {
+            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            let people = people(with.tx, &members)?;
+            with.desk(|desk| desk.add(&group, people))
+        })
+        .await
+    }
+
+    /// Removes a member from a group, which moves to a new mailbox.
+    ///
+    /// # Errors
+    /// The conversation's.
+    pub async fn remove(&self, group: &str, member: &str) -> Result<(), AccountFault> {
+        let (group, member) = (group.to_owned(), member.to_owned());
+        self.converse(move |with| {
+            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            let member = seated(with.tx, &group, &member)?;
+            with.desk(|desk| desk.remove(&group, &[member]))
+        })
+        .await
+    }
+
+    /// Leaves a group: an administrator who is online carries it out.
+    ///
+    /// # Errors
+    /// The conversation's.
+    pub async fn leave(&self, group: &str) -> Result<(), AccountFault> {
+        let group = group.to_owned();
+        self.converse(move |with| {
+            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            with.desk(|desk| desk.leave(&group))
+        })
+        .await
+    }
+
+    /// Gives a group another name.
+    ///
+    /// # Errors
+    /// The conversation's.
+    pub async fn rename(&self, group: &str, name: &str) -> Result<(), AccountFault> {
+        let (group, name) = (group.to_owned(), name.to_owned());
+        self.converse(move |with| {
+            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            with.desk(|desk| desk.rename(&group, &name))
+        })
+        .await
+    }
+}
+
+impl Converse<'_> {
+    /// The conversation that a person means: a group of this name, or the pair with a contact, started if need be.
+    pub(super) fn conversation_with(&mut self, name: &str) -> Result<GroupId, AccountFault> {
+        if let Some(group) = find(self.tx, name)? {
+            return Ok(group);
+        }
+        let contact = membership::find_contact(self.tx, name).map_err(|fault| match fault {
+            MembershipFault::NoSuchContact => AccountFault::NoSuchName,
+            other => other.into(),
+        })?;
+        let person = reached(self.tx, &contact.member)?;
+        let relay = home(self.tx)?;
+        self.desk(|desk| desk.create_pair(person, &relay))
+    }
+
+    /// The relay that holds a conversation's mailbox.
+    pub(super) fn relay_of(&mut self, group: &GroupId) -> Result<RelayAddress, AccountFault> {
+        self.desk(|desk| desk.relay_of(group))
+    }
+
+    /// The alliance that we belong to.
+    pub(super) fn alliance(&mut self) -> Result<AllianceId, AccountFault> {
+        Ok(charter::known_alliance(self.tx)?.ok_or(MembershipFault::NotMember)?)
+    }
+}
+
+/// A conversation by the name that people see: a group's, or the other's pseudonym. None if there is none; groups that
+/// we left are named last.
+pub(super) fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<GroupId>, AccountFault> {
+    let me = membership::me(tx)?.member;
+    let mut found = conversation::conversations_of(tx)?;
+    found.retain(|one| name_of(one, &me) == name);
+    if found.iter().any(|one| one.standing == Standing::Live) {
+        found.retain(|one| one.standing == Standing::Live);
+    }
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.id)),
+        _ => Err(AccountFault::AmbiguousName),
+    }
+}
+
+/// What people call a conversation: a group by its name, a pair by the other.
+fn name_of(one: &Conversation, me: &MemberKey) -> String {
+    match one.kind {
+        Kind::Group => one.name.clone(),
+        Kind::Pair => {
+            let other = one.members.iter().find(|seat| seat.member != *me);
+            other.map_or_else(|| one.name.clone(), |seat| seat.pseudonym.clone())
+        }
+    }
+}
+
+fn people(
+    tx: &Transaction<'_>,
+    names: &[String],
+) -> Result<Vec<(MemberKey, relevo_protocol::content::InboxAddress)>, AccountFault> {
+    names.iter().map(|name| reached(tx, &membership::find_contact(tx, name)?.member)).collect()
+}
+
+fn seated(tx: &Transaction<'_>, group: &GroupId, name: &str) -> Result<MemberKey, AccountFault> {
+    let seats = conversation::conversation(tx, group)?.map(|one| one.members).unwrap_or_default();
+    let found: Vec<MemberKey> =
+        seats.into_iter().filter(|seat| seat.pseudonym == name).map(|seat| seat.member).collect();
+    match found.as_slice() {
+        [] => Err(AccountFault::NoSuchName),
+        [one] => Ok(*one),
+        _ => Err(AccountFault::AmbiguousName),
+    }
+}
+
+/// The relay of our own inbox, where conversations that we start live.
+fn home(tx: &Transaction<'_>) -> Result<RelayAddress, AccountFault> {
+    Ok(inbox::home(tx)?)
+}
+
+fn spoken(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Result<Vec<Spoken>, AccountFault> {
+    let me = membership::me(tx)?;
+    let Some(one) = conversation::conversation(tx, group)? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for said in conversation::said(tx, group, after, limit)? {
+        let what = match &said.body {
+            Known::Known(Body::Text { text, .. }) => What::Text(text.as_str().to_owned()),
+            Known::Known(Body::Alert { .. }) => What::Alert,
+            Known::Known(Body::Document { manifest, .. }) => What::Document(document_name(tx, manifest)?),
+            Known::Known(Body::Leave { .. }) => What::Leave,
+            // Not for people.
+            Known::Known(Body::Receipt { .. } | Body::Reaction { .. } | Body::Posted { .. }) => continue,
+            Known::Newer(_) => What::Newer,
+        };
+        let seat = one.members.iter().find(|seat| seat.member == said.author);
+        let author = match seat {
+            Some(seat) => seat.pseudonym.clone(),
+            None if said.author == me.member => me.pseudonym.as_str().to_owned(),
+            // Left or removed since.
+            None => membership::contact::person(tx, &said.author)?
+                .map_or_else(String::new, |person| person.pseudonym.as_str().to_owned()),
+        };
+        all.push(Spoken {
+            number: said.number,
+            id: said.id,
+            conversation: said.group,
+            conversation_name: name_of(&one, &me.member),
+            is_ours: said.author == me.member,
+            author,
+            sent: said.sent,
+            received: said.received,
+            state: said.state,
+            what,
+        });
+    }
+    Ok(all)
+}
+
+fn document_name(
+    tx: &Transaction<'_>,
+    manifest: &relevo_protocol::trust::Signed<relevo_protocol::content::Manifest>,
+) -> Result<String, AccountFault> {
+    let known = crate::document::list(tx)?.into_iter().find(|known| known.manifest.bytes() == manifest.bytes());
+    Ok(known.map_or_else(String::new, |known| known.manifest.name.as_str().to_owned()))
+}

@@ -1,0 +1,186 @@
+//! Relays and members for end-to-end tests: real QUIC, real sled, real vaults, one process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use relevo_client::account::Account;
+use relevo_client::vault::{Cost, Passphrase};
+
+use relevo_relay::{Config, Relay, Running};
+use tempfile::TempDir;
+
+/// How long anything may take that needs the network. Generous: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one round of fetching may take.
+const ROUND: Duration = Duration::from_secs(10);
+/// Passphrase of every vault.
+const PASSPHRASE: &str = "una frase larga que nadie adivina";
+
+/// A relay on a loopback port, over a folder of its own.
+pub struct TestRelay {
+    folder: TempDir,
+    listen: SocketAddr,
+    running: Option<Running>,
+}
+
+impl TestRelay {
+    /// Starts a relay on a free port.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut relay = Self { folder, listen: "127.0.0.1:0".parse()?, running: None };
+        relay.resume().await?;
+        Ok(relay)
+    }
+
+    /// Starts it again on the same port, over what it kept.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub async fn resume(&mut self) -> anyhow::Result<()> {
+        let config = Config { data: self.folder.path().join("data"), listen: self.listen, ..Config::default() };
+        let running = Relay::start(config).await.context("the relay did not start")?;
+        self.listen = running.local_addr();
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Stops it; what it keeps stays.
+    ///
+    /// # Errors
+    /// It did not stop well.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let running = self.running.take().context("the relay does not run")?;
+        Ok(running.shutdown().await?)
+    }
+
+    /// The address that it hands out.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test that asks a stopped relay is wrong")]
+    pub fn address(&self) -> String {
+        self.running.as_ref().expect("the relay runs").address().to_text()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+/// A member with a vault of its own.
+pub struct TestMember {
+    folder: TempDir,
+    /// What others call it.
+    pub name: String,
+    account: Option<Account>,
+}
+
+impl TestMember {
+    /// Makes the vault.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+        let account = Account::create(&folder.path().join("vault"), &passphrase, Cost::FOR_TESTS, &name.parse()?)?;
+        Ok(Self { folder, name: name.to_owned(), account: Some(account) })
+    }
+
+    /// Its folder: the vault and whatever a test puts beside it.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Goes offline: closes vault and sessions.
+    pub async fn offline(&mut self) {
+        if let Some(account) = self.account.take() {
+            account.close().await;
+        }
+    }
+
+    /// Comes back.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub fn online(&mut self) -> anyhow::Result<()> {
+        let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+        self.account = Some(Account::open(&self.folder.path().join("vault"), &passphrase)?);
+        Ok(())
+    }
+
+    /// Fetches and sends what there is.
+    ///
+    /// # Errors
+    /// It is not settled in time.
+    pub async fn sync(&self) -> anyhow::Result<()> {
+        let status = self.settle(ROUND).await?;
+        anyhow::ensure!(status.is_settled(), "{} is not settled: {status:?}", self.name);
+        Ok(())
+    }
+}
+
+impl core::ops::Deref for TestMember {
+    type Target = Account;
+
+    #[expect(clippy::expect_used, reason = "a test that uses a closed account is wrong")]
+    fn deref(&self) -> &Account {
+        self.account.as_ref().expect("the member is online")
+    }
+}
+
+/// Tries until it holds, syncing everybody between tries.
+///
+/// # Errors
+/// It does not hold in time, or the trying fails.
+pub async fn until<T>(
+    what: &str,
+    members: &[&TestMember],
+    mut holds: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = holds().await? {
+            return Ok(found);
+        }
+        if begun.elapsed() > PATIENCE {
+            let mut told = String::new();
+            for member in members {
+                told.push_str(&format!("\n{}: {:?}", member.name, member.status().await?));
+                for alarm in member.alarms().await? {
+                    told.push_str(&format!("\n  alarm {:?}", alarm.kind));
+                }
+                for one in member.conversations().await? {
+                    told.push_str(&format!("\n  {} {:?} of {}", one.name, one.standing, one.members.len()));
+                }
+                told.push_str(&format!("\n  {} waiting", member.waiting().await?));
+                for errand in member.errands().await? {
+                    told.push_str(&format!("\n  follows {errand:?}"));
+                }
+                for warning in member.warnings().await? {
+                    told.push_str(&format!("\n  {warning:?}"));
+                }
+            }
+            bail!("not within {} s: {what}{told}", PATIENCE.as_secs());
+        }
+        for member in members {
+            let _status = member.settle(Duration::from_secs(2)).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
