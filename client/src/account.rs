@@ -3,6 +3,7 @@
 //! [`Account`] is a handle; the vault, the rules and the sync engine belong to one thread, and each verb is one
 //! transaction on it. The network comes after: what a verb wants sent is in the outbox when it returns.
 
+mod alerts;
 mod converse;
 mod documents;
 mod fault;
@@ -18,6 +19,7 @@ use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::Pseudonym;
 use tokio::sync::watch;
 
+pub use alerts::NewAlert;
 pub use documents::Progress;
 pub use fault::AccountFault;
 pub use talk::{Spoken, What};

@@ -1,7 +1,7 @@
 //! Relevo's client: vault, conversations, sync engine and the command line.
 
-pub mod alert;
 pub mod account;
+pub mod alert;
 pub mod cli;
 pub mod conversation;
 pub mod document;

@@ -29,15 +29,15 @@ pub(super) struct Converse<'a> {
 
 impl<'a> Converse<'a> {
     /// Runs a verb of conversations and carries out what it wants sent.
-    pub(super) fn desk<T>(
+    pub(super) fn desk<T, E: Into<AccountFault>>(
         &mut self,
-        verb: impl FnOnce(&mut Desk<'_>) -> Result<T, ConversationFault>,
+        verb: impl FnOnce(&mut Desk<'_>) -> Result<T, E>,
     ) -> Result<T, AccountFault> {
         let tx = self.tx;
         let Kept { rooms, me } = self.kept;
         let me = current(tx, me)?.ok_or(MembershipFault::NotMember)?;
         let mut desk = Desk::new(tx, me, rooms, self.now);
-        let done = verb(&mut desk)?;
+        let done = verb(&mut desk).map_err(Into::into)?;
         let effects = desk.into_effects();
         for effect in effects {
             self.perform(effect)?;
@@ -79,7 +79,7 @@ impl<'a> Converse<'a> {
             let count = usize::try_from(packages).unwrap_or(0);
             let made = self.desk(|desk| {
                 let last = if last_resort { Some(desk.last_resort()?) } else { None };
-                Ok((desk.publish_key_packages(count)?, last))
+                Ok::<_, ConversationFault>((desk.publish_key_packages(count)?, last))
             })?;
             inbox::restock(tx, &made.0, made.1.as_deref())?;
         }

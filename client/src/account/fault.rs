@@ -2,6 +2,7 @@
 
 use relevo_protocol::wire::AddressFault;
 
+use crate::alert::AlertFault;
 use crate::conversation::ConversationFault;
 use crate::document::DocumentFault;
 use crate::inbox::InboxFault;
@@ -31,6 +32,9 @@ pub enum AccountFault {
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentFault),
+    /// An alert.
+    #[error(transparent)]
+    Alert(#[from] AlertFault),
     /// Nobody and nothing here has this name.
     #[error("no contact or group has this name")]
     NoSuchName,
@@ -58,13 +62,17 @@ impl AccountFault {
     /// Stable name of the fault, by which people's words are found.
     #[must_use]
     pub fn code(&self) -> &'static str {
+        if let Some(fault) = self.vaults() {
+            return fault.code();
+        }
         match self {
-            Self::Vault(_) => "vault",
+            Self::Vault(fault) => fault.code(),
             Self::Link(fault) => fault.code(),
             Self::Membership(fault) => fault.code(),
             Self::Inbox(fault) => fault.code(),
             Self::Conversation(fault) => fault.code(),
             Self::Document(fault) => fault.code(),
+            Self::Alert(fault) => fault.code(),
             Self::NoSuchName => "no-such-name",
             Self::AmbiguousName => "ambiguous-name",
             Self::Name => "name",
@@ -75,11 +83,28 @@ impl AccountFault {
         }
     }
 
+    /// The vault's fault, however deep it lies: then nothing is skipped, and what was tried is tried again.
+    pub(super) fn vaults(&self) -> Option<&VaultFault> {
+        match self {
+            Self::Vault(fault)
+            | Self::Membership(MembershipFault::Vault(fault))
+            | Self::Inbox(InboxFault::Vault(fault))
+            | Self::Conversation(ConversationFault::Vault(fault))
+            | Self::Document(DocumentFault::Vault(fault))
+            | Self::Alert(AlertFault::Vault(fault)) => Some(fault),
+            Self::Membership(MembershipFault::Inbox(inner)) => match &**inner {
+                InboxFault::Vault(fault) => Some(fault),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What the sync engine is told when a rule could not take what came.
     pub(super) fn into_logic(self) -> LogicFault {
-        match self {
-            Self::Vault(fault) => LogicFault::Vault(fault),
-            other => LogicFault::Rule(other.code()),
+        match self.vaults() {
+            Some(fault) => LogicFault::Vault(*fault),
+            None => LogicFault::Rule(self.code()),
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::AccountFault;
 use super::converse::{Converse, Kept, group_id};
+use crate::alert;
 use crate::conversation::{Awaited, ConversationFault, Desk, MessageState};
 use crate::document::{self, DocumentFault};
 use crate::inbox;
@@ -118,6 +119,10 @@ impl Converse<'_> {
                 Ok(Kind::Known(Body::Document { manifest, location })) => {
                     self.document(&group, &message.member, &manifest, &location)?;
                 }
+                Ok(Kind::Known(Body::Alert { alert })) => {
+                    // What is not believed is noted there, and its words are not shown.
+                    alert::received(self.tx, &group, &message.member, &alert, self.now)?;
+                }
                 Ok(_) | Err(_) => {}
             }
         }
@@ -167,6 +172,9 @@ impl Converse<'_> {
             ParcelBody::Welcome(welcome) => self.tolerant(|desk| desk.join(&welcome, sender)),
             ParcelBody::GroupOwner(owner) => self.tolerant(|desk| desk.owner_received(&owner)),
             ParcelBody::Complaint(complaint) => self.tolerant(|desk| desk.complaint_received(sender, &complaint)),
+            ParcelBody::AlertAnswer { alert, answer } => {
+                self.tolerant_of(|with| Ok(alert::answered(with.tx, sender, &alert, answer, with.now)?))
+            }
             other => {
                 // Membership has taken the rest, and what is left is for later versions.
                 drop(other);
@@ -175,14 +183,19 @@ impl Converse<'_> {
         }
     }
 
-    /// Runs a rule on what somebody sent: what is wrong with it is dropped, what is wrong with us is not.
+    /// A conversation's rule on what somebody sent.
     fn tolerant(
         &mut self,
         rule: impl FnOnce(&mut Desk<'_>) -> Result<(), ConversationFault>,
     ) -> Result<(), AccountFault> {
-        let tx = self.tx;
-        match records::attempt(tx, || self.desk(rule))? {
-            Err(AccountFault::Conversation(fault)) if !matches!(fault, ConversationFault::Vault(_)) => {
+        self.tolerant_of(|with| with.desk(rule))
+    }
+
+    /// Runs a rule on what somebody sent: what is wrong with it is dropped without a trace, what is wrong with our own
+    /// vault is not.
+    fn tolerant_of(&mut self, rule: impl FnOnce(&mut Self) -> Result<(), AccountFault>) -> Result<(), AccountFault> {
+        match records::attempt(self.tx, || rule(self))? {
+            Err(fault) if fault.vaults().is_none() => {
                 tracing::debug!(code = fault.code(), "parcel dropped");
                 Ok(())
             }
