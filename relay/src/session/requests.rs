@@ -55,30 +55,43 @@ pub(super) async fn read(
             },
         };
         parts.metrics.requests.one();
-        let (number, step) = match core::request(&frame)? {
-            Ok(request) => (request.number, core::step(request.call, admitted)),
-            Err((number, refusal)) => (number, Step::Answer(Outcome::Refused { refusal })),
-        };
-        let (due, room) = match step {
-            Step::Answer(outcome) => (Due::Ready(Box::new(outcome)), None),
-            Step::Ask(ask) => (Due::Ask(Box::new(ask)), None),
-            Step::Change(change) => {
-                let bytes = u32::try_from(change.weight()).unwrap_or(u32::MAX);
-                let room = Arc::clone(&own).acquire_many_owned(bytes).await.map_err(|_| SessionFault::Store)?;
-                (Due::Change(parts.service.change(change).await), Some(room))
-            }
-            Step::Enroll { change, then } => {
-                // Rare, and what follows is asked under the new admission: so it is waited for here.
-                let outcome = parts.service.change(change).await.outcome().await;
-                if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
-                    admitted = then;
-                    handle.admit(then);
-                }
-                (Due::Ready(Box::new(outcome)), None)
-            }
-        };
-        if queue.send(Queued { number, due, _room: room }).await.is_err() {
+        // Boxed: a session that idles does not keep the room of a request.
+        let queued = Box::pin(take(&frame, &mut admitted, &own, handle, parts)).await?;
+        if queue.send(queued).await.is_err() {
             return Ok(());
         }
     }
+}
+
+/// Takes one request apart and hands it to whoever has it done.
+async fn take(
+    frame: &[u8],
+    admitted: &mut Admitted,
+    own: &Arc<Semaphore>,
+    handle: &ConnectionHandle,
+    parts: &Arc<Parts>,
+) -> Result<Queued, SessionFault> {
+    let (number, step) = match core::request(frame)? {
+        Ok(request) => (request.number, core::step(request.call, *admitted)),
+        Err((number, refusal)) => (number, Step::Answer(Outcome::Refused { refusal })),
+    };
+    let (due, room) = match step {
+        Step::Answer(outcome) => (Due::Ready(Box::new(outcome)), None),
+        Step::Ask(ask) => (Due::Ask(Box::new(ask)), None),
+        Step::Change(change) => {
+            let bytes = u32::try_from(change.weight()).unwrap_or(u32::MAX);
+            let room = Arc::clone(own).acquire_many_owned(bytes).await.map_err(|_| SessionFault::Store)?;
+            (Due::Change(parts.service.change(change).await), Some(room))
+        }
+        Step::Enroll { change, then } => {
+            // Rare, and what follows is asked under the new admission: so it is waited for here.
+            let outcome = parts.service.change(change).await.outcome().await;
+            if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
+                *admitted = then;
+                handle.admit(then);
+            }
+            (Due::Ready(Box::new(outcome)), None)
+        }
+    };
+    Ok(Queued { number, due, _room: room })
 }

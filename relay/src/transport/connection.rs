@@ -1,5 +1,6 @@
 //! One connection: handshake, then each request to the site, to the session or to a blob stream.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -98,10 +99,7 @@ pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, part
     let Some((http, handle)) = Box::pin(handshake(incoming, permit, &parts)).await else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
-    tokio::select! {
-        () = visit(handle.clone(), Arc::clone(&parts)) => {}
-        () = requests(http, &mut streams, &handle, parts) => {}
-    }
+    requests(http, &mut streams, &handle, parts).await;
     handle.end();
     // They see that the connection is over, and keep what they have of a broken put. Waited for, so that a stopped
     // relay has no task left.
@@ -136,21 +134,41 @@ async fn handshake(
     begun
 }
 
-/// Ends when a connection has stayed for the length of a visit, or the relay is stopping, without an admitted session.
-async fn visit(handle: ConnectionHandle, parts: Arc<Parts>) {
+/// Whether a connection may stay after its visit.
+enum Stays {
+    /// Its session is admitted.
+    Yes,
+    /// It has no session, and has stayed for the length of a visit, or the relay is stopping.
+    No,
+}
+
+async fn visit(handle: ConnectionHandle, parts: Arc<Parts>) -> Stays {
     let mut admitted = handle.shared.admitted.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
         biased;
-        () = async { let _admitted = admitted.wait_for(Option::is_some).await; } => std::future::pending().await,
-        () = sleep(VISIT) => {}
-        () = async { let _draining = phase.wait_for(|phase| phase.draining()).await; } => {}
+        _ = admitted.wait_for(Option::is_some) => Stays::Yes,
+        () = sleep(VISIT) => Stays::No,
+        _ = phase.wait_for(|phase| phase.draining()) => Stays::No,
+    }
+}
+
+/// Resolves when the visit is over, and never when there is none.
+async fn over(visit: &mut Option<Pin<Box<impl Future<Output = Stays>>>>) -> Stays {
+    match visit {
+        Some(visit) => visit.await,
+        None => std::future::pending().await,
     }
 }
 
 async fn requests(mut http: Http, streams: &mut JoinSet<()>, handle: &ConnectionHandle, parts: Arc<Parts>) {
+    let mut visit = Some(Box::pin(visit(handle.clone(), Arc::clone(&parts))));
     loop {
         tokio::select! {
+            stays = over(&mut visit) => match stays {
+                Stays::Yes => visit = None,
+                Stays::No => break,
+            },
             request = http.accept() => match request {
                 Ok(Some(request)) => {
                     streams.spawn(stream(Box::new(request), handle.clone(), Arc::clone(&parts)));

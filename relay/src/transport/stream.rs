@@ -109,13 +109,13 @@ pub(crate) enum StreamFault {
     Gone(#[from] PeerGone),
 }
 
-/// Relay to client.
-pub(crate) struct SendHalf(RequestStream<h3_quinn::SendStream<Batch>, Batch>);
+/// Relay to client. Boxed, as the other half is: it passes through several futures, each of which would keep room for it.
+pub(crate) struct SendHalf(Box<RequestStream<h3_quinn::SendStream<Batch>, Batch>>);
 
 impl SendHalf {
     /// Wraps the stream of a request whose response head has been sent.
     pub(super) fn new(stream: RequestStream<h3_quinn::SendStream<Batch>, Batch>) -> Self {
-        Self(stream)
+        Self(Box::new(stream))
     }
 
     /// Sends a batch and waits until the transport has room for the next.
@@ -143,14 +143,14 @@ impl SendHalf {
 
 /// Client to relay.
 pub(crate) struct ReceiveHalf {
-    stream: RequestStream<h3_quinn::RecvStream, Batch>,
+    stream: Box<RequestStream<h3_quinn::RecvStream, Batch>>,
     frames: FrameReader,
 }
 
 impl ReceiveHalf {
     /// Wraps the stream of a request whose head has been read.
     pub(super) fn new(stream: RequestStream<h3_quinn::RecvStream, Batch>) -> Self {
-        Self { stream, frames: FrameReader::new() }
+        Self { stream: Box::new(stream), frames: FrameReader::new() }
     }
 
     /// The next frame body of at most `max` bytes, or none at the end of the stream.
