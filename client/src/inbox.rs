@@ -23,8 +23,8 @@ pub use received::received;
 pub use shelf::{Stock, restock, shelf, stock, taken, wanted};
 
 use crate::conversation::ConversationFault;
-use crate::membership::{self, MembershipFault};
-use crate::sync::{Then, Topic};
+use crate::membership::{self, MembershipFault, warning};
+use crate::sync::{Notice, Then, Topic};
 use crate::vault::{Transaction, VaultFault};
 use mine::Mine;
 
@@ -126,6 +126,19 @@ pub fn answered(
         Ok(Await::Parcel { id }) => parcel::answered(tx, &id, outcome.map(|_| ()), now),
         Ok(Await::Shelf) => shelf::looked(tx, outcome.ok(), now),
         Ok(Await::Nothing) | Err(_) => Ok(()),
+    }
+}
+
+/// The inbox's half of [`crate::sync::Logic::noticed`]: a relay that loses or changes what lay in the inbox is a warning.
+///
+/// # Errors
+/// [`InboxFault::Vault`].
+pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<(), InboxFault> {
+    match what {
+        Notice::Gap { .. } | Notice::OtherIncarnation { .. } | Notice::ChainBroken { .. } | Notice::Closed => {
+            Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?)
+        }
+        Notice::Repeated { .. } | Notice::Frozen | Notice::Refused(_) => Ok(()),
     }
 }
 

@@ -12,6 +12,9 @@ use crate::sync;
 use crate::vault::records::{self, Noun};
 use crate::vault::{Transaction, conversations, relays};
 
+/// Seconds after which a holder gets new grants: half of what a grant lasts.
+const GRANT_RENEWAL: u64 = 182 * 24 * 3600;
+
 /// Who holds a grant on the own inbox: entries under one grant are linkable, so each holder has its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holder {
@@ -42,6 +45,8 @@ struct GrantRow {
     append: Capability,
     #[n(1)]
     take: Capability,
+    #[n(2)]
+    made: Timestamp,
 }
 
 /// Where somebody else can be reached.
@@ -54,18 +59,20 @@ struct AddressRow {
     learned: Timestamp,
 }
 
-/// The own address for one holder, with its own grants and the present key. Asked again, the same grants.
+/// The own address for one holder, with its own grants and the present key. Asked again, the same grants, until they
+/// are half a year old: then new ones, and the old ones end by themselves.
 ///
 /// # Errors
 /// [`InboxFault::NoInbox`] before a relay is known.
 pub fn my_address_for(tx: &Transaction<'_>, holder: &Holder, now: Timestamp) -> Result<InboxAddress, InboxFault> {
     let mut mine = Mine::load(tx)?;
     let key = holder.key();
-    let grants = match records::get::<GrantRow>(tx, Noun::Grant, &key)? {
+    let known: Option<GrantRow> = records::get(tx, Noun::Grant, &key)?;
+    let grants = match known.filter(|grants| grants.made.plus_seconds(GRANT_RENEWAL) > now) {
         Some(grants) => grants,
         None => {
             let (append, take) = mine.draw_grants(tx, now)?;
-            let grants = GrantRow { append, take };
+            let grants = GrantRow { append, take, made: now };
             records::put(tx, Noun::Grant, &key, &grants)?;
             grants
         }

@@ -13,10 +13,15 @@ use crate::membership::{self, Arrived, MembershipFault, contact, identity, warni
 use crate::sync::ReceivedEntry;
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
+use crate::vault::settings::Setting;
 
 /// Seconds after which a parcel is too old to be taken: longer than any relay keeps it. What was taken is remembered
 /// longer than that, so that none is taken twice.
 const TOO_OLD: u64 = 100 * 24 * 3600;
+/// Seconds in a day.
+const DAY: u64 = 24 * 3600;
+/// When old parcels were last forgotten.
+const LOOKED: Setting<u64> = Setting::named("inbox.parcels.looked");
 /// Entries done with before the inbox is trimmed.
 const TRIM_EACH: u64 = 16;
 
@@ -96,8 +101,12 @@ fn take(
     Ok(())
 }
 
-/// Forgets parcels that are too old to come again.
+/// Forgets parcels that are too old to come again; looks once a day.
 pub(super) fn forget_old(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
+    if LOOKED.read(tx)?.is_some_and(|looked: u64| now.0 < looked.saturating_add(DAY)) {
+        return Ok(());
+    }
+    LOOKED.write(tx, &now.0)?;
     Ok(records::retain(tx, Noun::ParcelSeen, |row: &SeenRow| row.at.plus_seconds(2 * TOO_OLD) >= now)?)
 }
 

@@ -18,6 +18,9 @@ use crate::vault::records::{self, Noun};
 /// Seconds in an hour.
 const HOUR: u64 = 3600;
 
+/// Seconds for which the grant of a used code stays.
+const KEPT_AFTER_USE: u64 = 30 * 24 * HOUR;
+
 /// A code that this member handed out.
 #[derive(Encode, Decode)]
 #[cbor(map)]
@@ -121,7 +124,8 @@ pub(super) fn used(tx: &Transaction<'_>, mailbox: &MailboxId, by: &MemberKey) ->
     Ok(())
 }
 
-/// Ends the codes whose time is over and takes the grants away that came with them.
+/// Ends the codes whose time is over and takes the grants away that came with them: at once where nobody used the code,
+/// a month later where somebody did, who has a grant of their own by then.
 pub(super) fn sweep(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
     for row in records::list::<CodeRow>(tx, Noun::Code)? {
         let mailbox = CodeSecret::new(row.secret.duplicate()).owner().mailbox();
@@ -131,7 +135,10 @@ pub(super) fn sweep(tx: &Transaction<'_>, now: Timestamp) -> Result<(), Membersh
         if row.used_by.is_none() {
             inbox::revoke(tx, &Holder::Code(mailbox))?;
         }
-        if !row.closed {
+        if row.expires.plus_seconds(KEPT_AFTER_USE) <= now {
+            inbox::revoke(tx, &Holder::Code(mailbox))?;
+            records::remove(tx, Noun::Code, &mailbox.0)?;
+        } else if !row.closed {
             close(tx, &mailbox, row)?;
         }
     }

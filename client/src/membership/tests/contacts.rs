@@ -1,5 +1,10 @@
+use relevo_protocol::content::Identity;
+use relevo_protocol::trust::{DeviceSecret, DeviceSet, Signed};
+
 use super::{allied, founded, newcomer};
+use crate::fixture::Keys;
 use crate::membership::comparison::{Comparison, Found};
+use crate::membership::contact::{self, How};
 use crate::membership::request::RequestKind;
 use crate::membership::town::Town;
 use crate::membership::{self, MembershipFault, requests};
@@ -110,4 +115,41 @@ fn a_name_that_two_contacts_share_has_to_be_told_apart() {
     assert_eq!(found.member, town.member("Diego"));
     let nobody = town.act("Ana", |tx, _| membership::find_contact(tx, "Nobody"));
     assert!(matches!(nobody, Err(MembershipFault::NoSuchContact)));
+}
+
+#[test]
+fn a_contact_whose_devices_change_counts_as_not_yet_verified() {
+    let mut town = founded();
+    let zoe = Keys::new("Zoe");
+    let meet = |town: &mut Town, set: &Signed<DeviceSet>| {
+        let identity = Identity::Newcomer { devices: set.clone(), pseudonym: "Zoe".parse().unwrap() };
+        town.act("Ana", |tx, now| {
+            let person = contact::verify(tx, &identity)?;
+            contact::save(tx, &person, &identity, How::Code, now)
+        })
+    };
+    meet(&mut town, &zoe.device_set).unwrap();
+    town.act("Ana", |tx, now| contact::set_verified(tx, &zoe.member.public(), Some(now))).unwrap();
+    let previous = DeviceSet::verify(&zoe.device_set).unwrap();
+    let devices = vec![DeviceSecret::random().unwrap().public()];
+    let next = DeviceSet { number: 2, devices, previous: Some(previous.hash()), ..(*previous).clone() };
+    meet(&mut town, &Signed::sign(&next, &zoe.member).unwrap()).unwrap();
+    assert_eq!(town.act("Ana", |tx, _| membership::find_contact(tx, "Zoe")).unwrap().verified, None);
+    assert_eq!(town.warnings("Ana"), ["key-changed"]);
+    // Who stole the old device cannot go back to it.
+    assert!(matches!(meet(&mut town, &zoe.device_set), Err(MembershipFault::Rollback)));
+}
+
+#[test]
+fn a_stranger_with_a_contacts_name_is_said() {
+    let mut town = founded();
+    for keys in [Keys::new("Zoe"), Keys::new("Zoe")] {
+        let identity = Identity::Newcomer { devices: keys.device_set, pseudonym: "Zoe".parse().unwrap() };
+        town.act("Ana", |tx, now| {
+            let person = contact::verify(tx, &identity)?;
+            contact::save(tx, &person, &identity, How::Code, now)
+        })
+        .unwrap();
+    }
+    assert_eq!(town.warnings("Ana"), ["key-changed"]);
 }

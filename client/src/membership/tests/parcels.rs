@@ -2,9 +2,10 @@ use relevo_protocol::content::{Parcel, ParcelBody, ParcelReceipt, Sender, encode
 use relevo_protocol::sealed::seal_to;
 use relevo_protocol::time::Hour;
 use relevo_protocol::trust::ObjectHash;
-use relevo_protocol::wire::{Head, Incarnation, Sequence};
+use relevo_protocol::wire::{Call, Head, Incarnation, Refusal, Sequence};
 
 use super::{founded, invite, join, newcomer};
+use crate::conversation::{Desk, Rooms};
 use crate::inbox;
 use crate::membership::town::Town;
 use crate::membership::{self, identity, requests};
@@ -134,4 +135,43 @@ fn every_trace_of_a_parcel_in_an_outbox_is_sealed() {
     for needle in [&b"Goran"[..], b"Ana", b"Local 6500", town.member("Goran").as_bytes()] {
         assert!(!bytes.windows(needle.len()).any(|window| window == needle));
     }
+}
+
+#[test]
+fn contacts_take_key_packages_from_the_shelf_until_only_the_last_resort_is_left() {
+    let mut town = founded();
+    town.act_and_settle("Ana", |tx, now| {
+        let me = identity::for_conversations(tx)?.expect("a card");
+        let mut rooms = Rooms::default();
+        inbox::stock(tx, &mut Desk::new(tx, &me, &mut rooms, now))
+    });
+    assert_eq!(town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap().packages, 0);
+    let ana = town.member("Ana");
+    let address = town.act("Bruno", |tx, _| inbox::address_of(tx, &ana)).unwrap().unwrap();
+    let shelf = address.shelf.unwrap();
+    let take = Call::Take { mailbox: shelf.mailbox, capability: shelf.take.duplicate() };
+    let mut packages = std::collections::BTreeSet::new();
+    for _ in 0..26 {
+        let answer = town.relays.get_mut(&[1; 32]).unwrap().call(&take, town.now).unwrap();
+        packages.insert(town.act("Bruno", |tx, _| inbox::taken(tx, &ana, &answer)).unwrap().unwrap().to_vec());
+    }
+    // 24 different ones, and the last resort as often as asked.
+    assert_eq!(packages.len(), 25);
+    town.now = town.now.plus_seconds(7 * 3600);
+    town.act_and_settle("Ana", inbox::tend);
+    let wanted = town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap();
+    assert_eq!((wanted.packages, wanted.last_resort), (24, true));
+}
+
+#[test]
+fn a_grant_that_was_taken_away_opens_no_more() {
+    let mut town = founded();
+    let holder = inbox::Holder::Group(relevo_protocol::content::GroupId([4; 16]));
+    let address = town.act_and_settle("Ana", |tx, now| inbox::my_address_for(tx, &holder, now));
+    let entry = letter(&mut town, "Bruno", "Ana", "Ana").entry;
+    let append = Call::Append { mailbox: address.mailbox, capability: address.append.duplicate(), entry };
+    let now = town.now;
+    assert!(town.relays.get_mut(&[1; 32]).unwrap().call(&append, now).is_ok());
+    town.act_and_settle("Ana", |tx, _| inbox::revoke(tx, &holder));
+    assert_eq!(town.relays.get_mut(&[1; 32]).unwrap().call(&append, now), Err(Refusal::NoSuchMailbox));
 }
