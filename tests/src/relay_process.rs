@@ -1,5 +1,6 @@
 //! A real `relevo-relay` process on loopback, ended by its pid when dropped.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,12 +26,25 @@ impl RelayProcess {
     /// # Errors
     /// The program could not be started, or did not print its address in time.
     pub fn start(program: &Path, data: &Path, listen: SocketAddr) -> anyhow::Result<Self> {
+        Self::run(program, data, listen, None)
+    }
+
+    /// As [`Self::start`], with a configuration file.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(program: &Path, data: &Path, listen: SocketAddr, config: &Path) -> anyhow::Result<Self> {
+        Self::run(program, data, listen, Some(config))
+    }
+
+    fn run(program: &Path, data: &Path, listen: SocketAddr, config: Option<&Path>) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
             .arg("run")
             .arg("--data")
             .arg(data)
             .arg("--listen")
             .arg(listen.to_string())
+            .args(config.into_iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,0 +1,73 @@
+//! What a relay holds that nobody asks anything of.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use relevo_client::link::{Connected, Link};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::report::{Row, Samples, float};
+use crate::rig::{Rig, Settings};
+
+/// Idle sessions at each look.
+const STEPS: [usize; 2] = [500, 5000];
+/// UDP sockets of the clients.
+const SOCKETS: usize = 8;
+/// Handshakes at once: below the number from which the relay asks for a Retry.
+const HANDSHAKES: usize = 16;
+/// Time for buffers to drain and acknowledgements to arrive.
+const REST: Duration = Duration::from_secs(3);
+/// Time that all sessions are held: longer than the 30 s after which a dead one would be gone.
+const HELD: Duration = Duration::from_secs(35);
+
+pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
+    let mut idle = Samples::default();
+    let mut each = STEPS.map(|step| (settings.share(step), Samples::default()));
+    let mut handshake = Samples::default();
+    let mut held = Samples::default();
+    for _ in 0..settings.rounds {
+        let rig = Rig::start(settings)?;
+        sleep(REST).await;
+        let alone = rig.process().memory_kib()?;
+        idle.push(float(alone) / 1024.0);
+        let mut sessions = Vec::new();
+        let links = (0..SOCKETS).map(|_| Link::new()).collect::<Result<Vec<_>, _>>()?;
+        let before = rig.process().cpu()?;
+        for (count, samples) in &mut each {
+            connect(&rig, &links, &mut sessions, *count).await?;
+            sleep(REST).await;
+            let now = rig.process().memory_kib()?;
+            samples.push(float(now.saturating_sub(alone)) / float(*count));
+        }
+        let cpu = rig.process().cpu()? - before;
+        handshake.push(cpu.as_secs_f64() * 1000.0 / float(sessions.len()));
+        sleep(HELD).await;
+        held.push(float(sessions.iter().filter(|connected| !connected.arrivals.is_closed()).count()));
+        drop(sessions);
+        rig.stop()?;
+    }
+    let mut rows = vec![Row::new("idle relay, MiB", idle, "under 30")];
+    for (count, samples) in each {
+        rows.push(Row::new(format!("KiB of the relay for each of {count} idle sessions"), samples, "under 48"));
+    }
+    rows.push(Row::new("sessions of those still open after 35 s", held, "5,000"));
+    rows.push(Row::new("processor ms of the relay for a session's handshake and greeting", handshake, ""));
+    Ok(rows)
+}
+
+async fn connect(rig: &Rig, links: &[Link], sessions: &mut Vec<Connected>, count: usize) -> anyhow::Result<()> {
+    while sessions.len() < count {
+        let missing = (count - sessions.len()).min(HANDSHAKES);
+        let mut coming = JoinSet::new();
+        for link in links.iter().cycle().take(missing) {
+            let (link, address) = (link.clone(), rig.address.duplicate());
+            coming.spawn(async move { link.connect(&address).await });
+        }
+        while let Some(connected) = coming.join_next().await {
+            let number = sessions.len();
+            sessions.push(connected?.with_context(|| format!("session {number}"))?);
+        }
+    }
+    Ok(())
+}
