@@ -73,7 +73,7 @@ impl Arrival {
 pub struct Connected {
     /// To ask.
     pub session: Session,
-    /// To hear. Must be read: when it is full, answers wait too.
+    /// To hear. Must be read, or dropped by those who only ask: when it is full, answers wait too.
     pub arrivals: mpsc::Receiver<Arrival>,
     /// What the relay said of itself, verified.
     pub welcome: WelcomeBody,
@@ -167,6 +167,7 @@ pub(super) fn start(connection: quinn::Connection, greeted: Greeted) -> Connecte
         unanswered: Arc::clone(&unanswered),
         room: Arc::clone(&room),
         deliver: deliver.clone(),
+        connection: connection.clone(),
         number: 0,
     };
     let reader = Reader {
@@ -192,12 +193,19 @@ struct Writer {
     /// One permit for each request that may be unanswered; the reader gives them back.
     room: Arc<Semaphore>,
     deliver: mpsc::Sender<Arrival>,
+    connection: quinn::Connection,
     number: u32,
 }
 
 impl Writer {
     async fn run(mut self) {
-        while let Some(first) = self.requests.recv().await {
+        let connection = self.connection.clone();
+        loop {
+            let first = tokio::select! {
+                first = self.requests.recv() => first,
+                _over = connection.closed() => return,
+            };
+            let Some(first) = first else { break };
             let Ok(permit) = self.room.acquire().await else { return };
             permit.forget();
             let mut batch = Vec::new();
@@ -252,9 +260,6 @@ impl Reader {
                 },
                 Err(Stop::Fault(fault)) => break fault,
                 Err(Stop::Ended) => break LinkFault::of(&self.connection),
-            }
-            if self.deliver.is_closed() {
-                break LinkFault::Ended;
             }
         };
         greeting::close(&self.connection);
