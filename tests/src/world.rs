@@ -1,11 +1,14 @@
 //! Relays and members for end-to-end tests: real QUIC, real sled, real vaults, one process.
 
+#![expect(clippy::indexing_slicing, reason = "a test that names somebody who is not there is wrong")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use relevo_client::account::Account;
+use relevo_client::membership::request::RequestKind;
 use relevo_client::vault::{Cost, Passphrase};
 
 use relevo_relay::{Config, Relay, Running};
@@ -183,4 +186,117 @@ pub async fn until<T>(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Two unions on two relays in one alliance, each with two coordinators.
+pub struct Allied {
+    /// The first union's relay.
+    pub north: TestRelay,
+    /// The second union's relay.
+    pub south: TestRelay,
+    /// The coordinators: two of the first union, two of the second.
+    pub people: Vec<TestMember>,
+}
+
+impl Allied {
+    /// Founds it all.
+    ///
+    /// # Errors
+    /// A step was not done in time.
+    pub async fn found() -> anyhow::Result<Self> {
+        let north = TestRelay::start().await?;
+        let south = TestRelay::start().await?;
+        let (quilla, mistral) = found_first(&north).await?;
+        let (ceibo, aurore) = (TestMember::new("Ceibo")?, TestMember::new("Aurore")?);
+        let link = quilla.invite_union("Section du Nord").await?;
+        quilla.sync().await?;
+        ceibo.found_union("Section du Nord", &south.address(), &link).await?;
+        let people = vec![quilla, mistral, ceibo, aurore];
+        let all: Vec<&TestMember> = people.iter().collect();
+        let [quilla, mistral, ceibo, aurore] = all[..] else { bail!("four people") };
+        let link = until("the second union's own link", &all, async || {
+            Ok(ceibo.founding().await?.and_then(|founding| founding.cofounder_link))
+        })
+        .await?;
+        ceibo.sync().await?;
+        aurore.join(&link, None, "").await?;
+        let asks = request(quilla, &all, "the union asks", |kind| matches!(kind, RequestKind::Union { .. })).await?;
+        quilla.propose(Some(asks)).await?;
+        for signer in [mistral, ceibo, aurore] {
+            let draft =
+                request(signer, &all, "a charter to sign", |kind| matches!(kind, RequestKind::Charter { .. })).await?;
+            signer.sign(Some(draft)).await?;
+        }
+        for person in &all {
+            until("all are members of one alliance of two unions", &all, async || {
+                let member = person.about_me().await?.card_expires.is_some();
+                Ok((member && person.charter().await?.unions.len() == 2).then_some(()))
+            })
+            .await?;
+        }
+        Ok(Self { north, south, people })
+    }
+
+    /// Everybody.
+    #[must_use]
+    pub fn all(&self) -> Vec<&TestMember> {
+        self.people.iter().collect()
+    }
+
+    /// Makes two people each other's contacts, by a code.
+    ///
+    /// # Errors
+    /// It was not done in time.
+    pub async fn meet(&self, one: usize, other: usize) -> anyhow::Result<()> {
+        let (one, other) = (&self.people[one], &self.people[other]);
+        let code = one.contact_code().await?;
+        one.sync().await?;
+        other.add_contact(&code).await?;
+        until("both are contacts", &[one, other], async || {
+            let knows = |contacts: Vec<relevo_client::membership::Contact>, name: &str| {
+                contacts.iter().any(|contact| contact.pseudonym.as_str() == name)
+            };
+            let both = knows(one.contacts().await?, &other.name) && knows(other.contacts().await?, &one.name);
+            Ok(both.then_some(()))
+        })
+        .await
+    }
+}
+
+/// An alliance with its first union: two founders on one relay.
+///
+/// # Errors
+/// A step was not done in time.
+pub async fn found_first(relay: &TestRelay) -> anyhow::Result<(TestMember, TestMember)> {
+    let (quilla, mistral) = (TestMember::new("Quilla")?, TestMember::new("Mistral")?);
+    let link = quilla.found("Alianza Minera", "Sindicato Norte", &relay.address()).await?;
+    quilla.sync().await?;
+    mistral.join(&link, None, "").await?;
+    let both = [&quilla, &mistral];
+    let draft =
+        request(&mistral, &both, "a charter to sign", |kind| matches!(kind, RequestKind::Charter { .. })).await?;
+    mistral.sign(Some(draft)).await?;
+    until("both are members and contacts", &both, async || {
+        let members = (quilla.about_me().await?.card_expires, mistral.about_me().await?.card_expires);
+        let contacts = (quilla.contacts().await?.len(), mistral.contacts().await?.len());
+        Ok((members.0.is_some() && members.1.is_some() && contacts == (1, 1)).then_some(()))
+    })
+    .await?;
+    Ok((quilla, mistral))
+}
+
+/// Number of a request that waits for somebody.
+///
+/// # Errors
+/// It does not come in time.
+pub async fn request(
+    whose: &TestMember,
+    members: &[&TestMember],
+    what: &str,
+    wanted: impl Fn(&RequestKind) -> bool,
+) -> anyhow::Result<u64> {
+    until(what, members, async || {
+        Ok(whose.requests().await?.into_iter().find(|one| wanted(&one.kind)).map(|one| one.number))
+    })
+    .await
 }

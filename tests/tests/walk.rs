@@ -1,45 +1,37 @@
 //! The jobs of USERS.md, end to end on real parts.
 
-use relevo_client::account::What;
-use relevo_client::conversation::MessageState;
-use relevo_client::membership::request::RequestKind;
-use relevo_tests::world::{TestMember, TestRelay, until};
+#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
-/// An alliance of one union with two coordinators.
-async fn founded(relay: &TestRelay) -> anyhow::Result<(TestMember, TestMember)> {
-    let (quilla, mistral) = (TestMember::new("Quilla")?, TestMember::new("Mistral")?);
-    let link = quilla.found("Alianza Minera", "Sindicato Norte", &relay.address()).await?;
-    quilla.sync().await?;
-    mistral.join(&link, None, "").await?;
-    let both = [&quilla, &mistral];
-    let draft = until("a charter to sign", &both, async || {
-        let requests = mistral.requests().await?;
-        Ok(requests.into_iter().find(|one| matches!(one.kind, RequestKind::Charter { .. })))
-    })
-    .await?;
-    mistral.sign(Some(draft.number)).await?;
-    until("both are members", &both, async || {
-        let members = (quilla.about_me().await?, mistral.about_me().await?);
-        Ok((members.0.card_expires.is_some() && members.1.card_expires.is_some()).then_some(()))
-    })
-    .await?;
-    until("both are contacts", &both, async || {
-        let contacts = (quilla.contacts().await?.len(), mistral.contacts().await?.len());
-        Ok((contacts == (1, 1)).then_some(()))
-    })
-    .await?;
-    Ok((quilla, mistral))
+use std::time::Duration;
+
+use relevo_client::account::{NewAlert, What};
+use relevo_client::conversation::{MessageState, Standing};
+use relevo_client::membership::request::RequestKind;
+use relevo_protocol::content::{AlertAnswer, AlertText, Severity};
+use relevo_tests::world::{Allied, TestMember, TestRelay, found_first, request, until};
+
+/// The texts that a member has from others, in order.
+async fn heard(member: &TestMember, with: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let said = member.messages(with, 0, 10_000).await?;
+    Ok(said
+        .into_iter()
+        .filter(|said| !said.is_ours)
+        .filter_map(|said| match said.what {
+            What::Text(text) => Some(text),
+            What::Document(_) | What::Alert | What::Leave | What::Newer => None,
+        })
+        .collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_founders_write_to_each_other() -> anyhow::Result<()> {
     let relay = TestRelay::start().await?;
-    let (quilla, mistral) = founded(&relay).await?;
+    let (quilla, mistral) = found_first(&relay).await?;
     let both = [&quilla, &mistral];
     let id = quilla.send("Mistral", "¿Cuándo vence su convenio?", None).await?;
-    let heard = until("the text arrives", &both, async || Ok(mistral.messages(None, 0, 10).await?.pop())).await?;
-    assert_eq!(heard.what, What::Text("¿Cuándo vence su convenio?".to_owned()));
-    assert_eq!(heard.author, "Quilla");
+    let said = until("the text arrives", &both, async || Ok(mistral.messages(None, 0, 10).await?.pop())).await?;
+    assert_eq!(said.what, What::Text("¿Cuándo vence su convenio?".to_owned()));
+    assert_eq!(said.author, "Quilla");
     until("it shows as delivered", &both, async || {
         let sent = quilla.messages(Some("Mistral"), 0, 10).await?;
         let state = sent.iter().find(|said| said.id == id).map(|said| said.state);
@@ -47,7 +39,209 @@ async fn two_founders_write_to_each_other() -> anyhow::Result<()> {
     })
     .await?;
     mistral.send("Quilla", "En marzo.", None).await?;
-    until("the answer arrives", &both, async || Ok((quilla.messages(None, 0, 10).await?.len() == 2).then_some(())))
+    until("the answer arrives", &both, async || Ok((heard(&quilla, None).await? == ["En marzo."]).then_some(()))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_joins_with_two_vouches() -> anyhow::Result<()> {
+    let relay = TestRelay::start().await?;
+    let (quilla, mistral) = found_first(&relay).await?;
+    let nadia = TestMember::new("Nadia")?;
+    let link = quilla.invite("", Duration::from_secs(3600)).await?;
+    quilla.sync().await?;
+    nadia.join(&link, Some("Mistral"), "del turno de noche").await?;
+    let all = [&quilla, &mistral, &nadia];
+    let joins = |kind: &RequestKind| matches!(kind, RequestKind::Join { .. });
+    let asked = request(&quilla, &all, "the inviter is asked", joins).await?;
+    quilla.vouch(asked).await?;
+    let asked = request(&mistral, &all, "the second is asked", joins).await?;
+    mistral.vouch(asked).await?;
+    until("a coordinator can admit", &all, async || {
+        for one in mistral.requests().await? {
+            if matches!(&one.kind, RequestKind::Join { vouchers, .. } if vouchers.len() == 2) {
+                mistral.admit(one.number).await?;
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    })
+    .await?;
+    until("the newcomer is a member with two contacts", &all, async || {
+        let about = nadia.about_me().await?;
+        Ok((about.card_expires.is_some() && nadia.contacts().await?.len() == 2).then_some(()))
+    })
+    .await?;
+    until("the others have the newcomer as a contact", &all, async || {
+        Ok((quilla.contacts().await?.len() == 2 && mistral.contacts().await?.len() == 2).then_some(()))
+    })
+    .await?;
+    nadia.send("Quilla", "Gracias por avalarme", None).await?;
+    until("the newcomer can talk", &all, async || {
+        Ok((heard(&quilla, None).await? == ["Gracias por avalarme"]).then_some(()))
+    })
+    .await?;
+    // The link served once.
+    let late = TestMember::new("Tarde")?;
+    late.join(&link, None, "").await?;
+    until("a used link is said", &[&late], async || {
+        let errands = late.errands().await?;
+        let failed = |errand: &relevo_client::membership::Errand| {
+            matches!(errand.state, relevo_client::membership::ErrandState::Failed { .. })
+        };
+        let status = late.status().await?;
+        let refused = status.relays.iter().any(|relay| relay.fault.is_some());
+        Ok((errands.iter().any(failed) || refused).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_two_unions_talk_across_two_relays_online_and_offline() -> anyhow::Result<()> {
+    let mut allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    let words: Vec<String> = (0..20).map(|n| format!("message {n}")).collect();
+    allied.people[2].offline().await;
+    for text in &words {
+        allied.people[0].send("Ceibo", text, None).await?;
+    }
+    allied.people[0].sync().await?;
+    allied.people[2].online()?;
+    until("all arrive, once and in order", &allied.all(), async || {
+        let heard = heard(&allied.people[2], None).await?;
+        assert!(heard.len() <= words.len() && heard == words[..heard.len()], "{heard:?}");
+        Ok((heard.len() == words.len()).then_some(()))
+    })
+    .await?;
+    // Both relays restart; nothing is lost.
+    allied.north.stop().await?;
+    allied.south.stop().await?;
+    allied.people[2].send("Quilla", "¿sigue ahí?", None).await?;
+    allied.north.resume().await?;
+    allied.south.resume().await?;
+    until("it arrives after the restart", &allied.all(), async || {
+        Ok((heard(&allied.people[0], None).await? == ["¿sigue ahí?"]).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_grows_talks_and_moves_away_from_who_is_removed() -> anyhow::Result<()> {
+    let allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    allied.meet(0, 3).await?;
+    let [quilla, mistral, ceibo, aurore] = allied.all()[..] else { anyhow::bail!("four people") };
+    quilla.create_group("Mesa", &["Mistral".to_owned(), "Ceibo".to_owned()]).await?;
+    until("both are in", &allied.all(), async || {
+        let seats =
+            quilla.conversations().await?.into_iter().find(|one| one.name == "Mesa").map(|one| one.members.len());
+        Ok((seats == Some(3) && ceibo.conversations().await?.len() == 1).then_some(()))
+    })
+    .await?;
+    ceibo.send("Mesa", "Hola a todos", None).await?;
+    for member in [quilla, mistral] {
+        until("a text reaches the group", &allied.all(), async || {
+            Ok((heard(member, Some("Mesa")).await? == ["Hola a todos"]).then_some(()))
+        })
         .await?;
+    }
+    quilla.add("Mesa", &["Aurore".to_owned()]).await?;
+    until("one more is in", &allied.all(), async || {
+        let seats =
+            aurore.conversations().await?.into_iter().find(|one| one.name == "Mesa").map(|one| one.members.len());
+        Ok((seats == Some(4)).then_some(()))
+    })
+    .await?;
+    quilla.rename("Mesa", "Mesa 2027").await?;
+    until("all see the new name", &allied.all(), async || {
+        let named = |all: Vec<relevo_client::conversation::Conversation>| all.iter().any(|one| one.name == "Mesa 2027");
+        Ok((named(ceibo.conversations().await?) && named(aurore.conversations().await?)).then_some(()))
+    })
+    .await?;
+    quilla.remove("Mesa 2027", "Aurore").await?;
+    until("the removed one knows, the others have moved", &allied.all(), async || {
+        let out = aurore.conversations().await?.into_iter().all(|one| one.standing == Standing::Left);
+        let seats = |all: Vec<relevo_client::conversation::Conversation>| {
+            all.into_iter().find(|one| one.name == "Mesa 2027").map(|one| one.members.len())
+        };
+        let moved = seats(ceibo.conversations().await?) == Some(3) && seats(mistral.conversations().await?) == Some(3);
+        Ok((out && moved).then_some(()))
+    })
+    .await?;
+    mistral.send("Mesa 2027", "Ahora sin ella", None).await?;
+    until("the others hear it", &allied.all(), async || {
+        let all = heard(ceibo, Some("Mesa 2027")).await?;
+        Ok(all.contains(&"Ahora sin ella".to_owned()).then_some(()))
+    })
+    .await?;
+    assert!(!heard(aurore, None).await?.contains(&"Ahora sin ella".to_owned()));
+    ceibo.leave("Mesa 2027").await?;
+    until("one leaves", &allied.all(), async || {
+        let seats =
+            quilla.conversations().await?.into_iter().find(|one| one.name == "Mesa 2027").map(|one| one.members.len());
+        Ok((seats == Some(2)).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_answered_and_counted() -> anyhow::Result<()> {
+    let allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    let [quilla, mistral, ceibo, _] = allied.all()[..] else { anyhow::bail!("four people") };
+    quilla.create_group("Mesa", &["Mistral".to_owned(), "Ceibo".to_owned()]).await?;
+    until("both are in", &allied.all(), async || {
+        Ok((mistral.conversations().await?.len() + ceibo.conversations().await?.len()
+            == 2 + usize::from(mistral.conversations().await?.len() == 2))
+        .then_some(()))
+    })
+    .await?;
+    let text = |language: &str, text: &str| AlertText {
+        language: language.parse().unwrap_or_else(|_| unreachable!()),
+        text: text.parse().unwrap_or_else(|_| unreachable!()),
+    };
+    let number = quilla
+        .send_alert(
+            "Mesa",
+            NewAlert {
+                texts: vec![text("es", "Cierran la mina mañana"), text("fr", "La mine ferme demain")],
+                severity: Severity::Emergency,
+                life: Duration::from_secs(3600),
+                answer_wanted: true,
+                drill: false,
+            },
+        )
+        .await?;
+    for (member, answer) in [(mistral, AlertAnswer::Read), (ceibo, AlertAnswer::NeedHelp)] {
+        let alert = until("the alert arrives", &allied.all(), async || Ok(member.alerts().await?.pop())).await?;
+        assert_eq!(alert.texts.len(), 2);
+        assert_eq!(alert.sender, "Quilla");
+        member.answer_alert(alert.number, answer).await?;
+    }
+    until("both answers are counted", &allied.all(), async || {
+        let status = quilla.alert_status(number).await?;
+        Ok((status.read.len() == 1 && status.need_help.len() == 1 && status.silent.is_empty()).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_crosses_two_relays_and_is_verified_offline() -> anyhow::Result<()> {
+    let allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    let [quilla, _, ceibo, _] = allied.all()[..] else { anyhow::bail!("four people") };
+    let file = quilla.folder().join("convenio.pdf");
+    std::fs::write(&file, relevo_tests::pdf::generate("Convenio", "Salario base", 1 << 20)?)?;
+    let number = quilla.prepare_document("Ceibo", &file).await?;
+    quilla.upload(number, |_| {}).await?;
+    let offered = until("it is offered", &allied.all(), async || Ok(ceibo.documents().await?.pop())).await?;
+    assert_eq!(offered.manifest.name.as_str(), "convenio.pdf");
+    ceibo.fetch(offered.number, |_| {}).await?;
+    let out = ceibo.folder().join("recibido.pdf");
+    ceibo.save_document(offered.number, &out).await?;
+    assert_eq!(std::fs::read(&out)?, std::fs::read(&file)?);
+    let proof = ceibo.folder().join("prueba");
+    ceibo.export_document(offered.number, &proof).await?;
+    let attestation = relevo_client::document::verify(&proof, None)?;
+    assert_eq!(attestation.attested.author.card.pseudonym.as_str(), "Quilla");
     Ok(())
 }
