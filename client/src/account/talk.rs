@@ -226,6 +226,10 @@ impl Converse<'_> {
             MembershipFault::NoSuchContact => AccountFault::NoSuchName,
             other => other.into(),
         })?;
+        if let Some(pair) = conversation::pair_with(self.tx, &contact.member)? {
+            // Begun, and the other has not joined yet.
+            return Ok(pair);
+        }
         let person = reached(self.tx, &contact.member)?;
         let relay = home(self.tx)?;
         self.desk(|desk| desk.create_pair(person, &relay))
@@ -251,11 +255,20 @@ pub(super) fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<GroupId>, 
     if found.iter().any(|one| one.standing == Standing::Live) {
         found.retain(|one| one.standing == Standing::Live);
     }
+    // Two people who wrote to each other at once have two pairs: both use the one whose id comes first.
+    found.sort_by_key(|one| (other_of(one, &me), one.id));
+    found.dedup_by(|next, one| next.kind == Kind::Pair && other_of(next, &me) == other_of(one, &me));
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one.id)),
         _ => Err(AccountFault::AmbiguousName),
     }
+}
+
+/// The other of a pair.
+fn other_of(one: &Conversation, me: &MemberKey) -> Option<MemberKey> {
+    let pair = one.kind == Kind::Pair;
+    one.members.iter().map(|seat| seat.member).find(|member| pair && member != me)
 }
 
 /// What people call a conversation: a group by its name, a pair by the other.

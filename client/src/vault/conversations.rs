@@ -151,16 +151,19 @@ pub(crate) fn list(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFa
     Ok(statement.query_map([], conversation_row)?.collect::<Result<_, _>>()?)
 }
 
-/// The pair with somebody, if there is one that stands.
+/// The pair with somebody, if there is one that stands: the one that both would choose, if both began one. Both
+/// administrate it from the start, also before the other has joined.
 pub(crate) fn pair_with(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<GroupId>, VaultFault> {
-    Ok(tx
+    let mut statement = tx
         .sql()
-        .prepare_cached(
-            "SELECT id FROM conversations JOIN seats ON seats.conversation = id
-             WHERE kind = 0 AND standing = 0 AND member = ? ORDER BY id LIMIT 1",
-        )?
-        .query_row([member.as_bytes()], |row| row.get(0).map(GroupId))
-        .optional()?)
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM conversations WHERE kind = 0 AND standing = 0 ORDER BY id"))?;
+    for row in statement.query_map([], conversation_row)? {
+        let row = row?;
+        if row.administrators.contains(member) {
+            return Ok(Some(row.id));
+        }
+    }
+    Ok(None)
 }
 
 fn conversation_row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
