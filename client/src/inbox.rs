@@ -25,8 +25,12 @@ pub use shelf::{Stock, restock, shelf, stock, taken, wanted};
 use crate::conversation::ConversationFault;
 use crate::membership::{self, MembershipFault, warning};
 use crate::sync::{Notice, Then, Topic};
+use crate::vault::settings::Setting;
 use crate::vault::{Transaction, VaultFault};
 use mine::Mine;
+
+/// When the inbox was last tended.
+const TENDED: Setting<Timestamp> = Setting::named("inbox.tended");
 
 /// Why the inbox did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -142,14 +146,16 @@ pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<()
     }
 }
 
-/// What time brings: keys are rotated, leases renewed, the inbox trimmed, parcels sent again, the shelf looked at.
+/// What time brings: keys are rotated, leases renewed, the inbox trimmed, parcels sent again, the shelf looked at. May be
+/// called after every entry: it does its work once a second.
 ///
 /// # Errors
 /// [`InboxFault::Vault`].
 pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
-    if !is_established(tx)? {
+    if TENDED.read(tx)? == Some(now) || !is_established(tx)? {
         return Ok(());
     }
+    TENDED.write(tx, &now)?;
     let mut mine = Mine::load(tx)?;
     if mine::rotate_key(tx, &mut mine, now)? {
         membership::announce(tx, now)?;

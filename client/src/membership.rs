@@ -47,6 +47,14 @@ pub use vouching::{ask, vouch};
 
 use crate::sync::{Then, Topic};
 use crate::vault::Transaction;
+use crate::vault::settings::Setting;
+
+/// Seconds in a minute.
+const MINUTE: u64 = 60;
+/// When membership was last tended.
+const TENDED: Setting<Timestamp> = Setting::named("membership.tended");
+/// Counts changes of card and charter.
+const STAMP: Setting<u64> = Setting::named("membership.stamp");
 
 /// What an answer from a relay is for.
 #[derive(Encode, Decode)]
@@ -88,10 +96,28 @@ pub fn answered(
     }
 }
 
-/// What time brings: codes end.
+/// What time brings: codes end. May be called after every entry: it does its work once a minute.
 ///
 /// # Errors
 /// [`MembershipFault::Vault`].
 pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
+    if TENDED.read(tx)?.is_some_and(|tended| now.0 >= tended.0 && now < tended.plus_seconds(MINUTE)) {
+        return Ok(());
+    }
+    TENDED.write(tx, &now)?;
     code::sweep(tx, now)
+}
+
+/// Changes whenever the own card or the charter does. Cheap, so that what was made of both can
+/// be kept in memory.
+///
+/// # Errors
+/// [`MembershipFault::Vault`].
+pub fn stamp(tx: &Transaction<'_>) -> Result<u64, MembershipFault> {
+    Ok(STAMP.read(tx)?.unwrap_or(0))
+}
+
+/// Notes that the own card or the charter changed.
+fn restamp(tx: &Transaction<'_>) -> Result<(), MembershipFault> {
+    Ok(STAMP.write(tx, &stamp(tx)?.saturating_add(1))?)
 }

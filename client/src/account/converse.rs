@@ -2,13 +2,13 @@
 
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
-use relevo_protocol::trust::{Charter, MemberKey, MultiSigned, ObjectHash, Verified};
+use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::encode;
 
 use super::AccountFault;
 use crate::conversation::{ConversationFault, Desk, Effect, Me, Rooms};
 use crate::inbox::{self, Holder, Stock};
-use crate::membership::{self, MembershipFault, charter};
+use crate::membership::{self, MembershipFault};
 use crate::sync::{self, Follow, Then, Topic};
 use crate::vault::Transaction;
 
@@ -16,8 +16,8 @@ use crate::vault::Transaction;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     rooms: Rooms,
-    /// Who we are to conversations, while card and charter are these.
-    me: Option<((ObjectHash, ObjectHash), Me)>,
+    /// Who we are to conversations, while card and charter have this stamp.
+    me: Option<(u64, Me)>,
 }
 
 /// One transaction, and what verbs need in it.
@@ -83,7 +83,7 @@ impl<'a> Converse<'a> {
             })?;
             inbox::restock(tx, &made.0, made.1.as_deref())?;
         }
-        if membership::my_card(tx)?.is_some() {
+        if membership::me(tx)?.card.is_some() {
             self.desk(|desk| {
                 desk.acknowledge()?;
                 desk.tick()
@@ -93,36 +93,13 @@ impl<'a> Converse<'a> {
     }
 }
 
-/// Who we are to conversations; none without a card.
-fn current<'k>(
-    tx: &Transaction<'_>,
-    kept: &'k mut Option<((ObjectHash, ObjectHash), Me)>,
-) -> Result<Option<&'k Me>, AccountFault> {
-    let signed = charter::all(tx)?;
-    let me = membership::me(tx)?;
-    let (Some(last), Some(card)) = (signed.last(), me.card) else {
-        *kept = None;
-        return Ok(None);
-    };
-    let stamp = (last.hash(), card.hash());
+/// Who we are to conversations; none without a card. Verified again only when card or charter has changed.
+fn current<'k>(tx: &Transaction<'_>, kept: &'k mut Option<(u64, Me)>) -> Result<Option<&'k Me>, AccountFault> {
+    let stamp = membership::stamp(tx)?;
     if kept.as_ref().is_none_or(|(known, _)| *known != stamp) {
-        let charters = chain(&signed)?;
-        *kept = Some((stamp, Me { member: me.member, device: me.device, card, devices: me.devices, charters }));
+        *kept = membership::for_conversations(tx)?.map(|me| (stamp, me));
     }
     Ok(kept.as_ref().map(|(_, me)| me))
-}
-
-/// Each version verified with the one before it.
-fn chain(signed: &[MultiSigned<Charter>]) -> Result<Vec<(MultiSigned<Charter>, Verified<Charter>)>, MembershipFault> {
-    let mut chain: Vec<(MultiSigned<Charter>, Verified<Charter>)> = Vec::new();
-    for version in signed {
-        let verified = match chain.last() {
-            None => Charter::verify_first(version)?,
-            Some((_, previous)) => Charter::verify_amendment(version, previous)?,
-        };
-        chain.push((version.clone(), verified));
-    }
-    Ok(chain)
 }
 
 /// A conversation's id from what a followed mailbox or a document carries.

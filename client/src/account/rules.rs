@@ -78,7 +78,8 @@ impl Logic for Rules {
     ) -> Result<(), LogicFault> {
         self.take(tx, now, |with| match (from.topic, group_id(&from.key)) {
             (Topic::Conversation, Some(group)) => with.desk(|desk| desk.noticed(&group, what)),
-            (Topic::Conversation | Topic::Inbox | Topic::Membership | Topic::Document | Topic::Alert, _) => Ok(()),
+            (Topic::Inbox, _) => Ok(inbox::noticed(with.tx, what, now)?),
+            (Topic::Conversation | Topic::Membership | Topic::Document | Topic::Alert, _) => Ok(()),
         })
     }
 

@@ -167,5 +167,6 @@ pub(crate) fn adopt(tx: &Transaction<'_>, shown: &[MultiSigned<Charter>]) -> Res
             sync::remember_relay(tx, relay)?;
         }
     }
+    super::restamp(tx)?;
     Ok(Adoption::Newer)
 }

@@ -199,7 +199,8 @@ pub fn my_contact_card(tx: &Transaction<'_>, holder: &Holder, now: Timestamp) ->
 /// Keeps the own card, verified.
 pub(super) fn keep_card(tx: &Transaction<'_>, card: &Verified<Card>) -> Result<(), MembershipFault> {
     let kept = MeRow { card: Some(Signed::decode(card.bytes())?), ..row(tx)? };
-    Ok(records::put(tx, Noun::Me, ONE, &kept)?)
+    records::put(tx, Noun::Me, ONE, &kept)?;
+    super::restamp(tx)
 }
 
 fn row(tx: &Transaction<'_>) -> Result<MeRow, MembershipFault> {
