@@ -1,7 +1,7 @@
 //! Conversations: MLS groups of two people or many, over one mailbox each (DESIGN 6, 7; SPEC 11).
 //!
 //! No network here, and no clock: every verb runs inside one vault transaction that changes MLS state, history, outbox
-//! and cursor together, and says by [`Effect`]s what is to be sent, which [`with`] puts into the outbox of the same
+//! and cursor together, and says by [`Effect`]s what is to be sent, which the account puts into the outbox in the same
 //! transaction. The log's order decides: the first valid commit of an epoch wins.
 
 mod add;
@@ -21,6 +21,7 @@ mod key_package;
 mod leaf;
 mod list;
 mod merge;
+mod porch;
 mod proof;
 mod receive;
 mod room;

@@ -3,6 +3,7 @@
 //! Nothing is ever written in clear, temporary files included. Every rule of the client runs inside one
 //! [`Vault::transaction`]: MLS state, history, cursors and outbox change together or not at all (DESIGN 7, 10).
 
+pub(crate) mod checkpoints;
 mod connection;
 pub(crate) mod conversations;
 mod cost;
@@ -16,6 +17,7 @@ mod mls_provider;
 mod mls_storage;
 pub(crate) mod outbox;
 mod passphrase;
+pub(crate) mod porches;
 pub(crate) mod records;
 pub(crate) mod relays;
 mod schema;

@@ -123,4 +123,6 @@ limits! {
     MAX_CONTACTS: usize = 32;
     /// Objects that a welcome brings for the pins of its group.
     MAX_PINNED: usize = 64;
+    /// Entries of a log that holds the Welcome into a large group.
+    MAX_WELCOME_PARTS: u16 = 16;
 }

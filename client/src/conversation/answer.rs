@@ -42,6 +42,7 @@ impl Desk<'_> {
                 Err(_) => self.not_stored(group, echo),
             },
             Awaited::Moving { group, echo } => self.opened(group, echo, outcome.is_ok()),
+            Awaited::Porch { group, mailbox } => self.porch_answered(group, mailbox, outcome.is_ok()),
             Awaited::Opening { group } => match outcome {
                 Ok(_) => Ok(()),
                 Err(_) => self.alarm(group, AlarmKind::NotMoved, &[]),

@@ -214,9 +214,9 @@ impl Desk<'_> {
         let staged = room.mls.pending_commit().ok_or(ConversationFault::Mls("pending commit"))?;
         self.judge(room, staged, room.mls.own_leaf_index())??;
         let secrets = match &plan.owner {
-            Some(_) => Some(moved_secrets(&|label, length| {
-                staged.export_secret(self.provider().crypto(), label, &[], length)
-            })?),
+            Some(_) => {
+                Some(moved_secrets(|label, length| staged.export_secret(self.provider().crypto(), label, &[], length))?)
+            }
             None => None,
         };
         let message = bundle.commit().to_bytes().map_err(|_| ConversationFault::Mls("commit"))?;
@@ -231,7 +231,7 @@ impl Desk<'_> {
         intentions::launch(self.tx, row.number, &encode_secret(intention), &echo, &message, welcome.as_deref())?;
         match (plan.owner, secrets) {
             (Some(owner), Some(secrets)) => {
-                let call = open_call(owner.hash(), &secrets);
+                let call = open_call(owner.hash(), &secrets, MAX_LEASE_HOURS);
                 self.effects.push(Effect::Call { relay, call, then: Awaited::Moving { group: room.id, echo } });
             }
             _ => self.append(room, entry, Awaited::Commit { group: room.id, echo, reserve: false })?,
@@ -327,7 +327,7 @@ pub(crate) fn hash(message: &[u8]) -> [u8; 32] {
 
 /// Wrap key and capabilities of the epoch that moves, from its exporter.
 pub(crate) fn moved_secrets<E>(
-    export: &dyn Fn(&str, usize) -> Result<Vec<u8>, E>,
+    export: impl FnOnce(&str, usize) -> Result<Vec<u8>, E>,
 ) -> Result<GroupSecrets, ConversationFault> {
     let bytes = zeroize::Zeroizing::new(export(labels::GROUP, 32).map_err(|_| ConversationFault::Mls("exporter"))?);
     let exporter = bytes.as_slice().try_into().map_err(|_| ConversationFault::Mls("exporter"))?;
@@ -335,7 +335,7 @@ pub(crate) fn moved_secrets<E>(
 }
 
 /// Opens a group's mailbox.
-pub(crate) fn open_call(owner: CapabilityHash, secrets: &GroupSecrets) -> Call {
+pub(crate) fn open_call(owner: CapabilityHash, secrets: &GroupSecrets, lease_hours: u32) -> Call {
     let grant = Grant {
         hash: secrets.append.hash(),
         per_hour: APPENDS_PER_HOUR,
@@ -348,7 +348,7 @@ pub(crate) fn open_call(owner: CapabilityHash, secrets: &GroupSecrets) -> Call {
         read: Some(secrets.read.hash()),
         append: vec![grant],
         take: Vec::new(),
-        lease_hours: MAX_LEASE_HOURS,
+        lease_hours,
     }
 }
 

@@ -3,6 +3,7 @@
 use openmls::group::MlsGroup;
 use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::{GroupId, InboxAddress};
+use relevo_protocol::limits::MAX_LEASE_HOURS;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{MemberKey, Pins};
 use relevo_protocol::wire::{Capability, RelayAddress};
@@ -92,7 +93,7 @@ impl Desk<'_> {
         let own = mls.own_leaf().ok_or(ConversationFault::Mls("own leaf"))?;
         let (checked, state) = leaf::check_node(own, Door::Path(&id), charter)?;
         let seats = vec![leaf::seat(mls.own_leaf_index().u32(), &checked, state)];
-        let secrets = moved_secrets(&|label, length| mls.export_secret(provider.crypto(), label, &[], length))?;
+        let secrets = moved_secrets(|label, length| mls.export_secret(provider.crypto(), label, &[], length))?;
         let row = ConversationRow {
             id,
             kind,
@@ -114,7 +115,7 @@ impl Desk<'_> {
         self.effects.push(Effect::Remember(relay.duplicate()));
         self.effects.push(Effect::Call {
             relay: relay.fingerprint,
-            call: open_call(owner.hash(), &secrets),
+            call: open_call(owner.hash(), &secrets, MAX_LEASE_HOURS),
             then: Awaited::Opening { group: id },
         });
         self.effects.push(Effect::Follow {

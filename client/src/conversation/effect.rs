@@ -9,6 +9,10 @@ use crate::sync::Start;
 
 /// One thing to send or to read.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a verb has a handful of effects, and they live as long as its transaction"
+)]
 pub enum Effect {
     /// How a relay is reached.
     Remember(RelayAddress),
@@ -118,5 +122,15 @@ pub enum Awaited {
         /// The conversation.
         #[n(0)]
         group: GroupId,
+    },
+    /// The last part of a Welcome that lies in a log of its own.
+    #[n(7)]
+    Porch {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        /// The log.
+        #[n(1)]
+        mailbox: MailboxId,
     },
 }

@@ -37,8 +37,27 @@ impl Desk<'_> {
         {
             return Ok(());
         }
-        let WelcomeSource::Inline { welcome: bytes } = &welcome.welcome else { return Err(ConversationFault::Welcome) };
-        let message: MlsMessageIn = read(bytes.bytes()).ok_or(ConversationFault::Welcome)?;
+        match &welcome.welcome {
+            WelcomeSource::Inline { welcome: bytes } => self.join_with(welcome, bytes.bytes(), sender),
+            WelcomeSource::Log { .. } => self.wait_on_porch(welcome, sender),
+            // Kept for a later version.
+            WelcomeSource::Blobs { .. } => Err(ConversationFault::Welcome),
+        }
+    }
+
+    /// Enters a group by MLS's Welcome.
+    pub(super) fn join_with(
+        &mut self,
+        welcome: &Welcome,
+        bytes: &[u8],
+        sender: &MemberKey,
+    ) -> Result<(), ConversationFault> {
+        if let Some(row) = conversations::find(self.tx, &welcome.group)?
+            && row.standing == Standing::Live
+        {
+            return Ok(());
+        }
+        let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
         let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
         if mls.ciphersuite() != SUITE {
             return Err(ConversationFault::Welcome);

@@ -2,7 +2,7 @@
 
 use relevo_protocol::content::{Body, GroupId, Kind as MaybeKnown, MessageId, decode};
 use relevo_protocol::limits::{MAX_LEASE_HOURS, MAX_RECEIPTS};
-use relevo_protocol::time::Timestamp;
+use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::Call;
 
@@ -17,6 +17,7 @@ use crate::sync::{self, Topic};
 use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages;
+use crate::vault::settings::Setting;
 use crate::vault::{Transaction, VaultFault};
 
 /// A pair writes its leaf anew at least this often, in seconds.
@@ -24,6 +25,9 @@ const DAY: u64 = 24 * 3600;
 
 /// Leases are renewed when they end within so many hours.
 const RENEW_WITHIN_HOURS: u32 = MAX_LEASE_HOURS / 2;
+
+/// The hour in which leases were last looked at.
+const RENEWED: Setting<Hour> = Setting::named("conversation.renewed");
 
 /// A conversation as people see it.
 #[derive(Clone, PartialEq, Eq)]
@@ -192,7 +196,18 @@ impl Desk<'_> {
             }
             self.keep(room)?;
         }
-        let soon = self.now.round_up().plus(RENEW_WITHIN_HOURS);
+        self.renew()
+    }
+
+    /// Renews leases that end and asks for checkpoints, looking at most once an hour.
+    fn renew(&mut self) -> Result<(), ConversationFault> {
+        let hour = self.now.round_up();
+        if RENEWED.read(self.tx)? == Some(hour) {
+            return Ok(());
+        }
+        RENEWED.write(self.tx, &hour)?;
+        self.ask_checkpoints()?;
+        let soon = hour.plus(RENEW_WITHIN_HOURS);
         for followed in sync::leases_ending(self.tx, soon)? {
             let place = conversations::place(self.tx, &followed.mailbox)?;
             if let Some(place) = place.filter(|_| followed.topic == Topic::Conversation) {

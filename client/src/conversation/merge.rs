@@ -103,7 +103,7 @@ impl Desk<'_> {
     /// Everyone derives the new mailbox's secrets in the transaction that merges, and reads there from now on.
     fn moved(&mut self, room: &Room, before: &Context, owner: Option<&Capability>) -> Result<(), ConversationFault> {
         let provider = self.provider();
-        let secrets = moved_secrets(&|label, length| room.mls.export_secret(provider.crypto(), label, &[], length))?;
+        let secrets = moved_secrets(|label, length| room.mls.export_secret(provider.crypto(), label, &[], length))?;
         let relay = &room.context.relay;
         let read = secrets.read.duplicate();
         conversations::put_place(
@@ -203,6 +203,7 @@ impl Desk<'_> {
     ) -> Result<(), ConversationFault> {
         let place = self.place(room)?;
         let charters = conversations::pinned_charters(self.tx, &room.id)?;
+        let mut guests = Vec::new();
         for person in people.iter().filter(|person| room.seat_of(&person.member).is_some()) {
             let parcel = Welcome {
                 group: room.id,
@@ -215,16 +216,8 @@ impl Desk<'_> {
                 head: entry.head,
                 pinned: charters.iter().map(|charter| PinnedObject::Charter { charter: charter.clone() }).collect(),
             };
-            let (member, to) = (person.member, person.inbox.duplicate());
-            self.effects.push(Effect::Parcel { member, to, body: ParcelBody::Welcome(parcel) });
-            if room.context.is_administrator(&member)
-                && let Some(owner) = &place.owner
-            {
-                let parcel = GroupOwner { group: room.id, mailbox: place.mailbox, owner: owner.duplicate() };
-                let (to, body) = (person.inbox.duplicate(), ParcelBody::GroupOwner(parcel));
-                self.effects.push(Effect::Parcel { member, to, body });
-            }
+            guests.push((person.member, person.inbox.duplicate(), parcel));
         }
-        Ok(())
+        self.send_welcomes(room, welcome, guests)
     }
 }

@@ -31,6 +31,9 @@ impl Desk<'_> {
         mailbox: &MailboxId,
         entry: &ReceivedEntry,
     ) -> Result<(), ConversationFault> {
+        if self.porch_entry(mailbox, entry)? {
+            return Ok(());
+        }
         let mut room = self.enter(group)?;
         if room.row.standing != Standing::Live || room.context.mailbox != *mailbox {
             return self.keep(room);
@@ -160,10 +163,8 @@ impl Desk<'_> {
 
 /// Groups here speak by PrivateMessage alone; openmls would let a public commit of an outsider pass its own policy.
 fn private_message(bytes: &[u8]) -> Option<ProtocolMessage> {
-    match read::<MlsMessageIn>(bytes)?.extract() {
-        MlsMessageBodyIn::PrivateMessage(message) => Some(message.into()),
-        _ => None,
-    }
+    let MlsMessageBodyIn::PrivateMessage(message) = read::<MlsMessageIn>(bytes)?.extract() else { return None };
+    Some(message.into())
 }
 
 /// Whether a commit failed on what only this device holds (its keys of the path, its key schedule), so that others may
@@ -182,9 +183,7 @@ fn is_ours_alone(fault: &StageCommitError) -> bool {
 
 impl From<ConversationFault> for crate::sync::LogicFault {
     fn from(fault: ConversationFault) -> Self {
-        match fault {
-            ConversationFault::Vault(fault) => Self::Vault(fault),
-            other => Self::Rule(other.code()),
-        }
+        let code = fault.code();
+        if let ConversationFault::Vault(fault) = fault { Self::Vault(fault) } else { Self::Rule(code) }
     }
 }

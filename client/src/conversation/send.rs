@@ -14,6 +14,7 @@ use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{MessageState, Room, Standing};
 use crate::sync;
+use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages::{self, MessageRow, NewMessage};
 
@@ -120,8 +121,13 @@ impl Desk<'_> {
             }
             MaybeKnown::Known(Body::Posted { inbox }) => {
                 let inbox = encode_secret(inbox);
-                crate::vault::conversations::put_inbox(self.tx, &room.id, author, &inbox)?;
-                return Ok(());
+                conversations::put_inbox(self.tx, &room.id, author, &inbox)?;
+                // An administrator who has come, or has moved its inbox, gets what administrators share.
+                let owner = self.place(room)?.owner.filter(|_| room.context.is_administrator(author));
+                return match owner {
+                    Some(owner) => self.share_owner(room, &owner, &[*author]),
+                    None => Ok(()),
+                };
             }
             MaybeKnown::Known(Body::Leave { request }) => {
                 self.leaves(room, author, request)?;

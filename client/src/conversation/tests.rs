@@ -5,5 +5,6 @@ mod doors;
 mod group;
 mod halt;
 mod heads;
+mod large;
 mod pair;
 mod race;

@@ -165,3 +165,6 @@ fn change(
     }
     Ok(moves)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use relevo_protocol::secret::Secret;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    connection, conversations, documents,
+    checkpoints, connection, conversations, documents,
     fault::{Part, VaultFault},
-    followed, intentions, messages, mls_storage, outbox, records, relays, settings,
+    followed, intentions, messages, mls_storage, outbox, porches, records, relays, settings,
 };
 
 /// The schema this program writes. From the first release on, a change adds a step from the version before.
@@ -25,6 +25,8 @@ const TABLES: &[&str] = &[
     conversations::TABLES,
     messages::TABLES,
     intentions::TABLES,
+    porches::TABLES,
+    checkpoints::TABLES,
     records::TABLES,
 ];
 

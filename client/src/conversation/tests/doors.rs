@@ -400,7 +400,7 @@ fn false_welcome(world: &mut World, author: usize, victim: usize, third: Option<
                 .stage_commit(&provider)
                 .unwrap();
             mls.merge_pending_commit(&provider).unwrap();
-            let secrets = moved_secrets(&|label, length| mls.export_secret(provider.crypto(), label, &[], length))?;
+            let secrets = moved_secrets(|label, length| mls.export_secret(provider.crypto(), label, &[], length))?;
             made.set(Some(Welcome {
                 group: id,
                 welcome: WelcomeSource::Inline {
@@ -431,7 +431,7 @@ fn a_welcome_into_a_tree_with_one_unproven_leaf_is_refused() {
     let refused = world.act(2, |desk| desk.join(&trap, &author)).unwrap_err();
     assert!(matches!(refused, ConversationFault::Leaf(_) | ConversationFault::Welcome), "{refused:?}");
     let vault = world.people[2].vault.as_mut().unwrap();
-    assert!(vault.transaction(|tx| crate::vault::conversations::list(tx)).unwrap().is_empty());
+    assert!(vault.transaction(crate::vault::conversations::list).unwrap().is_empty());
 }
 
 #[test]

@@ -1,7 +1,11 @@
-use crate::conversation::AlarmKind;
+use ed25519_dalek::SigningKey;
+use relevo_protocol::wire::{Call, Checkpoint, Head, RelayIdentity, Sequence, SignedCheckpoint};
+
 use crate::conversation::world::World;
+use crate::conversation::{AlarmKind, MessageState};
+use crate::fixture::relay_address;
 use crate::sync::Notice;
-use relevo_protocol::wire::{Head, Sequence};
+use crate::vault::checkpoints;
 
 #[test]
 fn two_members_who_are_shown_two_logs_find_out_when_one_hears_the_other() {
@@ -72,4 +76,45 @@ fn what_the_engine_notices_becomes_an_alarm_once() {
         world.act(0, |desk| desk.noticed(&group, &broken)).unwrap();
     }
     assert_eq!(world.alarms(0), [AlarmKind::Gap, AlarmKind::ChainBroken]);
+}
+
+#[test]
+fn a_relay_that_signed_another_log_is_convicted_in_another_conversation() {
+    let mut world = World::new(3);
+    let key = SigningKey::from_bytes(&[42; 32]);
+    let identity = RelayIdentity(key.verifying_key().to_bytes());
+    // The group is on this relay, the pair on another; 0 and 1 are in both.
+    world.address.fingerprint = identity.fingerprint();
+    let group = world.group("Lied to");
+    world.address.fingerprint = relay_address(2).fingerprint;
+    let pair = world.pair(0, 1);
+    world.say(0, group, "hello");
+    world.settle();
+    let mailbox = world.row(0, group).mailbox;
+    let log = &world.relay.logs[&mailbox];
+    let word = |head| {
+        let checkpoint = Checkpoint {
+            mailbox,
+            incarnation: log.incarnation,
+            sequence: Sequence(log.entries.len().try_into().unwrap()),
+            head,
+            first_available: Sequence(1),
+            restored_from: None,
+        };
+        SignedCheckpoint::sign(&checkpoint, &key)
+    };
+    let (honest, lie) = (word(log.entries.last().unwrap().1), word(Head([9; 32])));
+    for (signed, alarms) in [(honest, vec![]), (lie, vec![AlarmKind::Lie])] {
+        world.act(1, |desk| Ok(checkpoints::put(desk.tx, &group, &identity, &signed)?)).unwrap();
+        let id = world.say(1, pair, "by the way");
+        world.settle();
+        assert_eq!(world.state(1, pair, id), MessageState::Sent);
+        assert_eq!(world.alarms(0), alarms);
+    }
+    world.act(1, |desk| desk.tick()).unwrap();
+    let asked = world.people[1].outbox.iter().filter(|(call, _)| matches!(call, Call::Checkpoint { .. })).count();
+    assert_eq!(asked, 2, "once a day for each conversation");
+    world.people[1].outbox.clear();
+    world.act(1, |desk| desk.tick()).unwrap();
+    assert!(world.people[1].outbox.is_empty());
 }

@@ -10,7 +10,7 @@ use crate::content::leave::GroupId;
 use crate::content::log_item::PinnedObject;
 use crate::content::text::Note;
 use crate::limits::MAX_PINNED;
-use crate::sealed::GroupSecrets;
+use crate::sealed::{EntryKey, GroupSecrets};
 use crate::wire::{Capability, Head, Incarnation, MailboxId, RelayAddress, Sequence};
 
 /// What it takes to join a group: MLS's Welcome, and what a newcomer cannot derive.
@@ -70,6 +70,25 @@ pub enum WelcomeSource {
         #[n(2)]
         location: Location,
     },
+    /// Too large for an entry: in order in a log of its own on the group's relay, for all who were added with it.
+    #[n(2)]
+    Log {
+        /// The log.
+        #[n(0)]
+        mailbox: MailboxId,
+        /// Reads it.
+        #[n(1)]
+        read: Capability,
+        /// Seals its entries.
+        #[n(2)]
+        key: EntryKey,
+        /// How many entries hold the Welcome, 1 to [`crate::limits::MAX_WELCOME_PARTS`].
+        #[n(3)]
+        parts: u16,
+        /// SHA-256 of the Welcome.
+        #[cbor(n(4), with = "minicbor::bytes")]
+        sha256: [u8; 32],
+    },
 }
 
 /// Prints no size: it tells how large the group is.
@@ -78,6 +97,7 @@ impl fmt::Debug for WelcomeSource {
         f.write_str(match self {
             Self::Inline { .. } => "Inline",
             Self::Blobs { .. } => "Blobs",
+            Self::Log { .. } => "Log",
         })
     }
 }
