@@ -164,7 +164,14 @@ impl Engine {
             Input::Wanted { relay } => self.peer(relay).want(),
             Input::RetryNow => self.peers.values_mut().for_each(Peer::retry_now),
         }
-        vault.transaction(|tx| self.go_on(tx, now, &mut effects))?;
+        let gone_on = vault.transaction(|tx| self.go_on(tx, now, &mut effects));
+        if let Err(fault) = gone_on {
+            // The effects are lost with it, so whoever waits for what they were to bring would wait for ever.
+            for peer in self.peers.values_mut() {
+                peer.give_up(now.elapsed, &mut self.jitter);
+            }
+            return Err(fault);
+        }
         Ok(effects)
     }
 

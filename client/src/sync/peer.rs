@@ -216,13 +216,23 @@ impl Peer {
         Ok(())
     }
 
+    /// Begins anew with a session of its own, whatever is under way.
+    pub(super) fn give_up(&mut self, now: Duration, jitter: &mut Jitter) {
+        if let Some(attempt) = self.attempt() {
+            self.disconnected(attempt, LinkFault::Lost, now, jitter);
+        }
+    }
+
+    fn attempt(&self) -> Option<Attempt> {
+        match &self.session {
+            Session::Connecting { attempt } | Session::Open(Open { attempt, .. }) => Some(*attempt),
+            Session::None { .. } | Session::NoAddress => None,
+        }
+    }
+
     /// The session or the attempt is over. Everything unanswered is asked again in the next.
     pub(super) fn disconnected(&mut self, attempt: Attempt, why: LinkFault, now: Duration, jitter: &mut Jitter) {
-        let ours = match &self.session {
-            Session::Connecting { attempt } | Session::Open(Open { attempt, .. }) => *attempt,
-            Session::None { .. } | Session::NoAddress => return,
-        };
-        if ours != attempt {
+        if self.attempt() != Some(attempt) {
             return;
         }
         self.fault = Some(why);

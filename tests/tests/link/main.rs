@@ -1,6 +1,14 @@
 //! The client's link and sync engine against a real relay.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that cannot go on fails, and its numbers are small"
+)]
 
 mod blobs;
 mod interception;

@@ -352,3 +352,26 @@ fn events_of_an_unknown_subscription_are_ignored() {
     world.event(Event::Entry { id: SubscriptionId(99), sequence: Sequence(1), expires: Hour(1), entry: entry(2, 1) });
     assert_eq!(world.heard(), []);
 }
+
+#[test]
+fn a_vault_that_fails_for_a_while_loses_nothing() {
+    let mut world = World::new();
+    world.relay.open(mailbox(1));
+    world.follow(1);
+    world.accept();
+    let rename = |world: &mut World, from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        let renamed = |tx: &Transaction<'_>| tx.sql().execute_batch(&statement).map_err(VaultFault::from);
+        world.vault.transaction(renamed).unwrap();
+    };
+    let number = world.enqueue_append(1);
+    rename(&mut world, "outbox", "outbox_elsewhere");
+    let now = Now { wall: super::relay::WALL, elapsed: world.elapsed };
+    let failed = world.engine.step(Input::Tick, &mut world.vault, &mut world.logic, now);
+    assert!(failed.is_err());
+    rename(&mut world, "outbox_elsewhere", "outbox");
+    world.elapsed = world.engine.wake_at();
+    world.step(Input::Tick);
+    world.settle();
+    assert_eq!(world.heard(), [("done".to_owned(), i64::from(number)), ("entry".to_owned(), 1)]);
+}
