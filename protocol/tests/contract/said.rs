@@ -6,7 +6,7 @@ use relevo_protocol::content::{
     Manifest, Message, MessageId, Opaque, ParcelBody, ParcelReceipt, PinnedObject, RequestId, SafetyStep, Severity,
     UnionDraft, VouchRequest, Welcome, WelcomeSource,
 };
-use relevo_protocol::sealed::{DocumentKey, GroupSecrets};
+use relevo_protocol::sealed::{DocumentKey, EntryKey, GroupSecrets};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{
     Draft, ObjectHash, RollHead, RollKind, SafetyNonce, Scope, Signed, Vouch, VouchOpening, VouchSalt,
@@ -159,6 +159,17 @@ fn welcome(alliance: &Alliance, welcome: WelcomeSource, d: &mut Dice) -> ParcelB
     })
 }
 
+fn welcome_log(alliance: &Alliance, d: &mut Dice) -> ParcelBody {
+    let source = WelcomeSource::Log {
+        mailbox: d.mailbox(),
+        read: d.capability(),
+        key: EntryKey::new(d.secret()),
+        parts: 2,
+        sha256: d.bytes(),
+    };
+    welcome(alliance, source, d)
+}
+
 pub(crate) fn parcels(alliance: &Alliance, d: &mut Dice) -> Vec<(&'static str, ParcelBody)> {
     let contact = |d: &mut Dice| ContactCard { identity: alliance.luc.newcomer(), inbox: inbox(d) };
     let set = alliance.charter.unions[0].first_set.clone();
@@ -245,6 +256,8 @@ pub(crate) fn parcels(alliance: &Alliance, d: &mut Dice) -> Vec<(&'static str, P
         ("safety-commit", ParcelBody::Safety(SafetyStep::Commit { commitment })),
         ("safety-answer", ParcelBody::Safety(SafetyStep::Answer { commitment, nonce: SafetyNonce(d.secret()) })),
         ("safety-reveal", ParcelBody::Safety(SafetyStep::Reveal { commitment, nonce })),
+        // Dice of its own, so that the frozen samples stay what they are.
+        ("welcome-log", welcome_log(alliance, &mut Dice(7))),
     ]
 }
 
