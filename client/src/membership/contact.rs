@@ -203,7 +203,11 @@ pub(super) fn arrived(
         return Err(MembershipFault::Unexpected);
     }
     if is_contact(tx, &person.member)? {
-        save(tx, &person, &contact.identity, How::Code, now)?;
+        // Whoever has shown a card is called what the card says, not what they say without it.
+        let shown = contact_row(tx, &person.member)?.is_some_and(|row| row.card.is_some());
+        if person.card.is_some() || !shown {
+            save(tx, &person, &contact.identity, How::Code, now)?;
+        }
         return Ok(inbox::learn(tx, &person.member, &contact.inbox, now)?);
     }
     if introduction::answered(tx, &person.member, contact, now)? {
@@ -261,6 +265,10 @@ pub(crate) fn verify(tx: &Transaction<'_>, claimed: &Identity) -> Result<KnownPe
 
 /// Remembers who a verified person is, so that they need not show it again.
 pub(crate) fn remember(tx: &Transaction<'_>, person: &KnownPerson, identity: &Identity) -> Result<(), MembershipFault> {
+    let carded = identity_of(tx, &person.member)?.is_some_and(|known| matches!(known, Identity::Member { .. }));
+    if carded && person.card.is_none() {
+        return Ok(());
+    }
     let row = PersonRow { identity: identity.clone(), devices_number: person.devices.number };
     records::put(tx, Noun::Person, person.member.as_bytes(), &row)?;
     if let Some(card) = &person.card {
@@ -322,6 +330,10 @@ pub(super) fn save(
         verified: before.and_then(|row| row.verified).filter(|_| !changed),
     };
     Ok(records::put(tx, Noun::Contact, key, &row)?)
+}
+
+fn contact_row(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<ContactRow>, MembershipFault> {
+    Ok(records::get(tx, Noun::Contact, member.as_bytes())?)
 }
 
 /// Whether a member is a contact.

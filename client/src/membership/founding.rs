@@ -16,8 +16,8 @@ use super::request::{self, Subject};
 use super::{MembershipFault, charter, code, contact, draft, errand, identity};
 use crate::inbox::{self, Holder};
 use crate::sync;
-use crate::vault::Transaction;
 use crate::vault::records::{self, Noun, ONE};
+use crate::vault::{Transaction, relays};
 
 /// Seconds for which a co-founder's or a union's code lasts.
 const CODE_LIFE: u64 = 7 * 24 * 3600;
@@ -342,6 +342,12 @@ pub(super) fn union_asks(
         return Err(MembershipFault::Unexpected);
     }
     code::used(tx, &asks.code, &founder)?;
+    // This member gave the link by hand to who founds the union: its relays are used before the charter names them.
+    for relay in &asks.union.relays {
+        if relays::find(tx, &relay.fingerprint)?.is_none() {
+            sync::remember_relay(tx, relay)?;
+        }
+    }
     for card in &asks.coordinators {
         let person = contact::verify(tx, &card.identity)?;
         if !set.coordinators.iter().any(|one| one.member == person.member) {
