@@ -222,9 +222,8 @@ impl Converse<'_> {
         if let Some(group) = find(self.tx, name)? {
             return Ok(group);
         }
-        let contact = membership::find_contact(self.tx, name).map_err(|fault| match fault {
-            MembershipFault::NoSuchContact => AccountFault::NoSuchName,
-            other => other.into(),
+        let contact = membership::find_contact(self.tx, name).map_err(|fault| {
+            if matches!(fault, MembershipFault::NoSuchContact) { AccountFault::NoSuchName } else { fault.into() }
         })?;
         if let Some(pair) = conversation::pair_with(self.tx, &contact.member)? {
             // Begun, and the other has not joined yet.
