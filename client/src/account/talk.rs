@@ -323,7 +323,7 @@ fn spoken(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Resu
             Some(seat) => seat.pseudonym.clone(),
             None if said.author == me.member => me.pseudonym.as_str().to_owned(),
             // Left or removed since.
-            None => membership::contact::person(tx, &said.author)?
+            None => membership::person::known(tx, &said.author)?
                 .map_or_else(String::new, |person| person.pseudonym.as_str().to_owned()),
         };
         all.push(Spoken {

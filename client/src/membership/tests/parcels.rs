@@ -206,5 +206,5 @@ fn a_contact_cannot_drop_its_card_to_take_another_name() {
         inbox::send(tx, &ana, &ParcelBody::Contact { contact: ContactCard { identity, inbox }, code: None }, now)
     });
     assert_eq!(town.contacts("Ana"), ["Bruno"]);
-    assert!(town.act("Ana", |tx, _| membership::contact::person(tx, &bruno)).unwrap().unwrap().card.is_some());
+    assert!(town.act("Ana", |tx, _| membership::person::known(tx, &bruno)).unwrap().unwrap().card.is_some());
 }
