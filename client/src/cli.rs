@@ -1,16 +1,31 @@
 //! The command line: parses, calls the account, prints.
 
+mod alerts;
 mod arguments;
+mod attention;
 mod attest;
+mod charter;
+mod contacts;
+mod dispatch;
 mod doctor;
+mod documents;
 mod failure;
+mod founding;
+mod group;
+mod handout;
+mod init;
+mod input;
 mod localise;
 mod manual;
 mod passphrase;
 mod place;
+mod requests;
 mod screen;
+mod session;
 mod shown;
 mod spoken;
+mod status;
+mod talk;
 mod usage;
 mod when;
 
@@ -19,8 +34,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::arguments::{Arguments, Command, Document};
-use self::failure::{Failure, Stop};
+use self::arguments::{Arguments, Command, Document, LoneCommand, MemberCommand};
+use self::failure::Stop;
 use self::screen::Screen;
 use crate::i18n::{self, L10n};
 
@@ -51,28 +66,16 @@ fn parse(typed: &[OsString], language: L10n, screen: &mut Screen) -> Result<Opti
 }
 
 fn perform(arguments: Arguments, screen: &mut Screen) -> Result<(), Stop> {
-    match arguments.command {
-        Command::Document { act: Document::Verify { folder } } => attest::verify(&folder, screen),
-        Command::Doctor => doctor::examine(&arguments.global, screen),
-        Command::Completions { shell } => manual::completions(shell, screen),
-        Command::Man { folder } => manual::pages(&folder, screen),
-        Command::Init { .. }
-        | Command::Found { .. }
-        | Command::Charter { .. }
-        | Command::Invite { .. }
-        | Command::Join { .. }
-        | Command::Requests
-        | Command::Vouch { .. }
-        | Command::Admit { .. }
-        | Command::Contacts { .. }
-        | Command::Introduce { .. }
-        | Command::Verify { .. }
-        | Command::Send { .. }
-        | Command::Read { .. }
-        | Command::Listen
-        | Command::Group { .. }
-        | Command::Alert { .. }
-        | Command::Document { .. }
-        | Command::Status => Err(Failure::of("not-yet").into()),
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Alone(LoneCommand::Init { pseudonym }) => init::make(&global, pseudonym, screen),
+        Command::Alone(LoneCommand::Doctor) => doctor::examine(&global, screen),
+        Command::Alone(LoneCommand::Completions { shell }) => manual::completions(shell, screen),
+        Command::Alone(LoneCommand::Man { folder }) => manual::pages(&folder, screen),
+        // Proofs are checked by anybody, without a vault.
+        Command::Member(MemberCommand::Document { act: Document::Verify { folder } }) => {
+            attest::verify(&folder, screen)
+        }
+        Command::Member(command) => session::run(&global, command, screen),
     }
 }

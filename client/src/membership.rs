@@ -14,7 +14,6 @@ mod founding;
 pub mod identity;
 mod introduction;
 mod joining;
-pub mod person;
 mod received;
 pub mod request;
 mod roll;

@@ -6,8 +6,12 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+#[path = "cli/account.rs"]
+mod account;
 #[path = "cli/attest.rs"]
 mod attest;
+#[path = "cli/documented.rs"]
+mod documented;
 #[path = "../src/fixture.rs"]
 #[expect(dead_code, reason = "shared with the library's own tests, which use more of it")]
 mod fixture;
@@ -128,6 +132,8 @@ impl Said {
     }
 }
 
-fn manifest_directory() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// Fails unless JSON.md documents an object of this shape for `command`.
+#[track_caller]
+fn holds(command: &str, found: &serde_json::Value) {
+    documented::holds(&Path::new(env!("CARGO_MANIFEST_DIR")).join("JSON.md"), command, found);
 }

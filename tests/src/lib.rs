@@ -4,5 +4,4 @@ pub mod pdf;
 pub mod proxy;
 pub mod relay_process;
 pub mod scan;
-pub mod story;
 pub mod world;

@@ -36,12 +36,34 @@ pub(crate) struct Global {
     pub(crate) offline: bool,
 }
 
+/// What there is to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Alone(LoneCommand),
+    #[command(flatten)]
+    Member(MemberCommand),
+}
+
+/// What needs no account, or makes or examines one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LoneCommand {
     Init {
         #[arg(long)]
         pseudonym: Option<String>,
     },
+    Doctor,
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    Man {
+        folder: PathBuf,
+    },
+}
+
+/// What is done with an account.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
     Found {
         #[arg(long, required_unless_present = "link", conflicts_with = "link")]
         alliance: Option<String>,
@@ -68,6 +90,8 @@ pub(crate) enum Command {
         link: String,
         #[arg(long, value_name = "NAME")]
         second: Option<String>,
+        #[arg(long)]
+        note: Option<String>,
     },
     Requests,
     Vouch {
@@ -94,6 +118,8 @@ pub(crate) enum Command {
         contact: String,
         #[arg(long)]
         same: bool,
+        #[arg(long, conflicts_with = "same")]
+        different: bool,
     },
     Send {
         to: String,
@@ -118,13 +144,6 @@ pub(crate) enum Command {
         act: Document,
     },
     Status,
-    Doctor,
-    Completions {
-        shell: clap_complete::Shell,
-    },
-    Man {
-        folder: PathBuf,
-    },
 }
 
 #[derive(Debug, Subcommand)]

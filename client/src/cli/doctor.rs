@@ -95,7 +95,7 @@ fn vault(global: &Global, folder: &Path, words: &L10nLanguage) -> Finding {
             return Finding { check: "vault", state: State::Good, what: words.msg_doctor_vault_good(), r#do: None };
         }
         Err(Stop::Failure(failure)) => failure,
-        Err(Stop::Said | Stop::PipeClosed) => Failure::of(VaultFault::Bug { code: 0 }.code()),
+        Err(Stop::Said | Stop::Interrupted | Stop::PipeClosed) => Failure::of(VaultFault::Bug { code: 0 }.code()),
     };
     Finding { check: "vault", state: State::Bad, what: failure.what(words), r#do: Some(failure.advice(words)) }
 }

@@ -1,5 +1,8 @@
 //! Why a command ended early: a stable code, words for people, an exit code for programs.
 
+use std::borrow::Cow;
+
+use crate::account::AccountFault;
 use crate::document::DocumentFault;
 use crate::i18n::L10nLanguage;
 use crate::link::LinkFault;
@@ -15,6 +18,8 @@ pub(crate) enum Exit {
     Network,
     /// A rule of the alliance or group forbids it.
     Policy,
+    /// Ctrl-C: 128 and the signal's number, as shells say it.
+    Interrupted,
 }
 
 impl Exit {
@@ -25,12 +30,14 @@ impl Exit {
             Self::Usage => 2,
             Self::Network => 3,
             Self::Policy => 4,
+            Self::Interrupted => 130,
         }
     }
 }
 
 /// Codes for which the network has to come back.
-const NETWORK: &[&str] = &["relay-unknown-host", "relay-unreachable", "relay-lost", "relay-ended", "relay-no-socket"];
+const NETWORK: &[&str] =
+    &["not-settled", "relay-unknown-host", "relay-unreachable", "relay-lost", "relay-ended", "relay-no-socket"];
 
 /// Codes of what a rule forbids.
 const POLICY: &[&str] = &[
@@ -56,7 +63,7 @@ const POLICY: &[&str] = &[
 /// What went wrong, and what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    code: &'static str,
+    code: Cow<'static, str>,
     exit: Exit,
     what: Option<String>,
     advice: Option<String>,
@@ -65,9 +72,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// The failure of a code, whose words are `err-CODE` and `rec-CODE`.
     pub(crate) fn of(code: &'static str) -> Self {
-        let exit = if NETWORK.contains(&code) {
+        Self::coded(Cow::Borrowed(code))
+    }
+
+    /// The failure of a code that was kept as text.
+    pub(crate) fn told(code: &str) -> Self {
+        Self::coded(Cow::Owned(code.to_owned()))
+    }
+
+    fn coded(code: Cow<'static, str>) -> Self {
+        let exit = if NETWORK.contains(&code.as_ref()) {
             Exit::Network
-        } else if POLICY.contains(&code) {
+        } else if POLICY.contains(&code.as_ref()) {
             Exit::Policy
         } else {
             Exit::Failed
@@ -77,11 +93,11 @@ impl Failure {
 
     /// A command line that cannot be understood; it brings its own words.
     pub(crate) fn usage(what: String, advice: String) -> Self {
-        Self { code: "usage", exit: Exit::Usage, what: Some(what), advice: Some(advice) }
+        Self { code: Cow::Borrowed("usage"), exit: Exit::Usage, what: Some(what), advice: Some(advice) }
     }
 
-    pub(crate) fn code(&self) -> &'static str {
-        self.code
+    pub(crate) fn code(&self) -> &str {
+        &self.code
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -93,7 +109,7 @@ impl Failure {
         self.what
             .clone()
             .or_else(|| words.of_key(&format!("err-{}", self.code)))
-            .unwrap_or_else(|| self.code.to_owned())
+            .unwrap_or_else(|| self.code.to_string())
     }
 
     /// What to do.
@@ -108,8 +124,17 @@ pub(crate) enum Stop {
     Failure(Failure),
     /// Something is wrong, and the output has said what.
     Said,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
     /// Whoever read the output has enough.
     PipeClosed,
+}
+
+impl Stop {
+    /// Whether what was asked is kept and only the network is missing.
+    pub(crate) fn is_network(&self) -> bool {
+        matches!(self, Self::Failure(failure) if failure.exit == Exit::Network)
+    }
 }
 
 impl From<Failure> for Stop {
@@ -120,6 +145,12 @@ impl From<Failure> for Stop {
 
 impl From<VaultFault> for Stop {
     fn from(fault: VaultFault) -> Self {
+        Failure::of(fault.code()).into()
+    }
+}
+
+impl From<AccountFault> for Stop {
+    fn from(fault: AccountFault) -> Self {
         Failure::of(fault.code()).into()
     }
 }

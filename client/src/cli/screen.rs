@@ -77,6 +77,7 @@ impl Screen {
         let exit = match done {
             Ok(()) | Err(Stop::PipeClosed) => Exit::Done,
             Err(Stop::Said) => Exit::Failed,
+            Err(Stop::Interrupted) => Exit::Interrupted,
             Err(Stop::Failure(failure)) => {
                 self.explain(&failure);
                 failure.exit()

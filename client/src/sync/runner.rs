@@ -90,9 +90,7 @@ impl<L: Logic + Send + 'static> Runner<L> {
             begun: Instant::now(),
             vault_failed: None,
         };
-        // A runtime of its own to wait in: the one that carries the sockets may end before the last handle is dropped.
-        let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
+        thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&runtime))?;
         Ok(Self(to))
     }
 
@@ -187,7 +185,7 @@ struct Account<L> {
 }
 
 impl<L: Logic + Send + 'static> Account<L> {
-    fn run(mut self, runtime: &tokio::runtime::Runtime) {
+    fn run(mut self, runtime: &tokio::runtime::Handle) {
         self.step(Input::Started);
         let reply = loop {
             let wake = self.wake_at();

@@ -55,7 +55,7 @@ fn the_words_for_programs_are_the_numbers_too() {
     let device = Device::new();
     signed(&device, fixture::NOW.0);
     let found = &device.run(&["document", "verify", "proof", "--json"]).done().objects()[0];
-    super::shape::holds("document verify", found);
+    super::holds("document verify", found);
     assert_eq!((&found["author"], &found["union"]), (&"Quilla".into(), &"Union 2".into()));
     assert_eq!(found["sha256"], data_encoding::HEXLOWER.encode(&Sha256::digest(FILE)));
     assert_eq!((found["words"].as_array().unwrap().len(), found["numbers"].as_array().unwrap().len()), (12, 12));
@@ -85,7 +85,7 @@ fn an_altered_file_and_a_damaged_proof_prove_nothing() {
     let said = device.run(&["document", "verify", "proof", "--json"]).stopped(1, &[]);
     let error: serde_json::Value = serde_json::from_str(&said.err).unwrap();
     assert_eq!(error["error"], "document-proof-damaged");
-    super::shape::holds("errors", &error);
+    super::holds("errors", &error);
 }
 
 #[test]

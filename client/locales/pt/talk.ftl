@@ -1,0 +1,122 @@
+# Messages, groups, documents, alerts, and how things stand.
+state-waiting = À espera
+state-sent = Enviado
+state-delivered = Entregue
+state-not-sent = Não enviado
+state-undecided = Não enviado: entretanto entrou alguém. Envie de novo se essa pessoa também o pode ler.
+state-received = recebido
+
+message-you = Você
+message-somebody = alguém que já não está aqui
+message-alert = Alerta. Leia-o e responda: relevo alert list
+message-document = Documento "{ $name }". Obtenha-o: relevo document list
+message-leave = quer sair do grupo
+message-newer = Esta mensagem precisa de uma versão mais nova do Relevo.
+read-none = Não há mensagens novas.
+
+read-look = Algo precisa da sua atenção: relevo status
+
+group-none = Não está em nenhum grupo.
+group-created = O grupo { $name } está criado, e os convites a caminho.
+group-added = A caminho: a mudança conta logo que esteja no registo do grupo.
+group-removed = { $name } sai do grupo, e o grupo passa para outra caixa.
+group-left = Pede-se aos administradores que o retirem de { $name }.
+group-renamed = O grupo chama-se agora { $name }.
+group-you = você
+group-administrator = administrador
+standing-live = pronto
+standing-halted = parado: peça a um administrador que o adicione de novo
+standing-left = já não está nele
+standing-behind = esteve fora mais tempo do que o retransmissor guarda mensagens: peça a um administrador que o adicione de novo
+
+document-none = Não há documentos.
+document-number = Documento { $number }: { $name }, { $size }
+document-sending = a caminho
+document-sent = enviado
+document-posted = O documento { $number } foi enviado.
+document-offered = espera que o obtenha: relevo document get { $number }
+document-here = aqui
+document-failed = não enviado: o ficheiro mudou ou desapareceu
+document-kept = Ainda não passou tudo. Continua com: relevo document get { $number }
+document-saved = Escrito em { $path }
+document-exported = Escrito em { $path }, com a sua prova ao lado. Qualquer pessoa pode verificar ambos com `relevo document verify`.
+
+severity-info = Informação
+severity-urgent = Urgente
+severity-emergency = Emergência
+alert-none = Não há alertas.
+alert-title = Alerta { $number }, { $severity }: de { $name }, { $union }
+alert-drill = Isto é um simulacro.
+alert-until = Válido até { $time }
+alert-expired = Expirou em { $time }
+alert-do = Responda: relevo alert answer { $number } read     ou, se precisa de ajuda: relevo alert answer { $number } help
+alert-answered-read = Respondeu: li.
+alert-answered-help = Respondeu: preciso de ajuda.
+alert-own = O seu alerta { $number }, de { $issued }, válido até { $expires }
+alert-sent = O alerta { $number } está a caminho.
+alert-answer-done = A sua resposta está a caminho, só para quem o enviou.
+alert-read = Leram
+alert-help = Precisam de ajuda
+alert-silent = Em silêncio
+alert-summary = Responderam { $answered } de { $total }. O silêncio não quer dizer que esteja tudo bem.
+
+status-me = Você é { $pseudonym }.
+status-member = Membro de { $union }, na aliança { $alliance }. O seu cartão é válido até { $time }.
+status-coordinator = É coordenador do seu sindicato.
+status-no-card = Ainda não é membro de uma aliança.
+status-founding = Está a fundar o sindicato { $union }.
+status-founding-waits = Ainda ninguém seguiu a ligação para o seu segundo coordenador:
+status-founding-sign = O segundo coordenador já está. Os dois dispositivos assinam por si o primeiro grupo de coordenadores.
+status-founding-signed = Ambos os coordenadores assinaram o sindicato. Falta a carta: quem recebeu o pedido assina-a com `relevo charter sign`.
+status-link-reading = Uma ligação que seguiu espera ser lida.
+status-link-asked = Uma ligação que seguiu foi respondida; agora têm de agir os outros.
+status-link-failed = Uma ligação que seguiu falhou: { $what }
+status-requests = { $count ->
+    [one] Um pedido espera a sua palavra: relevo requests
+   *[other] { $count } pedidos esperam a sua palavra: relevo requests
+}
+status-new = { $count ->
+    [one] Há uma mensagem nova: relevo read
+   *[other] Há { $count } mensagens novas: relevo read
+}
+status-waiting = { $count ->
+    [one] Uma mensagem ou mudança espera pela rede.
+   *[other] { $count } mensagens ou mudanças esperam pela rede.
+}
+status-settled = Tudo saiu e tudo está lido.
+status-relay = Retransmissor { $relay }
+relay-idle = nada a fazer
+relay-no-address = o seu endereço não é conhecido aqui
+relay-connecting = a ligar
+relay-open = ligado
+relay-offline = sem ligação: { $what }
+relay-waiting = sem ligação; tenta-se de novo
+refusal-mailbox-full = uma caixa lá está cheia
+refusal-relay-full = o retransmissor está cheio
+refusal-rate = demasiado para esta hora; continua mais tarde
+refusal-allowance = esgotou-se o que lá pode guardar
+refusal-busy = o retransmissor está ocupado; continua mais tarde
+refusal-other = o retransmissor recusou algo
+
+warning-undelivered = Algo para { $name } não pôde ser entregue. Peça-lhe por outro meio que execute `relevo read`.
+warning-charter-fork = Há duas cartas com o mesmo número. Avise os coordenadores de todos os sindicatos, de viva voz ou em pessoa.
+warning-charter-rollback = Uma carta mais antiga foi mostrada como a mais nova e foi recusada. Avise os seus coordenadores de viva voz.
+warning-alert-refused = { $name } passou um alerta falso ou expirado. O texto não foi mostrado. Pergunte a um coordenador de viva voz.
+warning-key-changed = { $name } tem um dispositivo ou uma chave nova. É normal depois de mudar de telefone ou computador; comparem de novo as palavras antes de dizer algo delicado.
+warning-parcel-refused = Algo que chegou não fazia sentido e foi descartado.
+warning-words-broken = As palavras de { $name } não eram as mesmas. Alguém pode estar no meio: encontrem-se em pessoa.
+warning-comparison-broken = A outra parte interrompeu uma comparação de palavras. Alguém pode estar no meio: comparem em pessoa.
+warning-inbox-damaged = O retransmissor perdeu ou alterou o que estava na sua caixa. Avise quem mantém o retransmissor; peça aos outros que enviem de novo.
+alarm-rollback = { $group }: o retransmissor voltou a um estado anterior; podem faltar mensagens. Pergunte aos outros.
+alarm-gap = { $group }: houve mensagens que expiraram antes de este dispositivo as receber.
+alarm-chain-broken = { $group }: o retransmissor contradiz o que disse antes. Avise um coordenador.
+alarm-disagreement = { $group }: { $name } diz que o retransmissor lhe mostrou outra coisa. Comparem de viva voz, e avise um coordenador.
+alarm-lie = { $group }: o retransmissor mostrou duas histórias diferentes; as suas próprias assinaturas provam-no. Avise um coordenador, e mudem de retransmissor.
+alarm-missing-commit = { $group }: falta aqui uma mudança do grupo.
+alarm-halted = { $group }: parado, porque uma mudança não pôde ser lida. Peça a um administrador que o adicione de novo.
+alarm-lost-commit = { $group }: o retransmissor aceitou uma mudança sua e ela não está lá. Avise um coordenador.
+alarm-not-added = { $group }: não foi possível adicionar { $name }. Peça-lhe que execute `relevo read` e tente de novo.
+alarm-complaint = { $group }: o dispositivo de { $name } não pôde ler uma mudança do grupo. Adicione-o de novo.
+alarm-not-moved = { $group }: não pôde passar para a nova caixa. Tente de novo, ou crie outro grupo.
+alarm-not-done = { $group }: uma mudança que queria não é possível ali; foi abandonada.
+alarm-other = { $group }: aconteceu algo que esta versão não conhece. Instale a mais nova.
