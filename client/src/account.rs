@@ -13,7 +13,7 @@ mod talk;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::Pseudonym;
@@ -42,6 +42,8 @@ pub struct Account {
 
 /// How often what time brings is looked at: turns to act, keys to rotate, parcels to send again.
 const TICK: Duration = Duration::from_secs(1);
+/// How long what comes is gathered before it is acknowledged.
+const BATCHED: Duration = Duration::from_millis(50);
 
 impl Account {
     /// Makes a vault in `directory` for a new member of this pseudonym, and opens it.
@@ -70,7 +72,7 @@ impl Account {
     fn start(directory: &Path, vault: Vault) -> Result<Self, AccountFault> {
         let (rules, changes) = Rules::new();
         let runner = Runner::start(vault, rules)?;
-        let ticker = tokio::spawn(tick(runner.clone()));
+        let ticker = tokio::spawn(tick(runner.clone(), changes.clone()));
         Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Arc::new(AbortOnDrop(ticker)) })
     }
 
@@ -80,7 +82,12 @@ impl Account {
     /// # Errors
     /// [`AccountFault::Closed`].
     pub async fn settle(&self, within: Duration) -> Result<Status, AccountFault> {
-        Ok(self.runner.settle(within).await?)
+        let until = Instant::now() + within;
+        let left = || until.saturating_duration_since(Instant::now());
+        let status = self.runner.settle(within).await?;
+        // What came may ask for something, such as a receipt, which leaves before we call it settled.
+        self.converse(|_| Ok(())).await?;
+        if status.is_settled() { Ok(self.runner.settle(left()).await?) } else { Ok(status) }
     }
 
     /// How things stand with each relay.
@@ -143,12 +150,20 @@ fn run<T>(
     done
 }
 
-/// Looks at what time brings until the account closes.
-async fn tick(runner: Runner<Rules>) {
-    let mut interval = tokio::time::interval(TICK);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Looks at what time brings, and at what has come, until the account closes.
+async fn tick(runner: Runner<Rules>, mut changes: watch::Receiver<u64>) {
     loop {
-        interval.tick().await;
+        let came = async {
+            // The sender lives as long as the rules; without it there is only time.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(BATCHED).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            () = came => {}
+        }
         match runner.work(|vault, rules, now| run(vault, rules, now.wall, |_| Ok(()))).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => tracing::error!(code = fault.code(), "what is due could not be done"),

@@ -44,6 +44,9 @@ pub enum InboxFault {
     /// This device does not know how to reach the member.
     #[error("no address of that member is known")]
     Unreachable,
+    /// The address lies on a relay of nobody in the charter: to use it would show its operator where this device is.
+    #[error("an address on a relay that is not in the charter")]
+    UnknownRelay,
     /// Something does not seal: too large, above all.
     #[error(transparent)]
     Seal(#[from] SealFault),
@@ -72,6 +75,7 @@ impl InboxFault {
             Self::Vault(_) => "vault",
             Self::NoInbox => "no-inbox",
             Self::Unreachable => "unreachable-member",
+            Self::UnknownRelay => "unknown-relay",
             Self::Seal(SealFault::TooLarge { .. }) => "too-large",
             Self::Seal(_) | Self::Object(_) | Self::Parcel(_) => "refused-object",
             Self::Membership(fault) => fault.code(),

@@ -14,6 +14,7 @@ mod founding;
 pub mod identity;
 mod introduction;
 mod joining;
+pub mod person;
 mod received;
 pub mod request;
 mod roll;

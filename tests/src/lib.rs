@@ -4,4 +4,5 @@ pub mod pdf;
 pub mod proxy;
 pub mod relay_process;
 pub mod scan;
+pub mod story;
 pub mod world;

@@ -45,6 +45,7 @@ impl RelayProcess {
             .arg("--listen")
             .arg(listen.to_string())
             .args(config.into_iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
+            .env("RELEVO_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -232,3 +232,5 @@ err-own-alert = This is your own alert.
 rec-own-alert = See who has answered it with `relevo alert status NUMBER`.
 err-not-settled = Not everything has left or been read yet.
 rec-not-settled = Nothing is lost: it goes on with the next command, or with `relevo listen`.
+err-unknown-relay = Somebody gave an address on a relay that is not in the charter. It was not used: whoever runs that relay would learn where you are.
+rec-unknown-relay = Ask them, by voice, which relay they use. If it is a new relay of a union, its coordinators have to put it into the charter first.

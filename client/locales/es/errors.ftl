@@ -232,3 +232,5 @@ err-own-alert = Esta alerta es tuya.
 rec-own-alert = Mira quién respondió con `relevo alert status NÚMERO`.
 err-not-settled = Aún no ha salido o no se ha leído todo.
 rec-not-settled = No se pierde nada: sigue con la próxima orden, o con `relevo listen`.
+err-unknown-relay = Alguien dio una dirección en un relé que no está en la carta. No se usó: quien lo administra sabría dónde estás.
+rec-unknown-relay = Pregúntale de viva voz qué relé usa. Si es un relé nuevo de un sindicato, sus coordinadores deben ponerlo antes en la carta.

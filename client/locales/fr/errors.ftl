@@ -232,3 +232,5 @@ err-own-alert = Cette alerte est la vôtre.
 rec-own-alert = Voyez qui y a répondu avec `relevo alert status NUMÉRO`.
 err-not-settled = Tout n'est pas encore parti ou lu.
 rec-not-settled = Rien n'est perdu : cela continue avec la prochaine commande, ou avec `relevo listen`.
+err-unknown-relay = Quelqu'un a donné une adresse sur un relais qui n'est pas dans la charte. Elle n'a pas été utilisée : qui gère ce relais saurait où vous êtes.
+rec-unknown-relay = Demandez-lui de vive voix quel relais il utilise. Si c'est un nouveau relais d'un syndicat, ses coordinateurs doivent d'abord l'inscrire dans la charte.

@@ -232,3 +232,5 @@ err-own-alert = Este alerta é seu.
 rec-own-alert = Veja quem respondeu com `relevo alert status NÚMERO`.
 err-not-settled = Ainda não saiu ou não foi lido tudo.
 rec-not-settled = Nada se perde: continua com o próximo comando, ou com `relevo listen`.
+err-unknown-relay = Alguém deu um endereço num retransmissor que não está na carta. Não foi usado: quem o gere saberia onde está.
+rec-unknown-relay = Pergunte-lhe de viva voz que retransmissor usa. Se for um retransmissor novo de um sindicato, os coordenadores têm de o pôr primeiro na carta.

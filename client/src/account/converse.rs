@@ -69,7 +69,7 @@ impl<'a> Converse<'a> {
         self.desk(move |desk| desk.post_inbox(&group, address))
     }
 
-    /// What time brings, and what the shelf wants. After every rule and every verb.
+    /// What time brings, what the shelf wants, what is to be acknowledged. After every verb, and soon after what comes.
     pub(super) fn tend(&mut self) -> Result<(), AccountFault> {
         let (tx, now) = (self.tx, self.now);
         inbox::tend(tx, now)?;
@@ -85,6 +85,7 @@ impl<'a> Converse<'a> {
         }
         if membership::me(tx)?.card.is_some() {
             self.desk(|desk| {
+                desk.charter_adopted()?;
                 desk.acknowledge()?;
                 desk.tick()
             })?;

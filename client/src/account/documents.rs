@@ -294,9 +294,9 @@ async fn chunk_of(source: &Path, upload: &document::Upload, place: u32) -> Resul
         let mut chunk = Zeroizing::new(vec![0; length]);
         let mut file = File::open(source)?;
         file.seek(SeekFrom::Start(u64::from(place) * CHUNK_BYTES))?;
-        file.read_exact(&mut chunk).map_err(|fault| match fault.kind() {
-            std::io::ErrorKind::UnexpectedEof => DocumentFault::Changed,
-            _ => fault.into(),
+        file.read_exact(&mut chunk).map_err(|fault| {
+            let shorter = fault.kind() == std::io::ErrorKind::UnexpectedEof;
+            if shorter { DocumentFault::Changed } else { fault.into() }
         })?;
         Ok(chunk)
     })

@@ -92,11 +92,26 @@ impl AccountFault {
             | Self::Conversation(ConversationFault::Vault(fault))
             | Self::Document(DocumentFault::Vault(fault))
             | Self::Alert(AlertFault::Vault(fault)) => Some(fault),
-            Self::Membership(MembershipFault::Inbox(inner)) => match &**inner {
-                InboxFault::Vault(fault) => Some(fault),
-                _ => None,
-            },
-            _ => None,
+            Self::Membership(MembershipFault::Inbox(inner)) => {
+                if let InboxFault::Vault(fault) = &**inner {
+                    Some(fault)
+                } else {
+                    None
+                }
+            }
+            Self::Link(_)
+            | Self::Membership(_)
+            | Self::Inbox(_)
+            | Self::Conversation(_)
+            | Self::Document(_)
+            | Self::Alert(_)
+            | Self::NoSuchName
+            | Self::AmbiguousName
+            | Self::Name
+            | Self::Address(_)
+            | Self::NameTaken
+            | Self::Blob(_)
+            | Self::Closed => None,
         }
     }
 

@@ -40,7 +40,7 @@ impl Rules {
         self.kept = Kept::default();
     }
 
-    /// Runs one call of the engine and what follows from it.
+    /// Runs one call of the engine. What follows from a batch of them, the ticker does soon after.
     fn take<'a>(
         &'a mut self,
         tx: &'a Transaction<'a>,
@@ -49,7 +49,7 @@ impl Rules {
     ) -> Result<(), LogicFault> {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
         let mut with = Converse { tx, now, kept: &mut self.kept };
-        rule(&mut with).and_then(|()| with.tend()).map_err(AccountFault::into_logic)
+        rule(&mut with).map_err(AccountFault::into_logic)
     }
 }
 
@@ -176,11 +176,25 @@ impl Converse<'_> {
             ParcelBody::AlertAnswer { alert, answer } => {
                 self.tolerant_of(|with| Ok(alert::answered(with.tx, sender, &alert, answer, with.now)?))
             }
-            other => {
-                // Membership has taken the rest, and what is left is for later versions.
-                drop(other);
-                Ok(())
-            }
+            ParcelBody::ReAdd { group } => self.tolerant(|desk| desk.re_add_received(sender, &group)),
+            // Taken by the inbox and by membership before; a leave goes through its group's log.
+            ParcelBody::JoinRequest(_)
+            | ParcelBody::VouchRequest(_)
+            | ParcelBody::VouchGiven(_)
+            | ParcelBody::Admission(_)
+            | ParcelBody::Contact { .. }
+            | ParcelBody::Introduction(_)
+            | ParcelBody::Receipt(_)
+            | ParcelBody::Founder { .. }
+            | ParcelBody::SetDraft(_)
+            | ParcelBody::SetSignature { .. }
+            | ParcelBody::UnionDraft(_)
+            | ParcelBody::CharterDraft(_)
+            | ParcelBody::CharterSignature { .. }
+            | ParcelBody::CharterPublished { .. }
+            | ParcelBody::Leave(_)
+            | ParcelBody::Roll { .. }
+            | ParcelBody::Safety(_) => Ok(()),
         }
     }
 

@@ -222,9 +222,8 @@ impl Converse<'_> {
         if let Some(group) = find(self.tx, name)? {
             return Ok(group);
         }
-        let contact = membership::find_contact(self.tx, name).map_err(|fault| match fault {
-            MembershipFault::NoSuchContact => AccountFault::NoSuchName,
-            other => other.into(),
+        let contact = membership::find_contact(self.tx, name).map_err(|fault| {
+            if matches!(fault, MembershipFault::NoSuchContact) { AccountFault::NoSuchName } else { fault.into() }
         })?;
         if let Some(pair) = conversation::pair_with(self.tx, &contact.member)? {
             // Begun, and the other has not joined yet.
@@ -324,7 +323,7 @@ fn spoken(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Resu
             Some(seat) => seat.pseudonym.clone(),
             None if said.author == me.member => me.pseudonym.as_str().to_owned(),
             // Left or removed since.
-            None => membership::contact::person(tx, &said.author)?
+            None => membership::person::known(tx, &said.author)?
                 .map_or_else(String::new, |person| person.pseudonym.as_str().to_owned()),
         };
         all.push(Spoken {

@@ -97,7 +97,7 @@ impl ConversationFault {
 
 impl From<CreateCommitError> for ConversationFault {
     fn from(_: CreateCommitError) -> Self {
-        Self::Mls("commit")
+        Self::Commit(CommitFault::Refused)
     }
 }
 
@@ -172,6 +172,9 @@ pub enum CommitFault {
     /// The path's leaf is another person's or says a wrong epoch.
     #[error("the path's leaf is not the committer's")]
     PathLeaf,
+    /// MLS itself refuses it: somebody's key package lacks what the group requires, or repeats a key.
+    #[error("MLS refuses the commit")]
+    Refused,
     /// The committer updated its own leaf too recently.
     #[error("too early for another update of the own leaf")]
     TooEarly,

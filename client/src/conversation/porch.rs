@@ -16,7 +16,7 @@ use super::fault::ConversationFault;
 use super::room::{AlarmKind, Room};
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations;
-use crate::vault::porches;
+use crate::vault::{porches, records};
 
 /// Bytes of a Welcome that goes into the parcel itself; the rest of the parcel takes its place beside it.
 const MAX_INLINE: usize = 256 << 10;
@@ -139,10 +139,15 @@ impl Desk<'_> {
         if Sha256::digest(&bytes).as_slice() != sha256 {
             return Ok(true);
         }
-        match self.join_with(&welcome, &bytes, &sender) {
+        let (tx, wanted) = (self.tx, self.effects.len());
+        match records::attempt(tx, || self.join_with(&welcome, &bytes, &sender))? {
+            Ok(()) => Ok(true),
+            Err(ConversationFault::Vault(fault)) => Err(fault.into()),
             // What is wrong with it is its author's fault, as with a welcome in a parcel.
-            Ok(()) | Err(ConversationFault::Welcome | ConversationFault::Leaf(_)) => Ok(true),
-            Err(other) => Err(other),
+            Err(_) => {
+                self.effects.truncate(wanted);
+                Ok(true)
+            }
         }
     }
 }

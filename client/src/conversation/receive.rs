@@ -34,6 +34,10 @@ impl Desk<'_> {
         if self.porch_entry(mailbox, entry)? {
             return Ok(());
         }
+        // A log of a welcome that was refused: nothing of it is waited for any more.
+        if conversations::find(self.tx, group)?.is_none() {
+            return Ok(());
+        }
         let mut room = self.enter(group)?;
         if room.row.standing != Standing::Live || room.context.mailbox != *mailbox {
             return self.keep(room);

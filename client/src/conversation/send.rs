@@ -65,10 +65,8 @@ impl Desk<'_> {
             return Ok(());
         }
         let epoch = room.mls.epoch().as_u64();
-        for waiting in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
-            if waiting.epoch != Some(epoch) {
-                self.post(room, &waiting)?;
-            }
+        for waiting in messages::unsent(self.tx, &room.id, epoch)? {
+            self.post(room, &waiting)?;
         }
         Ok(())
     }

@@ -131,9 +131,8 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
     let draft = folder.join(name);
     let written = write_draft(download, parts, &draft).and_then(|()| {
         // Linking refuses a name that has come to exist meanwhile, which renaming would replace.
-        fs::hard_link(&draft, path).map_err(|fault| match fault.kind() {
-            io::ErrorKind::AlreadyExists => DocumentFault::Exists,
-            _ => fault.into(),
+        fs::hard_link(&draft, path).map_err(|fault| {
+            if fault.kind() == io::ErrorKind::AlreadyExists { DocumentFault::Exists } else { fault.into() }
         })
     });
     // The draft is in clear: it goes, whatever happened.

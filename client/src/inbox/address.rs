@@ -8,6 +8,7 @@ use relevo_protocol::wire::{Capability, MailboxId};
 
 use super::InboxFault;
 use super::mine::{self, Mine};
+use crate::membership::charter;
 use crate::sync;
 use crate::vault::records::{self, Noun};
 use crate::vault::{Transaction, conversations, relays};
@@ -125,10 +126,16 @@ pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Inb
     }
 }
 
-/// Remembers the relay of an address, if it is new: one that is known keeps the admission that works.
+/// Remembers the relay of an address, if it is new: one that is known keeps the admission that works. A member connects
+/// to no relay that is not in the charter: who gives an address elsewhere may want to know from where it is used. Before
+/// there is a charter, the link decides.
 pub(super) fn learn_relay(tx: &Transaction<'_>, address: &InboxAddress) -> Result<(), InboxFault> {
-    if relays::find(tx, &address.relay.fingerprint)?.is_none() {
-        sync::remember_relay(tx, &address.relay)?;
+    if relays::find(tx, &address.relay.fingerprint)?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    // Every relay of the charter is known since the charter was adopted.
+    if !charter::all(tx)?.is_empty() {
+        return Err(InboxFault::UnknownRelay);
+    }
+    Ok(sync::remember_relay(tx, &address.relay)?)
 }

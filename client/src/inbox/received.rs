@@ -9,7 +9,7 @@ use relevo_protocol::wire::MailboxId;
 use super::address::address_of;
 use super::mine::{self, Mine};
 use super::{InboxFault, parcel};
-use crate::membership::{self, Arrived, MembershipFault, contact, identity, warning};
+use crate::membership::{self, Arrived, MembershipFault, identity, person, warning};
 use crate::sync::ReceivedEntry;
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
@@ -69,8 +69,8 @@ fn take(
     let keys = mine::keys(tx)?;
     let parcel: Parcel = decode(&InboxKeyPair::open_with_any(&keys, inbox, &entry.entry)?)?;
     let person = match parcel.sender() {
-        Sender::Shown { identity } => contact::verify(tx, identity)?,
-        Sender::Known { card } => contact::by_card(tx, card)?.ok_or(MembershipFault::Unexpected)?,
+        Sender::Shown { identity } => person::verify(tx, identity)?,
+        Sender::Known { card } => person::by_card(tx, card)?.ok_or(MembershipFault::Unexpected)?,
     };
     let me = identity::me(tx)?.member;
     let Opened { id, envelope, device, body } =
@@ -91,7 +91,7 @@ fn take(
             deliver(tx, &person, other)?;
         }
         if let Sender::Shown { identity } = parcel.sender() {
-            contact::remember(tx, &person, identity)?;
+            person::remember(tx, &person, identity)?;
         }
     }
     // A repeated parcel means that the receipt was lost: it is sent again, the parcel is not taken again.

@@ -6,7 +6,7 @@ use relevo_protocol::trust::{Card, MemberKey, Scope, Verified, Vouch};
 
 use super::contact::{self, How};
 use super::received::Arrived;
-use super::{MembershipFault, charter, draft, errand, identity, joining, request, roll};
+use super::{MembershipFault, charter, draft, errand, identity, joining, person, request, roll};
 use crate::inbox::{self, Holder};
 use crate::vault::Transaction;
 
@@ -27,7 +27,7 @@ pub fn admit(tx: &Transaction<'_>, number: u64, now: Timestamp) -> Result<(), Me
     let mut signed = Vec::new();
     let mut contacts = Vec::new();
     for endorsement in &row.endorsements {
-        let voucher = contact::verify(tx, &endorsement.voucher.identity)?;
+        let voucher = person::verify(tx, &endorsement.voucher.identity)?;
         let card = voucher.card.ok_or(MembershipFault::Voucher)?;
         if card.union != union.id || card.is_expired(now) {
             return Err(MembershipFault::Voucher);
@@ -81,7 +81,7 @@ pub(super) fn arrived(
     errand::finish_joining(tx)?;
     draft::after_adoption(tx, adoption, Some(&from.person.member), now)?;
     for card in &admission.contacts {
-        let person = contact::verify(tx, &card.identity)?;
+        let person = person::verify(tx, &card.identity)?;
         if person.card.is_some() && person.member != me.member {
             contact::save(tx, &person, &card.identity, How::Union, now)?;
             inbox::learn(tx, &person.member, &card.inbox, now)?;
@@ -94,7 +94,7 @@ pub(super) fn arrived(
 /// A contact's card with the address that this member holds, without its shelf: enough for a first word, which brings an
 /// address of its own back.
 pub(super) fn held_card(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<ContactCard>, MembershipFault> {
-    let (Some(identity), Some(address)) = (contact::identity_of(tx, member)?, inbox::address_of(tx, member)?) else {
+    let (Some(identity), Some(address)) = (person::identity_of(tx, member)?, inbox::address_of(tx, member)?) else {
         return Ok(None);
     };
     Ok(Some(ContactCard { identity, inbox: InboxAddress { shelf: None, ..address } }))

@@ -3,12 +3,12 @@
 use minicbor::{Decode, Encode};
 use relevo_protocol::content::{CodeKind, ContactCard, Identity, KnownPerson, Note, ParcelBody};
 use relevo_protocol::time::Timestamp;
-use relevo_protocol::trust::{DeviceSet, MemberKey, ObjectHash, Pseudonym, Signed, UnionId, Verified};
+use relevo_protocol::trust::{MemberKey, ObjectHash, Pseudonym, UnionId, Verified};
 use relevo_protocol::wire::MailboxId;
 
 use super::received::Arrived;
 use super::warning::{self, Kind};
-use super::{MembershipFault, charter, code, errand, identity, introduction, joining};
+use super::{MembershipFault, charter, code, errand, identity, introduction, joining, person};
 use crate::inbox::{self, Holder};
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
@@ -29,16 +29,6 @@ pub enum How {
     /// Introduced by somebody.
     #[n(2)]
     Introduced,
-}
-
-/// A person whose identity this device has verified: contact or not.
-#[derive(Encode, Decode)]
-#[cbor(map)]
-struct PersonRow {
-    #[n(0)]
-    identity: Identity,
-    #[n(1)]
-    devices_number: u64,
 }
 
 /// The row of a contact, beside its person.
@@ -160,7 +150,7 @@ pub(super) fn code_read(
     of: &ContactCard,
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
-    let person = verify(tx, &of.identity)?;
+    let person = person::verify(tx, &of.identity)?;
     save(tx, &person, &of.identity, How::Code, now)?;
     inbox::learn(tx, &person.member, &of.inbox, now)?;
     send_mine(tx, &person.member, Some(*code), now)
@@ -198,12 +188,16 @@ pub(super) fn arrived(
     code: Option<MailboxId>,
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
-    let person = verify(tx, &contact.identity)?;
+    let person = person::verify(tx, &contact.identity)?;
     if person.member != from.person.member {
         return Err(MembershipFault::Unexpected);
     }
     if is_contact(tx, &person.member)? {
-        save(tx, &person, &contact.identity, How::Code, now)?;
+        // Whoever has shown a card is called what the card says, not what they say without it.
+        let shown = contact_row(tx, &person.member)?.is_some_and(|row| row.card.is_some());
+        if person.card.is_some() || !shown {
+            save(tx, &person, &contact.identity, How::Code, now)?;
+        }
         return Ok(inbox::learn(tx, &person.member, &contact.inbox, now)?);
     }
     if introduction::answered(tx, &person.member, contact, now)? {
@@ -242,53 +236,6 @@ fn is_expected(tx: &Transaction<'_>, person: &KnownPerson, claimed: &Identity) -
             || joining::knows_newcomer(tx, &person.member)?))
 }
 
-/// Checks who somebody claims to be, by the newest charter that this device has.
-pub(crate) fn verify(tx: &Transaction<'_>, claimed: &Identity) -> Result<KnownPerson, MembershipFault> {
-    let alliance = charter::known_alliance(tx)?;
-    let mut person = claimed.verify(alliance.as_ref())?;
-    if let (Identity::Member { proof }, Some(charter)) = (claimed, charter::current(tx)?) {
-        let shown = u64::try_from(proof.charters.len()).unwrap_or(u64::MAX);
-        if charter.version > shown {
-            let proven = proof.verify_under(&charter)?;
-            person.card = Some(proven.card);
-        }
-    }
-    if known_devices(tx, &person.member)?.is_some_and(|known| known > person.devices.number) {
-        return Err(MembershipFault::Rollback);
-    }
-    Ok(person)
-}
-
-/// Remembers who a verified person is, so that they need not show it again.
-pub(crate) fn remember(tx: &Transaction<'_>, person: &KnownPerson, identity: &Identity) -> Result<(), MembershipFault> {
-    let row = PersonRow { identity: identity.clone(), devices_number: person.devices.number };
-    records::put(tx, Noun::Person, person.member.as_bytes(), &row)?;
-    if let Some(card) = &person.card {
-        records::put(tx, Noun::PersonByCard, &card.hash().0, &person.member)?;
-    }
-    Ok(())
-}
-
-/// The person whose card has a hash, if this device knows it.
-pub(crate) fn by_card(tx: &Transaction<'_>, card: &ObjectHash) -> Result<Option<KnownPerson>, MembershipFault> {
-    let Some(member) = records::get::<MemberKey>(tx, Noun::PersonByCard, &card.0)? else { return Ok(None) };
-    person(tx, &member)
-}
-
-/// A person whom this device knows, verified again under the charter that stands now.
-///
-/// # Errors
-/// [`MembershipFault::Identity`] if the charter does not bear the card out any more.
-pub fn person(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<KnownPerson>, MembershipFault> {
-    let row: Option<PersonRow> = records::get(tx, Noun::Person, member.as_bytes())?;
-    row.map(|row| verify(tx, &row.identity)).transpose()
-}
-
-/// The identity that a known person showed last.
-pub(super) fn identity_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Identity>, MembershipFault> {
-    Ok(records::get::<PersonRow>(tx, Noun::Person, member.as_bytes())?.map(|row| row.identity))
-}
-
 /// Makes a verified person a contact, or notes what changed about one.
 pub(super) fn save(
     tx: &Transaction<'_>,
@@ -302,7 +249,7 @@ pub(super) fn save(
     }
     let key = person.member.as_bytes();
     let before: Option<ContactRow> = records::get(tx, Noun::Contact, key)?;
-    let changed = known_devices(tx, &person.member)?.is_some_and(|known| known != person.devices.number);
+    let changed = person::known_devices(tx, &person.member)?.is_some_and(|known| known != person.devices.number);
     let union = person.card.as_ref().map(|card| card.union);
     let impostor = before.is_none()
         && records::list::<ContactRow>(tx, Noun::Contact)?
@@ -311,7 +258,7 @@ pub(super) fn save(
     if (before.is_some() && changed) || impostor {
         warning::raise(tx, &Kind::KeyChanged { member: person.member }, now)?;
     }
-    remember(tx, person, identity)?;
+    person::remember(tx, person, identity)?;
     let row = ContactRow {
         member: person.member,
         pseudonym: person.pseudonym.clone(),
@@ -322,6 +269,10 @@ pub(super) fn save(
         verified: before.and_then(|row| row.verified).filter(|_| !changed),
     };
     Ok(records::put(tx, Noun::Contact, key, &row)?)
+}
+
+fn contact_row(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<ContactRow>, MembershipFault> {
+    Ok(records::get(tx, Noun::Contact, member.as_bytes())?)
 }
 
 /// Whether a member is a contact.
@@ -339,23 +290,8 @@ pub(super) fn set_verified(
     Ok(records::put(tx, Noun::Contact, member.as_bytes(), &ContactRow { verified, ..row })?)
 }
 
-/// The signed devices of a member as last shown.
-///
-/// # Errors
-/// [`MembershipFault::Vault`].
-pub fn devices_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Signed<DeviceSet>>, MembershipFault> {
-    Ok(identity_of(tx, member)?.map(|identity| match identity {
-        Identity::Member { proof } => proof.device_set,
-        Identity::Newcomer { devices, .. } => devices,
-    }))
-}
-
 /// Members of a union among the contacts: whom its coordinators tell of a new charter.
 pub(super) fn of_union(tx: &Transaction<'_>, union: &UnionId) -> Result<Vec<MemberKey>, MembershipFault> {
     let rows: Vec<ContactRow> = records::list(tx, Noun::Contact)?;
     Ok(rows.into_iter().filter(|row| row.union == Some(*union)).map(|row| row.member).collect())
-}
-
-fn known_devices(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<u64>, MembershipFault> {
-    Ok(records::get::<PersonRow>(tx, Noun::Person, member.as_bytes())?.map(|row| row.devices_number))
 }

@@ -13,11 +13,11 @@ use relevo_protocol::wire::{MailboxId, RelayAddress};
 use super::contact::How;
 use super::received::Arrived;
 use super::request::{self, Subject};
-use super::{MembershipFault, charter, code, contact, draft, errand, identity};
+use super::{MembershipFault, charter, code, contact, draft, errand, identity, person};
 use crate::inbox::{self, Holder};
 use crate::sync;
-use crate::vault::Transaction;
 use crate::vault::records::{self, Noun, ONE};
+use crate::vault::{Transaction, relays};
 
 /// Seconds for which a co-founder's or a union's code lasts.
 const CODE_LIFE: u64 = 7 * 24 * 3600;
@@ -198,7 +198,7 @@ pub(super) fn adopt_inviter(
     now: Timestamp,
 ) -> Result<MemberKey, MembershipFault> {
     use relevo_protocol::content::Identity;
-    let person = contact::verify(tx, &inviter.identity)?;
+    let person = person::verify(tx, &inviter.identity)?;
     if let Identity::Member { proof } = &inviter.identity {
         charter::adopt(tx, &proof.charters)?;
     }
@@ -217,7 +217,7 @@ pub(super) fn founder_arrived(
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
     let mut row = row(tx)?;
-    let person = contact::verify(tx, &founder.identity)?;
+    let person = person::verify(tx, &founder.identity)?;
     if person.member != from.person.member || row.cofounder.is_some() {
         return Err(MembershipFault::Unexpected);
     }
@@ -231,7 +231,7 @@ pub(super) fn founder_arrived(
     let me = identity::me(tx)?;
     let from = now.0.saturating_sub(MANDATE_BEFORE);
     let mandate = Mandate { office: Office::Coordinator, from: Timestamp(from), until: now.plus_seconds(MANDATE) };
-    let theirs = contact::devices_of(tx, &person.member)?.ok_or(MembershipFault::Unexpected)?;
+    let theirs = person::devices_of(tx, &person.member)?.ok_or(MembershipFault::Unexpected)?;
     let seat = |member, pseudonym, device_set| Coordinator { member, pseudonym, device_set, mandate };
     let set = CoordinatorSet {
         union: row.union,
@@ -342,8 +342,14 @@ pub(super) fn union_asks(
         return Err(MembershipFault::Unexpected);
     }
     code::used(tx, &asks.code, &founder)?;
+    // This member gave the link by hand to who founds the union: its relays are used before the charter names them.
+    for relay in &asks.union.relays {
+        if relays::find(tx, &relay.fingerprint)?.is_none() {
+            sync::remember_relay(tx, relay)?;
+        }
+    }
     for card in &asks.coordinators {
-        let person = contact::verify(tx, &card.identity)?;
+        let person = person::verify(tx, &card.identity)?;
         if !set.coordinators.iter().any(|one| one.member == person.member) {
             return Err(MembershipFault::Unexpected);
         }

@@ -8,7 +8,7 @@ use relevo_protocol::trust::MemberKey;
 use super::contact::{self, How};
 use super::received::Arrived;
 use super::request::{self, RequestKind, Subject};
-use super::{MembershipFault, admission, charter, identity};
+use super::{MembershipFault, admission, charter, identity, person};
 use crate::inbox;
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
@@ -61,7 +61,7 @@ pub(super) fn arrived(
     introduction: Introduction,
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
-    let person = contact::verify(tx, &introduction.of.identity)?;
+    let person = person::verify(tx, &introduction.of.identity)?;
     let stranger = !contact::is_contact(tx, &from.person.member)? || person.card.is_none();
     if stranger || person.member == identity::me(tx)?.member {
         return Err(MembershipFault::Unexpected);
@@ -122,7 +122,7 @@ pub(super) fn answered(
 
 pub(super) fn view(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<RequestKind>, MembershipFault> {
     let Some(row) = load(tx, member)? else { return Ok(None) };
-    let person = contact::verify(tx, &row.of.identity)?;
+    let person = person::verify(tx, &row.of.identity)?;
     let union = match (&person.card, charter::current(tx)?) {
         (Some(card), Some(charter)) => charter.union(&card.union).map(|union| union.name.as_str().to_owned()),
         (Some(_), None) | (None, _) => None,
@@ -137,7 +137,7 @@ pub(super) fn view(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Re
 
 /// Both have accepted.
 fn meet(tx: &Transaction<'_>, card: &ContactCard, now: Timestamp) -> Result<(), MembershipFault> {
-    let person = contact::verify(tx, &card.identity)?;
+    let person = person::verify(tx, &card.identity)?;
     contact::save(tx, &person, &card.identity, How::Introduced, now)?;
     Ok(inbox::learn(tx, &person.member, &card.inbox, now)?)
 }

@@ -10,7 +10,7 @@ use relevo_protocol::wire::MailboxId;
 
 use super::received::Arrived;
 use super::request::{self, RequestKind, Subject};
-use super::{MembershipFault, charter, code, contact, errand, founding, identity};
+use super::{MembershipFault, charter, code, errand, founding, identity, person};
 use crate::inbox::{self, Holder};
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
@@ -113,7 +113,7 @@ pub(super) fn asked(
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
     let card = identity::need_card(tx)?;
-    let person = contact::verify(tx, &asks.applicant.identity)?;
+    let person = person::verify(tx, &asks.applicant.identity)?;
     if person.member != from.person.member || person.card.is_some() {
         return Err(MembershipFault::Unexpected);
     }
@@ -150,7 +150,7 @@ pub(super) fn sent_on(
 ) -> Result<(), MembershipFault> {
     let card = identity::need_card(tx)?;
     let same_union = from.person.card.as_ref().is_some_and(|theirs| theirs.union == card.union);
-    let person = contact::verify(tx, &asks.applicant.identity)?;
+    let person = person::verify(tx, &asks.applicant.identity)?;
     if !same_union || asks.union != card.union || person.card.is_some() || person.member == card.member {
         return Err(MembershipFault::Unexpected);
     }
@@ -216,7 +216,7 @@ pub(super) fn view(tx: &Transaction<'_>, request: &RequestId) -> Result<Option<R
     let mut vouchers = Vec::new();
     for endorsement in &row.endorsements {
         // One that does not verify counts for nothing, here as when admitting.
-        if let Ok(person) = contact::verify(tx, &endorsement.voucher.identity) {
+        if let Ok(person) = person::verify(tx, &endorsement.voucher.identity) {
             vouchers.push(person.pseudonym.as_str().to_owned());
         }
     }

@@ -5,7 +5,7 @@ use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{MemberKey, Scope, Signed, Vouch};
 
 use super::joining::{self, CandidateRow};
-use super::{MembershipFault, charter, contact, identity, request};
+use super::{MembershipFault, charter, contact, identity, person, request};
 use crate::inbox::{self, Holder};
 use crate::vault::Transaction;
 
@@ -72,7 +72,7 @@ fn named_second(tx: &Transaction<'_>, row: &CandidateRow) -> Result<Option<Membe
         .find(|one| one.pseudonym == *second && one.union.as_ref().is_some_and(|(union, _)| *union == row.union));
     let Some(known) = known else { return Ok(None) };
     for endorsement in &row.endorsements {
-        if contact::verify(tx, &endorsement.voucher.identity).is_ok_and(|person| person.member == known.member) {
+        if person::verify(tx, &endorsement.voucher.identity).is_ok_and(|person| person.member == known.member) {
             return Ok(None);
         }
     }

@@ -90,7 +90,9 @@ impl<L: Logic + Send + 'static> Runner<L> {
             begun: Instant::now(),
             vault_failed: None,
         };
-        thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&runtime))?;
+        // A runtime of its own to wait in: the one that carries the sockets may end before the last handle is dropped.
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
         Ok(Self(to))
     }
 
@@ -185,7 +187,7 @@ struct Account<L> {
 }
 
 impl<L: Logic + Send + 'static> Account<L> {
-    fn run(mut self, runtime: &tokio::runtime::Handle) {
+    fn run(mut self, runtime: &tokio::runtime::Runtime) {
         self.step(Input::Started);
         let reply = loop {
             let wake = self.wake_at();

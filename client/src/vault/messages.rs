@@ -126,6 +126,15 @@ pub(crate) fn in_state(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Messages of ours that wait and are not under way in an epoch, oldest first.
+pub(crate) fn unsent(tx: &Transaction<'_>, conversation: &GroupId, epoch: u64) -> Result<Vec<MessageRow>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM messages WHERE conversation = ? AND state = 0 AND epoch IS NOT ? ORDER BY number"
+    ))?;
+    let rows = statement.query_map(params![conversation.0, sql(epoch)], message_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// At most `limit` messages of a conversation after a number, oldest first.
 pub(crate) fn after(
     tx: &Transaction<'_>,

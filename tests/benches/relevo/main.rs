@@ -1,6 +1,7 @@
 //! Relevo's benchmarks: real relay processes on loopback, the client's own link as the load. README.md tells how to
 //! read the table. Ratios are of one run; absolutes are of one machine.
 
+mod catch_up;
 mod client;
 mod direct;
 mod fan_out;
@@ -58,8 +59,10 @@ enum Measure {
     Sessions,
     /// Documents against raw QUIC
     Transfer,
-    /// Opening a vault, syncing nothing, catching up
+    /// Opening a vault, syncing nothing, catching up without MLS
     Client,
+    /// Messages that wait for a member who was away
+    CatchUp,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -94,6 +97,7 @@ async fn measured(measure: Measure, settings: &rig::Settings) -> anyhow::Result<
         Measure::Sessions => sessions::measure(settings).await,
         Measure::Transfer => transfer::measure(settings).await,
         Measure::Client => client::measure(settings).await,
+        Measure::CatchUp => catch_up::measure(settings).await,
     }
 }
 

@@ -1,8 +1,57 @@
 //! The demo: jobs 1 to 6 of Relevo's users on two real relays, and what a seized relay holds.
 
-fn main() -> anyhow::Result<()> {
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use relevo_tests::story::{self, Narrator, Settings};
+
+/// Shows Relevo at work on this machine alone: two relays, seven members, three countries. Then searches the relays for
+/// everything that they must not hold.
+#[derive(Debug, Parser)]
+#[command(name = "relevo-demo", version)]
+struct Arguments {
+    /// Keep vaults, relays and files in this folder, which must be empty or missing
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Print one JSON object for machines instead of the story
+    #[arg(long)]
+    json: bool,
+    /// Accept that the relays' memory is not searched
+    #[arg(long)]
+    disk_only: bool,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
     if relevo_tests::scan::proof::hold_if_asked()? {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
-    anyhow::bail!("the demo's steps are not built yet")
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let program = std::env::current_exe()?;
+    let (folder, _removed_at_the_end) = match arguments.keep {
+        Some(folder) => {
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            anyhow::ensure!(std::fs::read_dir(&folder)?.next().is_none(), "{} is not empty", folder.display());
+            (folder, None)
+        }
+        None => {
+            let folder = tempfile::tempdir()?;
+            (folder.path().to_owned(), Some(folder))
+        }
+    };
+    let settings = Settings { relay: story::relay_beside(&program)?, folder, disk_only: arguments.disk_only };
+    let mut narrator = if arguments.json { Narrator::default() } else { Narrator::aloud() };
+    match story::tell(&settings, &mut narrator).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(fault) => {
+            eprintln!("\nFAILED: {fault:#}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }

@@ -471,3 +471,51 @@ fn a_key_package_that_is_cut_short_is_not_added() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_key_package_that_mls_refuses_blocks_nobody_elses_words() {
+    let mut world = World::new(3);
+    let member = world.alliance.admit(1, "Blocker");
+    let blocker = world.enter(Alliance::admit(&world.alliance, 1, "Host"));
+    let package = core::cell::Cell::new(None);
+    let key = LeafSigner::random().unwrap();
+    let bytes = credential(&member, LeafUse::KeyPackage, 1, key.public());
+    world
+        .act(blocker, |desk| {
+            let with_key = CredentialWithKey {
+                credential: Credential::new(CREDENTIAL, bytes.clone()),
+                signature_key: key.public().to_vec().into(),
+            };
+            // It lists no more than its own extension: what the group requires is missing.
+            let poor = openmls::prelude::Capabilities::builder()
+                .ciphersuites(vec![SUITE])
+                .extensions(vec![openmls::prelude::ExtensionType::Unknown(0xF0C2)])
+                .credentials(vec![CREDENTIAL])
+                .build();
+            let made = KeyPackage::builder()
+                .key_package_lifetime(lifetime())
+                .leaf_node_capabilities(poor)
+                .leaf_node_extensions(leaf_extensions(LeafState::FRESH.bytes()).unwrap())
+                .build(SUITE, &desk.provider(), &key, with_key)
+                .unwrap();
+            package.set(Some(made.into_key_package()));
+            Ok(())
+        })
+        .unwrap();
+    shelve(&mut world, blocker, &package.into_inner().unwrap());
+    world.people[blocker].me.member = member.keys.member.public();
+    let person = world.contact(blocker);
+    let others = world.contacts([1, 2]);
+    let address = world.address.duplicate();
+    let group =
+        world.act(0, |desk| desk.create_group("Open", crate::conversation::world::again(&others), None, &address));
+    let group = group.unwrap();
+    world.settle();
+    world.act(0, |desk| desk.add(&group, crate::conversation::world::again(core::slice::from_ref(&person)))).unwrap();
+    world.settle();
+    assert!(world.alarms(0).contains(&AlarmKind::NotDone) || world.alarms(0).contains(&AlarmKind::NotAdded));
+    world.say(1, group, "we go on");
+    world.say(0, group, "so do we");
+    world.settle();
+    assert_eq!(world.texts(2, group).len(), 2);
+}

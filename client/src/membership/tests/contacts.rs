@@ -5,6 +5,7 @@ use super::{allied, founded, newcomer};
 use crate::fixture::Keys;
 use crate::membership::comparison::{Comparison, Found};
 use crate::membership::contact::{self, How};
+use crate::membership::person;
 use crate::membership::request::RequestKind;
 use crate::membership::town::Town;
 use crate::membership::{self, MembershipFault, requests};
@@ -124,7 +125,7 @@ fn a_contact_whose_devices_change_counts_as_not_yet_verified() {
     let meet = |town: &mut Town, set: &Signed<DeviceSet>| {
         let identity = Identity::Newcomer { devices: set.clone(), pseudonym: "Zoe".parse().unwrap() };
         town.act("Ana", |tx, now| {
-            let person = contact::verify(tx, &identity)?;
+            let person = person::verify(tx, &identity)?;
             contact::save(tx, &person, &identity, How::Code, now)
         })
     };
@@ -146,7 +147,7 @@ fn a_stranger_with_a_contacts_name_is_said() {
     for keys in [Keys::new("Zoe"), Keys::new("Zoe")] {
         let identity = Identity::Newcomer { devices: keys.device_set, pseudonym: "Zoe".parse().unwrap() };
         town.act("Ana", |tx, now| {
-            let person = contact::verify(tx, &identity)?;
+            let person = person::verify(tx, &identity)?;
             contact::save(tx, &person, &identity, How::Code, now)
         })
         .unwrap();

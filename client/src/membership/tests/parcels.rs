@@ -1,4 +1,4 @@
-use relevo_protocol::content::{Parcel, ParcelBody, ParcelReceipt, Sender, encode_secret};
+use relevo_protocol::content::{ContactCard, Identity, Parcel, ParcelBody, ParcelReceipt, Sender, encode_secret};
 use relevo_protocol::sealed::seal_to;
 use relevo_protocol::time::Hour;
 use relevo_protocol::trust::ObjectHash;
@@ -174,4 +174,37 @@ fn a_grant_that_was_taken_away_opens_no_more() {
     assert!(town.relays.get_mut(&[1; 32]).unwrap().call(&append, now).is_ok());
     town.act_and_settle("Ana", |tx, _| inbox::revoke(tx, &holder));
     assert_eq!(town.relays.get_mut(&[1; 32]).unwrap().call(&append, now), Err(Refusal::NoSuchMailbox));
+}
+
+#[test]
+fn nobody_makes_a_member_connect_to_a_relay_outside_of_the_charter() {
+    let mut town = founded();
+    town.relay(9);
+    let bruno = town.member("Bruno");
+    let mut trap = town.act("Ana", |tx, _| inbox::address_of(tx, &bruno)).unwrap().unwrap();
+    trap.relay = town.relay(9);
+    let refused = town.act("Ana", |tx, now| inbox::learn(tx, &bruno, &trap, now));
+    assert!(matches!(refused, Err(inbox::InboxFault::UnknownRelay)));
+    // A newcomer whose inbox lies elsewhere is not answered there.
+    town.arrive("Goran");
+    let link = invite(&mut town, "Ana");
+    let elsewhere = town.relay(9);
+    town.act("Goran", |tx, now| inbox::establish(tx, &elsewhere, now)).unwrap();
+    join(&mut town, "Goran", &link, None);
+    assert!(town.act("Ana", |tx, _| requests(tx)).unwrap().is_empty());
+    assert_eq!(town.warnings("Ana"), ["parcel-refused"]);
+}
+
+#[test]
+fn a_contact_cannot_drop_its_card_to_take_another_name() {
+    let mut town = founded();
+    let (ana, bruno) = (town.member("Ana"), town.member("Bruno"));
+    let devices = town.act("Bruno", |tx, _| identity::me(tx)).unwrap().devices;
+    town.act_and_settle("Bruno", |tx, now| {
+        let identity = Identity::Newcomer { devices, pseudonym: "Carla".parse().unwrap() };
+        let inbox = inbox::my_address_for(tx, &inbox::Holder::Member(ana), now)?;
+        inbox::send(tx, &ana, &ParcelBody::Contact { contact: ContactCard { identity, inbox }, code: None }, now)
+    });
+    assert_eq!(town.contacts("Ana"), ["Bruno"]);
+    assert!(town.act("Ana", |tx, _| membership::person::known(tx, &bruno)).unwrap().unwrap().card.is_some());
 }
