@@ -72,6 +72,12 @@ impl UdpProxy {
         self.state.down.store(false, Ordering::Release);
     }
 
+    /// Whether it drops everything.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.state.down.load(Ordering::Acquire)
+    }
+
     /// Bytes carried so far, both ways.
     #[must_use]
     pub fn carried(&self) -> u64 {

@@ -4,6 +4,7 @@
 mod alerting;
 mod cast;
 mod documents;
+mod forgery;
 mod founding;
 mod joining;
 mod narrator;
