@@ -1,0 +1,116 @@
+//! What goes wrong is said, and loses nothing.
+
+#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use relevo_client::account::{AccountFault, What};
+use relevo_client::conversation::{AlarmKind, MessageState};
+use relevo_client::document::{DocumentFault, DocumentState};
+use relevo_tests::world::{Allied, TestRelay, found_first, until};
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
+    for item in std::fs::read_dir(from)? {
+        let item = item?;
+        let target = to.join(item.file_name());
+        if item.file_type()?.is_dir() {
+            copy(&item.path(), &target)?
+        } else {
+            std::fs::copy(item.path(), target).map(drop)?
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_was_rolled_back_is_noticed_by_everybody() -> anyhow::Result<()> {
+    let mut allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    let backup = tempfile::tempdir()?;
+    allied.people[0].send("Ceibo", "before the copy", None).await?;
+    until("it arrives", &allied.all(), async || {
+        Ok((allied.people[2].messages(None, 0, 10).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    allied.north.stop().await?;
+    let data = allied.north.data();
+    copy(&data, backup.path())?;
+    allied.north.resume().await?;
+    for n in 0..5 {
+        allied.people[0].send("Ceibo", &format!("after the copy {n}"), None).await?;
+    }
+    until("they arrive", &allied.all(), async || {
+        Ok((allied.people[2].messages(None, 0, 10).await?.len() == 6).then_some(()))
+    })
+    .await?;
+    allied.north.stop().await?;
+    std::fs::remove_dir_all(&data)?;
+    copy(backup.path(), &data)?;
+    allied.north.resume().await?;
+    for person in [0, 2] {
+        until("the rollback is said", &allied.all(), async || {
+            let alarms = allied.people[person].alarms().await?;
+            let told = |kind| matches!(kind, AlarmKind::Rollback | AlarmKind::ChainBroken);
+            Ok(alarms.iter().any(|alarm| told(alarm.kind)).then_some(()))
+        })
+        .await?;
+    }
+    // What was read stays read.
+    assert_eq!(allied.people[2].messages(None, 0, 10).await?.len(), 6);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_vanishes_or_changes_is_said_and_its_document_given_up() -> anyhow::Result<()> {
+    let relay = TestRelay::start().await?;
+    let (quilla, mistral) = found_first(&relay).await?;
+    quilla.send("Mistral", "hola", None).await?;
+    until("both are in a conversation", &[&quilla, &mistral], async || {
+        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    let file = quilla.folder().join("acta.pdf");
+    std::fs::write(&file, vec![7; 700_000])?;
+    let gone = quilla.prepare_document("Mistral", &file).await?;
+    let changed = quilla.prepare_document("Mistral", &file).await?;
+    std::fs::write(&file, vec![8; 700_000])?;
+    let fault = quilla.upload(changed, |_| {}).await;
+    assert!(matches!(fault, Err(AccountFault::Document(DocumentFault::Changed))), "{fault:?}");
+    std::fs::remove_file(&file)?;
+    let fault = quilla.upload(gone, |_| {}).await;
+    assert!(matches!(fault, Err(AccountFault::Document(DocumentFault::File(_)))), "{fault:?}");
+    let states: Vec<DocumentState> = quilla.documents().await?.iter().map(|document| document.state).collect();
+    assert_eq!(states, [DocumentState::Failed, DocumentState::Failed]);
+    mistral.sync().await?;
+    assert!(mistral.documents().await?.is_empty(), "nothing was posted");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_to_a_dead_relay_waits_and_leaves_when_the_relay_returns() -> anyhow::Result<()> {
+    let mut relay = TestRelay::start().await?;
+    let (quilla, mistral) = found_first(&relay).await?;
+    quilla.send("Mistral", "hola", None).await?;
+    until("both are in a conversation", &[&quilla, &mistral], async || {
+        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    relay.stop().await?;
+    quilla.send("Mistral", "¿me oyes?", None).await?;
+    let status = quilla.settle(Duration::from_secs(2)).await?;
+    assert!(!status.is_settled());
+    assert!(status.relays[0].fault.is_some(), "why it waits is said");
+    let last = quilla.messages(None, 0, 10).await?.pop();
+    assert_eq!(last.map(|said| said.state), Some(MessageState::Waiting));
+    relay.resume().await?;
+    until("it arrives once", &[&quilla, &mistral], async || {
+        let said = mistral.messages(None, 0, 10).await?;
+        let count = said.iter().filter(|said| said.what == What::Text("¿me oyes?".to_owned())).count();
+        assert!(count <= 1);
+        Ok((count == 1).then_some(()))
+    })
+    .await
+}
