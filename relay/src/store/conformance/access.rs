@@ -10,6 +10,7 @@ facts!(
     an_unknown_or_expired_admission_pays_for_nothing,
     a_single_use_admission_only_enrolls_and_only_once,
     enrolling_again_after_a_lost_answer_is_done,
+    a_single_use_admission_does_not_enroll_as_what_is_no_lasting_one,
     a_single_use_admission_does_not_sponsor_and_a_shared_one_does_not_enroll,
     sponsoring_is_bounded_for_30_days,
     an_allowance_comes_back_after_30_days,
@@ -81,6 +82,16 @@ fn enrolling_again_after_a_lost_answer_is_done(world: &mut World) {
     }
     let stolen = world.apply(Change::Enroll { by: invite.id(), id: one.id(), key: admission(9).key() });
     assert_eq!(stolen, Err(Refusal::Malformed));
+}
+
+fn a_single_use_admission_does_not_enroll_as_what_is_no_lasting_one(world: &mut World) {
+    let (invite, other) = (admission(1), admission(2));
+    single_use(world, &invite);
+    single_use(world, &other);
+    for target in [&invite, &other] {
+        let refused = world.apply(Change::Enroll { by: invite.id(), id: target.id(), key: target.key() });
+        assert_eq!(refused, Err(Refusal::Malformed));
+    }
 }
 
 fn a_single_use_admission_does_not_sponsor_and_a_shared_one_does_not_enroll(world: &mut World) {

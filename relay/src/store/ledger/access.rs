@@ -41,8 +41,10 @@ impl Work<'_> {
 
     pub(super) fn enroll(&mut self, by: AdmissionId, id: AdmissionId, key: AdmissionKey) -> Result<Effect, Stop> {
         if let Some(held) = self.draft.admission(&id)? {
-            // The answer to the first try was lost: the same client asks again.
-            return if held.key == key { DONE } else { Err(Refusal::Malformed.into()) };
+            // The answer to the first try was lost: the same client asks again. Only a lasting one is an answer, else
+            // a single-use admission that names itself would pass for one and never be used up.
+            let same = held.kind == AdmissionKind::Enrolled && held.key == key;
+            return if same { DONE } else { Err(Refusal::Malformed.into()) };
         }
         match self.admission(&by)?.kind {
             AdmissionKind::SingleUse => {}
