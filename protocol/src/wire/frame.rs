@@ -99,7 +99,12 @@ impl FrameReader {
             return Ok(None);
         }
         let _header = self.buffer.split_to(4);
-        Ok(Some(self.buffer.split_to(length).freeze()))
+        let body = self.buffer.split_to(length).freeze();
+        if self.buffer.is_empty() {
+            // What is left would keep the room of the frame, up to half a MiB of each idle session.
+            self.buffer = bytes::BytesMut::new();
+        }
+        Ok(Some(body))
     }
 
     /// Bytes after the last frame, for a stream that goes on as something else than frames.

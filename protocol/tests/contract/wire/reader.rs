@@ -71,3 +71,15 @@ fn what_follows_the_last_frame_stays() {
     assert_eq!(reader.next_frame(10).unwrap().unwrap().as_ref(), [7]);
     assert_eq!(reader.into_rest().as_ref(), [8, 9]);
 }
+
+#[test]
+fn a_reader_that_waits_keeps_nothing_of_the_frames_before() {
+    let mut stream = Vec::new();
+    write_frame(&mut stream, &vec![7; 500_000], 500_000).unwrap();
+    write_frame(&mut stream, b"small", 500_000).unwrap();
+    let mut reader = FrameReader::new();
+    reader.push(&stream);
+    let large = reader.next_frame(500_000).unwrap().unwrap();
+    assert_eq!(reader.next_frame(500_000).unwrap().unwrap(), "small");
+    assert!(large.is_unique(), "the reader holds on to the room of a large frame");
+}
