@@ -71,6 +71,19 @@ pub(crate) enum Ask {
     },
 }
 
+impl Ask {
+    /// Bytes that the question keeps in memory while it waits, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        const FIXED: usize = 256;
+        /// A subscription, and its capability, which lies apart.
+        const SUBSCRIPTION: usize = size_of::<Subscription>() + 64;
+        match self {
+            Self::Resume(subscriptions) => FIXED + SUBSCRIPTION * subscriptions.len(),
+            Self::Read { .. } | Self::Credit { .. } | Self::Unsubscribe(_) | Self::Checkpoint { .. } => FIXED,
+        }
+    }
+}
+
 /// Takes a frame apart. A frame that does not parse but bears a number is refused by that number.
 ///
 /// # Errors
@@ -207,6 +220,24 @@ mod tests {
     fn a_second_admit_is_no_request() {
         let admit = Call::Admit { id: AdmissionId([1; 16]), proof: [0; 32] };
         assert!(refused(&step(admit, OWN), Refusal::Malformed));
+    }
+
+    #[test]
+    fn a_resume_that_waits_weighs_what_its_subscriptions_take() {
+        let subscription = |id| Subscription {
+            id: SubscriptionId(id),
+            mailbox: MailboxId([0; 16]),
+            capability: Capability::random().unwrap(),
+            cursor: Cursor { incarnation: None, after: relevo_protocol::wire::Sequence::START },
+            credit: 1,
+        };
+        let most = u32::try_from(MAX_SUBSCRIPTIONS).unwrap();
+        let Step::Ask(ask) = step(Call::Resume { subscriptions: (0..most).map(subscription).collect() }, OWN) else {
+            panic!("a Resume asks")
+        };
+        assert!(ask.weight() >= MAX_SUBSCRIPTIONS * (size_of::<Subscription>() + 32));
+        // One always fits what a session may have waiting, else it would wait for ever.
+        assert!(ask.weight() <= relevo_protocol::limits::MAX_FRAME);
     }
 
     proptest! {

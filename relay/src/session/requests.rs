@@ -77,10 +77,12 @@ async fn take(
     };
     let (due, room) = match step {
         Step::Answer(outcome) => (Due::Ready(Box::new(outcome)), None),
-        Step::Ask(ask) => (Due::Ask(Box::new(ask)), None),
+        Step::Ask(ask) => {
+            let room = room(own, ask.weight()).await?;
+            (Due::Ask(Box::new(ask)), Some(room))
+        }
         Step::Change(change) => {
-            let bytes = u32::try_from(change.weight()).unwrap_or(u32::MAX);
-            let room = Arc::clone(own).acquire_many_owned(bytes).await.map_err(|_| SessionFault::Store)?;
+            let room = room(own, change.weight()).await?;
             (Due::Change(parts.service.change(change).await), Some(room))
         }
         Step::Enroll { change, then } => {
@@ -94,4 +96,10 @@ async fn take(
         }
     };
     Ok(Queued { number, due, _room: room })
+}
+
+/// Waits until the requests before have left so many of the session's bytes.
+async fn room(own: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, SessionFault> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    Arc::clone(own).acquire_many_owned(bytes).await.map_err(|_| SessionFault::Store)
 }
