@@ -23,6 +23,11 @@ use crate::{session, site};
 pub(crate) const HANDSHAKE_AND_HELLO: Duration = Duration::from_secs(5);
 /// Life of a connection without an admitted session: enough to read the site.
 const VISIT: Duration = Duration::from_secs(60);
+/// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. h3 gathers a
+/// frame of whatever length before it looks at it, so without this bound a visitor could make us hold all they send.
+const VISIT_BYTES: u64 = 256 << 10;
+/// How often a visitor's bytes are looked at. At 100 MB/s that is 5 MB too late.
+const LOOK: Duration = Duration::from_millis(50);
 /// Head of a request in bytes, as HTTP/3 counts them (RFC 9114, 4.2.2): a browser sends about 1 KiB.
 const REQUEST_HEAD: u64 = 8 << 10;
 /// Time for a client to read our last words before the connection closes.
@@ -100,7 +105,6 @@ pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, part
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
     requests(http, &mut streams, &handle, parts).await;
-    handle.end();
     // They see that the connection is over, and keep what they have of a broken put. Waited for, so that a stopped
     // relay has no task left.
     let ended = async { while streams.join_next().await.is_some() {} };
@@ -138,7 +142,7 @@ async fn handshake(
 enum Stays {
     /// Its session is admitted.
     Yes,
-    /// It has no session, and has stayed for the length of a visit, or the relay is stopping.
+    /// It has no session, and has stayed for the length of a visit or sent too much, or the relay is stopping.
     No,
 }
 
@@ -149,7 +153,15 @@ async fn visit(handle: ConnectionHandle, parts: Arc<Parts>) -> Stays {
         biased;
         _ = admitted.wait_for(Option::is_some) => Stays::Yes,
         () = sleep(VISIT) => Stays::No,
+        () = sent_too_much(&handle.connection) => Stays::No,
         _ = phase.wait_for(|phase| phase.draining()) => Stays::No,
+    }
+}
+
+/// Resolves when more has come than a visitor sends.
+async fn sent_too_much(connection: &quinn::Connection) {
+    while connection.stats().udp_rx.bytes <= VISIT_BYTES {
+        sleep(LOOK).await;
     }
 }
 
@@ -178,6 +190,8 @@ async fn requests(mut http: Http, streams: &mut JoinSet<()>, handle: &Connection
             Some(_) = streams.join_next() => {}
         }
     }
+    // Before h3 is dropped, which would give a reason.
+    handle.end();
 }
 
 /// Answers a page, or serves what came on the secret path. Each step is boxed, so that a session that idles for days

@@ -45,3 +45,20 @@ async fn a_key_exchange_without_ml_kem_is_refused() {
         vec![rustls::crypto::aws_lc_rs::kx_group::X25519, rustls::crypto::aws_lc_rs::kx_group::SECP256R1];
     assert!(crate::client::Link::open_with(trial.running.local_addr(), classical).await.is_err());
 }
+
+#[tokio::test]
+async fn a_visitor_who_sends_a_frame_without_end_is_not_heard_out() {
+    let trial = Trial::start().await;
+    let link = trial.link().await;
+    let (mut send, _receive) = link.connection.open_bi().await.unwrap();
+    // HEADERS of 1 GiB (RFC 9114, 7.2.2).
+    send.write_all(&[0x01, 0xc0, 0, 0, 0, 0x40, 0, 0, 0]).await.unwrap();
+    let sent = async {
+        for _ in 0..64 {
+            send.write_all(&[0; 64 << 10]).await?;
+        }
+        Ok::<_, quinn::WriteError>(())
+    };
+    let (_broken_off, (code, reason)) = tokio::join!(sent, link.ended());
+    assert_eq!((code, reason.as_ref()), (0x100, b"".as_slice()));
+}
