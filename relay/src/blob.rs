@@ -161,8 +161,9 @@ impl BlobStream<'_> {
         Ok(())
     }
 
+    /// Says a few bytes. A client that has no room for them would keep one of the places that all share.
     async fn reply(&mut self, reply: &BlobReply) -> Result<(), PeerGone> {
-        self.send.send(Batch::of(&encode(reply))).await
+        timeout(STALLED, self.send.send(Batch::of(&encode(reply)))).await.unwrap_or(Err(PeerGone))
     }
 }
 

@@ -112,6 +112,11 @@ impl Store {
         let engine = sled::Sled::open(directory, &config, lock)?;
         ballast.take(disk::free_bytes(directory)?, &config);
         let blobs = blobs::Blobs::open(&directory.join("blobs"), |id| Ok(engine.header(&keys::blob(id))?.is_some()))?;
+        // What was made since the engine synced it, and the directory's own name.
+        disk::sync_directory(directory)?;
+        if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
+            disk::sync_directory(above)?;
+        }
         Self::assemble(Box::new(engine), config, blobs)
     }
 

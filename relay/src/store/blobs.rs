@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for an impossible length, [`Refusal::Busy`] while another session uploads the same blob
-    /// or too many are unfinished, [`Refusal::RelayFull`], [`Refusal::AllowanceSpent`], [`Refusal::Failed`].
+    /// or too many are being uploaded, [`Refusal::RelayFull`], [`Refusal::AllowanceSpent`], [`Refusal::Failed`].
     pub fn begin_blob(
         &self,
         admission: &AdmissionId,
@@ -73,7 +73,8 @@ impl Store {
         if length == 0 || length > MAX_BLOB {
             return Err(Refusal::Malformed);
         }
-        if self.blob(&id)?.is_some() {
+        // A row without its file, as a fault between the two leaves it, is mended by a new put.
+        if self.blob(&id)?.is_some() && self.shared.blobs.holds(&id) {
             return Ok(Begun::Held);
         }
         let left = self.admission(admission, now)?.map_or(0, |admission| admission.bytes_left);
@@ -131,6 +132,10 @@ impl Blobs {
         let place = Place { whole: directory.join("whole"), partial: directory.join("partial") };
         disk::private_directory(&place.whole)?;
         disk::private_directory(&place.partial)?;
+        // All of them now: one made while its first blob comes would have to be durable before a second one's answer.
+        for first in 0..=u8::MAX {
+            disk::private_directory(&place.whole.join(HEXLOWER.encode(&[first])))?;
+        }
         for first in fs::read_dir(&place.whole)? {
             for file in fs::read_dir(first?.path())? {
                 let file = file?;
@@ -143,6 +148,7 @@ impl Blobs {
                 }
             }
         }
+        disk::sync_directory(&place.whole)?;
         disk::sync_directory(directory)?;
         Ok(Self { place: Some(place), busy: Arc::default() })
     }
@@ -155,7 +161,7 @@ impl Blobs {
         let busy = Busy { id, busy: Arc::clone(&self.busy) };
         let partial = place.partial.join(HEXLOWER.encode(&id.0));
         let open = || -> io::Result<Option<(File, u64)>> {
-            if !partial.exists() && u64::try_from(fs::read_dir(&place.partial)?.count()).unwrap_or(u64::MAX) >= most {
+            if !partial.exists() && !self.make_room(place, most)? {
                 return Ok(None);
             }
             let file = disk::private_file().open(&partial)?;
@@ -168,6 +174,34 @@ impl Blobs {
         };
         let (file, offset) = open().map_err(|error| failed(error.into()))?.ok_or(Refusal::Busy)?;
         Ok(Upload { id, length, file, offset, partial, whole: place.file(&id), busy })
+    }
+
+    /// Whether one more unfinished blob fits. The one that was left for longest gives way: else whoever leaves many
+    /// unfinished would keep everybody's documents out.
+    fn make_room(&self, place: &Place, most: u64) -> io::Result<bool> {
+        if u64::try_from(fs::read_dir(&place.partial)?.count()).unwrap_or(u64::MAX) < most {
+            return Ok(true);
+        }
+        // Held to the end, so that nobody goes on with what is removed.
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut oldest = None;
+        for file in fs::read_dir(&place.partial)? {
+            let file = file?;
+            let idle = parse(&file.file_name()).is_none_or(|id| !busy.contains(&id));
+            // One that has just become whole has left.
+            let modified = file.metadata().and_then(|held| held.modified());
+            if let (true, Ok(modified)) = (idle, modified)
+                && oldest.as_ref().is_none_or(|(first, _)| modified < *first)
+            {
+                oldest = Some((modified, file.path()));
+            }
+        }
+        oldest.map_or(Ok(false), |(_, path)| fs::remove_file(path).map(|()| true))
+    }
+
+    /// Whether the file of a blob is there; a store in memory has no files to miss.
+    pub(crate) fn holds(&self, id: &BlobId) -> bool {
+        self.place.as_ref().is_none_or(|place| place.file(id).exists())
     }
 
     /// Removes the files of blobs whose rows are gone.

@@ -96,12 +96,6 @@ impl Upload {
         self.file.set_modified(SystemTime::UNIX_EPOCH)?;
         self.file.sync_all()?;
         let Some(directory) = self.whole.parent() else { return Err(io::Error::other("a blob has no directory")) };
-        if !directory.exists() {
-            disk::private_directory(directory)?;
-            if let Some(above) = directory.parent() {
-                disk::sync_directory(above)?;
-            }
-        }
         fs::rename(&self.partial, &self.whole)?;
         disk::sync_directory(directory)
     }

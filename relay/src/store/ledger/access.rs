@@ -88,6 +88,10 @@ impl Work<'_> {
         if self.draft.blob(&id)?.is_some() {
             return self.renew_blob(id, wished);
         }
+        // A sweep that was under way when the file came has removed it with the old row.
+        if !self.shared.blobs.holds(&id) {
+            return Err(Refusal::Busy.into());
+        }
         if self.room(length) != Relay::Roomy {
             return Err(Refusal::RelayFull.into());
         }
