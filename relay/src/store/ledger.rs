@@ -84,6 +84,12 @@ impl Ledger {
         self.incarnations = incarnations;
     }
 
+    /// Grants that are counted in this hour.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> usize {
+        self.rates.count()
+    }
+
     /// Applies changes in order as one batch and makes it durable before it returns.
     ///
     /// # Errors

@@ -3,20 +3,15 @@
 use std::collections::HashMap;
 
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{CapabilityHash, GrantTable, MailboxId, Refusal};
+use relevo_protocol::wire::{GrantTable, Refusal};
 
+use super::engine::Key;
 use super::record::GrantRow;
 
-/// Uses of the present hour. Holds one line per grant used in it, so the grants on disk bound it.
+/// Uses of the present hour, by the key of the grant's row. Lines go with their rows, so the grants on disk bound it.
 pub(crate) struct Rates {
     hour: Hour,
-    used: HashMap<([u8; 32], MailboxId, Table), Used>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Table {
-    Append,
-    Take,
+    used: HashMap<Key, Used>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -33,9 +28,8 @@ impl Rates {
     /// Counts one act of `bytes` against a grant, or refuses and counts nothing.
     pub(crate) fn spend(
         &mut self,
-        mailbox: &MailboxId,
+        key: Key,
         table: GrantTable,
-        hash: &CapabilityHash,
         grant: &GrantRow,
         bytes: u64,
         now: Timestamp,
@@ -45,16 +39,27 @@ impl Rates {
             self.hour = hour;
             self.used = HashMap::new();
         }
-        let table = match table {
-            GrantTable::Append => Table::Append,
-            GrantTable::Take => Table::Take,
-        };
-        let used = self.used.entry((hash.0, *mailbox, table)).or_default();
+        let used = self.used.entry(key).or_default();
         let sum = used.bytes.saturating_add(bytes);
-        if used.acts >= grant.per_hour || (table == Table::Append && sum > grant.bytes_per_hour) {
+        let too_long = match table {
+            GrantTable::Append => sum > grant.bytes_per_hour,
+            GrantTable::Take => false,
+        };
+        if used.acts >= grant.per_hour || too_long {
             return Err(Refusal::RateExceeded);
         }
         *used = Used { acts: used.acts.saturating_add(1), bytes: sum };
         Ok(())
+    }
+
+    /// Forgets a grant whose row goes.
+    pub(crate) fn forget(&mut self, key: &[u8]) {
+        self.used.remove(key);
+    }
+
+    /// Grants that were used in this hour.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.used.len()
     }
 }

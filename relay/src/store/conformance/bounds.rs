@@ -19,6 +19,7 @@ facts!(
     a_grants_rate_is_for_one_hour,
     a_grants_bytes_are_for_one_hour,
     a_take_grant_has_a_rate,
+    what_a_revoked_grant_used_is_forgotten,
 );
 
 fn a_full_mailbox_refuses_and_says_so(world: &mut World) {
@@ -131,6 +132,10 @@ fn an_exhausted_disk_refuses_even_the_reserve(world: &mut World) {
     world.append_as(&mailbox, mailbox.owner, entry(1, 0)).unwrap();
     world.configured(|config| config.last_free_bytes = u64::MAX);
     assert_eq!(world.append_as(&mailbox, mailbox.owner, entry(1, 0)), Err(Refusal::RelayFull));
+    let (hash, table) = (capability(), GrantTable::Append);
+    let grants = |revoke, add| Change::Grants { mailbox: mailbox.id, capability: mailbox.owner, table, revoke, add };
+    assert_eq!(world.apply(grants(vec![], vec![grant(hash)])), Err(Refusal::RelayFull));
+    assert!(world.apply(grants(vec![mailbox.append], vec![])).is_ok(), "revoking takes no room");
     assert_eq!(world.fills(&mailbox), [1]);
 }
 
@@ -185,4 +190,21 @@ fn a_take_grant_has_a_rate(world: &mut World) {
     assert!(world.apply(take()).is_ok());
     assert_eq!(world.apply(take()), Err(Refusal::RateExceeded));
     assert_eq!(world.fills(&mailbox), [2]);
+}
+
+fn what_a_revoked_grant_used_is_forgotten(world: &mut World) {
+    let mailbox = world.open(MailboxKind::Personal);
+    let (id, owner, table) = (mailbox.id, mailbox.owner, GrantTable::Append);
+    for _ in 0..3 {
+        let hash = capability();
+        let grants = |revoke, add| Change::Grants { mailbox: id, capability: owner, table, revoke, add };
+        world.apply(grants(vec![], vec![grant(hash)])).unwrap();
+        world.append_as(&mailbox, hash, entry(1, 0)).unwrap();
+        assert_eq!(world.ledger.counted(), 1);
+        world.apply(grants(vec![hash], vec![])).unwrap();
+        assert_eq!(world.ledger.counted(), 0, "a list of grants that are no more grows without end");
+    }
+    world.append(&mailbox, 1);
+    world.apply(Change::Close { mailbox: id, capability: owner }).unwrap();
+    assert_eq!(world.ledger.counted(), 0);
 }

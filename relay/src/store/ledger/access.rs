@@ -67,6 +67,9 @@ impl Work<'_> {
         if let Some(held) = self.draft.admission(&id)? {
             return if held.key == key { DONE } else { Err(Refusal::Malformed.into()) };
         }
+        if self.room(0) == Relay::Exhausted {
+            return Err(Refusal::RelayFull.into());
+        }
         self.spend(&by, Spending::Sponsorship)?;
         let longest = rules::lease(self.now, u32::MAX, &self.shared.config);
         let admission = self.fresh(key, AdmissionKind::SingleUse, expires.min(longest));

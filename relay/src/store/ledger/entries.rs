@@ -32,7 +32,8 @@ impl Work<'_> {
         let allowance = self.may_spend(&admission, Spending::Bytes(size))?;
         let place = rules::place(&mailbox, who, size, self.room(size), allowance, &self.shared.config)?;
         if let (Shown::Grant, Some(grant)) = (who, grant) {
-            self.rates.spend(&id, GrantTable::Append, &shown, &grant, size, self.now)?;
+            let key = keys::grant(&id, GrantTable::Append, &shown);
+            self.rates.spend(key, GrantTable::Append, &grant, size, self.now)?;
         }
         match place {
             Place::Ordinary => self.spend(&admission, Spending::Bytes(size))?,
@@ -83,7 +84,7 @@ impl Work<'_> {
             let last_resort = mailbox.last_resort.ok_or(Refusal::Empty)?;
             (keys::last_resort(&id, mailbox.incarnation, last_resort.serial), Popped::LastResort)
         };
-        self.rates.spend(&id, GrantTable::Take, &shown, &grant, 0, self.now)?;
+        self.rates.spend(keys::grant(&id, GrantTable::Take, &shown), GrantTable::Take, &grant, 0, self.now)?;
         let row = self.draft.row(&key)?.ok_or(StoreFault::Corrupt { what: "shelf" })?;
         let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: "shelf" })?;
         if popped == Popped::Entry {

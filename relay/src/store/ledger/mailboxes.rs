@@ -92,6 +92,9 @@ impl Work<'_> {
         if revoke.len() > MAX_GRANTS || add.len() > MAX_GRANTS {
             return Err(Refusal::TooManyGrants.into());
         }
+        if !add.is_empty() && self.room(0) == Relay::Exhausted {
+            return Err(Refusal::RelayFull.into());
+        }
         // Counted before anything is written: a refusal leaves the table as it was.
         let mut gone: BTreeSet<Key> = revoke.iter().map(|hash| keys::grant(&id, table, hash)).collect();
         let mut absent = Vec::new();
@@ -115,6 +118,10 @@ impl Work<'_> {
         let before = usize::try_from(*held).unwrap_or(usize::MAX);
         *held = rules::grants(before.saturating_sub(gone.len()).saturating_add(new))?;
         for key in gone {
+            // One that is revoked and added again in one call keeps what it has used.
+            if !added.contains(&key) {
+                self.rates.forget(&key);
+            }
             self.draft.remove(key);
         }
         self.put_grants(&id, table, &add)?;
@@ -176,6 +183,7 @@ impl Work<'_> {
     /// Removes a mailbox with all that belongs to it.
     pub(super) fn erase(&mut self, id: &MailboxId, mailbox: &Mailbox) -> Result<(), Stop> {
         for key in self.draft.keys(&keys::grants(id))? {
+            self.rates.forget(&key);
             self.draft.remove(key);
         }
         for sequence in mailbox.first.0..=mailbox.last.0 {
