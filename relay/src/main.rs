@@ -107,7 +107,30 @@ fn keep_memory_private() {
     }
 }
 
+/// What is logged. Of quinn, whose warnings name addresses and whose traces name sizes, never more than errors.
+fn filter(asked: Option<&str>) -> String {
+    format!("{},quinn=error", asked.filter(|asked| LEVELS.contains(asked)).unwrap_or("info"))
+}
+
+/// What `RELEVO_LOG` may say.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 fn log() {
-    let filter = EnvFilter::try_from_env("RELEVO_LOG").unwrap_or_else(|_| EnvFilter::new("info,quinn=error"));
+    let filter = EnvFilter::new(filter(std::env::var("RELEVO_LOG").ok().as_deref()));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_asked_for_makes_quinn_name_addresses() {
+        for asked in ["debug", "warn", "trace", "quinn_udp=trace", "info,quinn_udp=warn"] {
+            let filter = EnvFilter::new(filter(Some(asked))).to_string();
+            let quinn: Vec<_> = filter.split(',').filter(|directive| directive.contains("quinn")).collect();
+            assert_eq!(quinn, ["quinn=error"], "{asked}");
+        }
+        assert_eq!(filter(Some("debug")), "debug,quinn=error");
+    }
 }
