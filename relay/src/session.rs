@@ -12,7 +12,7 @@ mod subscriptions;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use relevo_protocol::limits::{MAX_FRAME, MAX_OPENING};
+use relevo_protocol::limits::MAX_OPENING;
 use relevo_protocol::wire::{AdmissionId, Answer, BlobCall, FrameFault, Opening, Outcome, Reply, decode_exact, encode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -110,7 +110,8 @@ async fn begin(
     let (welcome, expecting) = greeted?;
     send.send(Batch::of(&encode(&welcome))).await?;
 
-    let request = decode_exact(&frame_in_time(&mut receive, MAX_FRAME).await?)?;
+    // Nothing is proved yet: what comes here is as short as an opening.
+    let request = decode_exact(&frame_in_time(&mut receive, MAX_OPENING).await?)?;
     let now = clock::now();
     let find = |id: &AdmissionId| parts.service.admission(id, now);
     let (number, id, found) = expecting.accept(&request, handle.exporter(), find)?;
