@@ -142,6 +142,13 @@ impl Config {
         if !(1..=12).contains(&blobs) || all_blobs == 0 || all_blobs > 4096 {
             return fault("limits.blobs", "between 1 and 12, and limits.all_blobs between 1 and 4096");
         }
+        if self.store.queue_bytes < largest {
+            // The largest entry would wait for room that never comes.
+            return fault("store.queue_bytes", "at least 528384");
+        }
+        if self.store.lease_hours > relevo_protocol::limits::MAX_LEASE_HOURS {
+            return fault("store.lease_hours", "at most 2160");
+        }
         Ok(())
     }
 }
@@ -156,6 +163,13 @@ mod tests {
     #[test]
     fn the_defaults_are_in_bounds() {
         Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn a_queue_that_never_takes_the_largest_entry_is_refused() {
+        let mut config = Config::default();
+        config.store.queue_bytes = 512 << 10;
+        assert!(matches!(config.check(), Err(ConfigFault::Value { field: "store.queue_bytes", .. })));
     }
 
     #[test]
