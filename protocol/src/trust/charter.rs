@@ -198,8 +198,8 @@ impl Charter {
     }
 
     /// Opens the version that follows a known one: signed with its threshold by each of more than two thirds of the
-    /// unions that were there and stay, and with all its coordinators by each union that is new. Unions that go have no
-    /// vote on it, and at least two others must want it.
+    /// unions that were there, and with all its coordinators by each union that is new. If unions go, they have no vote
+    /// on it, and more than two thirds of all but one must want it, at least two.
     ///
     /// # Errors
     /// [`CharterFault`].
@@ -227,8 +227,10 @@ impl Charter {
                 None => charter.require_all(union)?,
             }
         }
-        let two_thirds = staying * 2 / 3 + 1;
-        let needed = if staying < previous.unions.len() { two_thirds.max(2) } else { two_thirds };
+        // Of all the others, as the going of one asks for. Were it of those that stay, two unions of many could agree that
+        // all the rest go.
+        let all = previous.unions.len();
+        let needed = if staying < all { (all.saturating_sub(1) * 2 / 3 + 1).max(2) } else { all * 2 / 3 + 1 };
         if agreed >= needed { Ok(charter) } else { Err(CharterFault::TooFew { agreed, needed }) }
     }
 

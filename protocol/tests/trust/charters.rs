@@ -142,6 +142,22 @@ fn more_than_two_thirds_of_the_unions_amend() {
 }
 
 #[test]
+fn a_few_unions_cannot_agree_that_the_rest_go() {
+    let unions = [Union::new(1), Union::new(11), Union::new(21), Union::new(31), Union::new(41)];
+    let [a, b, c, d, e] = &unions;
+    let everybody = [a, b, c, d, e];
+    let before = cosign(&first_charter(&everybody), &devices_of(&everybody));
+    let before = Charter::verify_first(&before).unwrap();
+    let stay = |unions: &[&Union]| {
+        let charter = amendment(&before, unions);
+        Charter::verify_amendment(&cosign(&charter, &devices_of(unions)), &before).map(|_| ())
+    };
+    assert_eq!(stay(&[a, b]), Err(CharterFault::TooFew { agreed: 2, needed: 3 }));
+    assert_eq!(stay(&[a, b, c]), Ok(()));
+    assert_eq!(stay(&[a, b, c, d]), Ok(()));
+}
+
+#[test]
 fn an_amendment_leaves_a_unions_coordinators_alone() {
     let union = Union::new(1);
     let before = founded(&union);
