@@ -112,12 +112,23 @@ fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
     write(&directory.join(IDENTITY), secret()?.expose())?;
     write(&directory.join(PATH), Secret::<16>::random().map_err(|_| KeysFault::Randomness)?.expose())?;
     write(&directory.join(ADMISSION), secret()?.expose())?;
-    let made = rcgen::generate_simple_self_signed([host.to_owned()]).map_err(|_| KeysFault::Certificate)?;
-    write(&directory.join(CERTIFICATE), made.cert.der())?;
-    write(&directory.join(CERTIFICATE_KEY), &Zeroizing::new(made.signing_key.serialize_der()))?;
+    let (certificate, key) = self_signed(host).map_err(|_| KeysFault::Certificate)?;
+    write(&directory.join(CERTIFICATE), certificate.der())?;
+    write(&directory.join(CERTIFICATE_KEY), &Zeroizing::new(key.serialize_der()))?;
     let sync = |path: &Path| fs::File::open(path).and_then(|opened| opened.sync_all());
     sync(&directory).map_err(file)?;
     fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
+}
+
+/// A certificate like anybody's: rcgen's own subject and dates would let one scan find every relay.
+fn self_signed(host: &str) -> Result<(rcgen::Certificate, rcgen::KeyPair), rcgen::Error> {
+    let mut params = rcgen::CertificateParams::new([host.to_owned()])?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, host);
+    params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2035, 1, 1);
+    let key = rcgen::KeyPair::generate()?;
+    Ok((params.self_signed(&key)?, key))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), KeysFault> {
@@ -164,6 +175,15 @@ mod tests {
         for entry in fs::read_dir(data.path().join(DIRECTORY)).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
         }
+    }
+
+    #[test]
+    fn the_certificate_does_not_say_what_made_it() {
+        let data = tempfile::tempdir().unwrap();
+        let keys = Keys::load_or_draw(data.path(), "relay.example").unwrap();
+        let held = |text: &[u8]| keys.certificate.windows(text.len()).any(|part| part == text);
+        assert!(held(b"relay.example"));
+        assert!(!held(b"rcgen"));
     }
 
     #[test]
