@@ -102,7 +102,7 @@ fn posted(size: usize) -> (Alliance, Device, Device, HashMap<BlobId, Bytes>, Dow
     to.vault.transaction(|tx| received(tx, &alliance.id, GROUP, proof, &manifest, &location)).unwrap();
     // The same once more, as after a resend.
     to.vault.transaction(|tx| received(tx, &alliance.id, GROUP, proof, &manifest, &location)).unwrap();
-    let all = to.vault.transaction(|tx| list(tx)).unwrap();
+    let all = to.vault.transaction(list).unwrap();
     assert_eq!(all.len(), 1, "the same document twice is kept once");
     let download = to.vault.transaction(|tx| download(tx, all[0].number)).unwrap();
     (alliance, from, to, relay, download)
@@ -133,7 +133,7 @@ fn sending_resumes_where_it_was_cut() {
     assert!(matches!(early, DocumentFault::Missing { .. }), "{early:?}");
     from.send(number, &mut relay, u32::MAX).unwrap();
     from.vault.transaction(|tx| finish(tx, number, &read)).unwrap();
-    assert_eq!(from.vault.transaction(|tx| unfinished(tx)).unwrap(), []);
+    assert_eq!(from.vault.transaction(unfinished).unwrap(), []);
 }
 
 #[test]
