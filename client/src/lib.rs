@@ -4,6 +4,7 @@ pub mod account;
 pub mod alert;
 pub mod cli;
 pub mod conversation;
+pub mod disclosure;
 pub mod document;
 #[cfg(test)]
 mod fixture;

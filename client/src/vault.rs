@@ -7,6 +7,7 @@ pub(crate) mod checkpoints;
 mod connection;
 pub(crate) mod conversations;
 mod cost;
+pub(crate) mod disclosed;
 pub(crate) mod documents;
 mod fault;
 pub(crate) mod followed;

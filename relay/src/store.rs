@@ -8,6 +8,7 @@
 
 mod applied;
 pub mod blobs;
+mod census;
 mod change;
 mod config;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use relevo_protocol::wire::{
 };
 
 pub use applied::{Appended, Applied, Popped, Rest, Touch};
+pub use census::Census;
 pub use change::Change;
 pub use config::StoreConfig;
 pub use fault::StoreFault;

@@ -4,10 +4,14 @@
 mod alerting;
 mod cast;
 mod documents;
+mod fed;
 mod forgery;
 mod founding;
 mod joining;
 mod narrator;
+mod needles;
+mod report;
+mod seizure;
 mod talking;
 
 use std::net::SocketAddr;
@@ -20,7 +24,9 @@ use relevo_protocol::wire::RelayAddress;
 use crate::proxy::UdpProxy;
 use crate::relay_process::RelayProcess;
 use cast::Cast;
+use founding::{NORTH, QUEBEC};
 pub use narrator::{Narrator, Step};
+pub use report::{Found, Operator, Report, Search};
 
 /// How long anything may take that needs other people's devices. Generous: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -57,31 +63,38 @@ struct Relays {
     quebec: RelayProcess,
 }
 
-/// Tells the whole story. What was done is in the narrator even if it fails.
-///
-/// # Errors
-/// A step that failed, in words.
-pub async fn tell(settings: &Settings, narrator: &mut Narrator) -> anyhow::Result<()> {
-    let relays = Relays::start(settings, narrator).await?;
+/// Tells the whole story, and what failed in it.
+pub async fn tell(settings: &Settings, narrator: Narrator) -> Report {
+    let begun = Instant::now();
+    let mut report = Report::default();
+    let done = tell_into(settings, narrator, &mut report).await;
+    report.judge(done);
+    report.seconds = begun.elapsed().as_secs_f64();
+    report
+}
+
+async fn tell_into(settings: &Settings, mut narrator: Narrator, report: &mut Report) -> anyhow::Result<()> {
+    let relays = Relays::start(settings, &mut narrator).await.context("job 1, starting")?;
     let cast = Cast::arrive(&settings.folder)?;
-    let taken = std::mem::take(narrator);
-    let mut story = Story { settings: settings.clone(), narrator: taken, cast, relays, said: Vec::new() };
-    let told = story.run().await;
+    let mut story = Story { settings: settings.clone(), narrator, cast, relays, said: Vec::new() };
+    let told = story.run(report).await;
     if told.is_err() {
         eprintln!("{}", story.cast.describe().await.unwrap_or_else(|fault| fault.to_string()));
     }
-    *narrator = std::mem::take(&mut story.narrator);
     story.cast.leave().await;
+    report.steps = story.narrator.into_steps();
     told
 }
 
 impl Story {
-    async fn run(&mut self) -> anyhow::Result<()> {
+    async fn run(&mut self, report: &mut Report) -> anyhow::Result<()> {
         self.found().await.context("job 2, founding")?;
         self.join().await.context("job 3, joining")?;
         self.talk().await.context("job 4, talking across borders")?;
         self.alert().await.context("job 5, alerting")?;
         self.carry_document().await.context("job 6, documents")?;
+        self.seize(report).await.context("searching the relays")?;
+        report.show(&mut self.narrator);
         Ok(())
     }
 
@@ -101,10 +114,10 @@ impl Relays {
         let north_link = UdpProxy::start(SocketAddr::new(listen.ip(), address.port)).await?;
         address.port = north_link.address().port();
         let north_address = address.to_text();
-        narrator.done(format!("Sindicato Minero del Norte, Chile and Peru: process {}", north.pid()));
+        narrator.done(format!("{NORTH} (Chile and Peru): process {}", north.pid()));
         narrator.more(&north_address);
         let quebec = start("relay-quebec")?;
-        narrator.done(format!("Section locale 6500, Quebec: process {}", quebec.pid()));
+        narrator.done(format!("{QUEBEC} (Quebec): process {}", quebec.pid()));
         narrator.more(quebec.address());
         Ok(Self { north, north_link, north_address, quebec })
     }

@@ -22,7 +22,7 @@ fn scanner() -> Scanner {
 #[test]
 fn every_needle_is_found_in_every_form_in_a_file_and_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let planted = proof::planted(&scanner(), folder.path(), Path::new(PROGRAM)).unwrap();
+    let planted = proof::planted(&scanner(), folder.path(), Path::new(PROGRAM), proof::Places::FileAndMemory).unwrap();
     assert_eq!(planted, 3 * Form::ALL.len());
 }
 

@@ -215,6 +215,18 @@ pub(super) fn keys(tx: &Transaction<'_>) -> Result<Vec<InboxKeyPair>, InboxFault
     rows.into_iter().rev().map(|row| Ok(InboxKeyPair::from_seed(row.seed)?)).collect()
 }
 
+/// What the own inbox keys grow from, for [`crate::disclosure`].
+pub(crate) fn seeds(tx: &Transaction<'_>) -> Result<Vec<Secret<32>>, InboxFault> {
+    Ok(keys(tx)?.iter().map(|pair| pair.seed().duplicate()).collect())
+}
+
+/// All capabilities for the own inbox and shelf that nobody else has, for [`crate::disclosure`].
+pub(crate) fn capabilities(tx: &Transaction<'_>) -> Result<Vec<Capability>, InboxFault> {
+    let Mine { owner, shelf_owner, shelf_append, spare_append, spare_take, .. } = Mine::load(tx)?;
+    let spares = spare_append.into_iter().chain(spare_take);
+    Ok([owner, shelf_owner, shelf_append].into_iter().chain(spares).collect())
+}
+
 /// Replaces a key that is a week old and destroys those that nothing can be sealed to any more. Says whether contacts
 /// must be told of a new one.
 pub(super) fn rotate_key(tx: &Transaction<'_>, mine: &mut Mine, now: Timestamp) -> Result<bool, InboxFault> {

@@ -98,6 +98,11 @@ pub fn me(tx: &Transaction<'_>) -> Result<Me, MembershipFault> {
     Ok(Me { pseudonym: row.pseudonym, member, device, devices: row.devices, card: row.card })
 }
 
+/// What the keys of member and device grow from, for [`crate::disclosure`].
+pub(crate) fn seeds(tx: &Transaction<'_>) -> Result<[Secret<32>; 2], MembershipFault> {
+    row(tx).map(|row| [row.member_seed, row.device_seed])
+}
+
 /// What a person may be told about themselves.
 ///
 /// # Errors

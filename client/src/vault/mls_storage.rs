@@ -46,6 +46,19 @@ impl Kind {
     const PSK: Self = Self(18);
 }
 
+/// Kinds whose values hold secrets.
+pub(super) const SECRET_KINDS: [u8; 9] = [
+    Kind::MESSAGE_SECRETS.0,
+    Kind::RESUMPTION_PSKS.0,
+    Kind::EPOCH_SECRETS.0,
+    Kind::APPLICATION_EXPORT_TREE.0,
+    Kind::SIGNATURE_KEY_PAIR.0,
+    Kind::ENCRYPTION_KEY_PAIR.0,
+    Kind::EPOCH_KEY_PAIRS.0,
+    Kind::KEY_PACKAGE.0,
+    Kind::PSK.0,
+];
+
 /// openmls's `StorageProvider` over one vault transaction.
 #[derive(Debug)]
 pub struct MlsStorage<'tx>(&'tx Transaction<'tx>);

@@ -17,6 +17,8 @@ use super::engine::Key;
 
 /// Prefix of all mailboxes.
 pub(crate) const MAILBOXES: &[u8] = b"m";
+/// Prefix of all entries.
+pub(crate) const ENTRIES: &[u8] = b"e";
 /// Prefix of all blobs.
 pub(crate) const BLOBS: &[u8] = b"b";
 /// Prefix of all that is due.
@@ -40,7 +42,7 @@ pub(crate) fn grant(id: &MailboxId, table: GrantTable, hash: &CapabilityHash) ->
 
 /// The incarnation is in the key so that no key with a body is written twice, not even when a closed mailbox is reopened.
 pub(crate) fn entry(id: &MailboxId, incarnation: Incarnation, sequence: Sequence) -> Key {
-    [b"e".as_slice(), &id.0, &incarnation.0, &sequence.0.to_be_bytes()].concat()
+    [ENTRIES, &id.0, &incarnation.0, &sequence.0.to_be_bytes()].concat()
 }
 
 pub(crate) fn last_resort(id: &MailboxId, incarnation: Incarnation, serial: u64) -> Key {

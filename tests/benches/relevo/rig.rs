@@ -78,7 +78,7 @@ impl Rig {
         Process::of(self.relay.pid())
     }
 
-    pub(crate) fn stop(self) -> anyhow::Result<()> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         self.relay.stop()
     }
 

@@ -46,12 +46,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let settings = Settings { relay: story::relay_beside(&program)?, folder, disk_only: arguments.disk_only };
-    let mut narrator = if arguments.json { Narrator::default() } else { Narrator::aloud() };
-    match story::tell(&settings, &mut narrator).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(fault) => {
-            eprintln!("\nFAILED: {fault:#}");
-            Ok(ExitCode::FAILURE)
-        }
+    let narrator = if arguments.json { Narrator::default() } else { Narrator::aloud() };
+    let report = story::tell(&settings, narrator).await;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
     }
+    if let Some(failed) = &report.failed {
+        eprintln!("\nFAILED: {failed}");
+        return Ok(ExitCode::FAILURE);
+    }
+    if !arguments.json {
+        println!("\nDone in {:.0} s. Everything worked, and nothing was found.", report.seconds);
+    }
+    Ok(ExitCode::SUCCESS)
 }

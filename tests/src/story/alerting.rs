@@ -149,7 +149,15 @@ async fn refuses(person: &Person, posted_by: &Person, count: usize) -> anyhow::R
             .iter()
             .filter_map(|one| match one.kind {
                 Kind::AlertRefused { from, alert } if from == poster => Some(alert),
-                _ => None,
+                Kind::AlertRefused { .. }
+                | Kind::Undelivered { .. }
+                | Kind::CharterFork { .. }
+                | Kind::CharterRollback
+                | Kind::KeyChanged { .. }
+                | Kind::ParcelRefused
+                | Kind::WordsBroken { .. }
+                | Kind::ComparisonBroken
+                | Kind::InboxDamaged => None,
             })
             .collect();
         Ok((refused.len() >= count).then_some(refused))

@@ -143,6 +143,11 @@ impl Cast {
         [quilla, mistral, wayra, sabia, boreale, epinette, raven]
     }
 
+    /// Everybody opens the laptop again.
+    pub(super) fn come_back(&mut self) -> anyhow::Result<()> {
+        self.each().into_iter().try_for_each(Person::come_back)
+    }
+
     /// How everybody stands, for who looks for what went wrong.
     pub(super) async fn describe(&self) -> anyhow::Result<String> {
         let mut told = String::new();
@@ -163,9 +168,13 @@ impl Cast {
 
     /// Everybody closes the laptop.
     pub(super) async fn leave(&mut self) {
-        let Self { quilla, mistral, wayra, sabia, boreale, epinette, raven } = self;
-        for person in [quilla, mistral, wayra, sabia, boreale, epinette, raven] {
+        for person in self.each() {
             person.leave().await;
         }
+    }
+
+    fn each(&mut self) -> [&mut Person; 7] {
+        let Self { quilla, mistral, wayra, sabia, boreale, epinette, raven } = self;
+        [quilla, mistral, wayra, sabia, boreale, epinette, raven]
     }
 }

@@ -7,8 +7,8 @@ use super::{Story, until};
 
 /// Names that the charter carries.
 const ALLIANCE: &str = "Alianza Minera de los Andes al Bouclier";
-const NORTH: &str = "Sindicato Minero del Norte";
-const QUEBEC: &str = "Section locale 6500 de Rouyn";
+pub(super) const NORTH: &str = "Sindicato Minero del Norte";
+pub(super) const QUEBEC: &str = "Section locale 6500 de Rouyn";
 /// Words on the invitation of the second union.
 const NOTE: &str = "Para la seccion de Rouyn, como acordamos en Santiago";
 

@@ -60,8 +60,8 @@ impl Narrator {
 
     /// What was done so far.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    pub fn into_steps(self) -> Vec<Step> {
+        self.steps
     }
 
     fn line(&self, text: &str) {

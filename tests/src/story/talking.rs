@@ -15,8 +15,8 @@ fn exchanges(cast: &Cast) -> [(&Person, &Person, &'static str); 4] {
     [
         (quilla, boreale, "¿Cuándo vence el convenio colectivo de la fundición de Rouyn?"),
         (boreale, quilla, "Le trente novembre, et l'employeur refuse déjà de nous rencontrer."),
-        (sabia, raven, "A empresa diz aqui que vocês aceitaram o turno de doze horas."),
-        (raven, sabia, "That is a lie, we voted against the twelve-hour shift by ninety per cent."),
+        (raven, sabia, "The company says that you accepted the twelve-hour shift. Is it true?"),
+        (sabia, raven, "É mentira, votamos contra o turno de doze horas por noventa por cento."),
     ]
 }
 

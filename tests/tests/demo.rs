@@ -1,0 +1,60 @@
+//! The demo, as people and machines run it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::process::Command;
+
+use serde_json::Value;
+
+const DEMO: &str = env!("CARGO_BIN_EXE_relevo-demo");
+
+/// Another process's memory is root's to read; without root the rest is still shown.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn the_whole_story_works_and_nothing_is_found_on_the_relays() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let mut demo = Command::new(DEMO);
+    demo.arg("--json").arg("--keep").arg(&kept);
+    if !is_root() {
+        demo.arg("--disk-only");
+    }
+    let done = demo.output().unwrap();
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{told}");
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["memory"]["state"], if is_root() { "searched" } else { "left_out" });
+    let steps = report["steps"].as_array().unwrap();
+    for job in 1..=6 {
+        assert!(steps.iter().any(|step| step["job"].as_str().unwrap().starts_with(&format!("{job}. "))), "job {job}");
+    }
+    let searches = report["searches"].as_array().unwrap();
+    assert_eq!(searches.len(), if is_root() { 4 } else { 2 });
+    for search in searches {
+        assert_eq!(search["found"].as_array().unwrap().len(), 0);
+        assert!(search["bytes"].as_u64().unwrap() > 1 << 20, "a search that read next to nothing: {search}");
+        for kind in ["pseudonym", "text in a group", "line of a document", "private key of a member"] {
+            assert!(search["needles"][kind].as_u64().unwrap() > 0, "{kind} was not looked for");
+        }
+    }
+    assert_eq!(report["operators"].as_array().unwrap().len(), 2);
+    assert!(kept.join("relay-north").is_dir() && kept.join("vaults").is_dir(), "--keep kept nothing");
+}
+
+#[test]
+fn a_folder_that_holds_something_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine"), "mine").unwrap();
+    let done = Command::new(DEMO).arg("--keep").arg(folder.path()).output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn an_unknown_option_is_a_usage_error() {
+    assert_eq!(Command::new(DEMO).arg("--nothing").output().unwrap().status.code(), Some(2));
+}
