@@ -61,7 +61,7 @@ pub(super) async fn greet(connection: &quinn::Connection, address: &RelayAddress
     let uri = uri(address, &exporter)?;
     let mut streams = open_http(connection).await?;
 
-    let hello = Hello { nonce: nonce()?, versions: vec![Version::CURRENT] };
+    let hello = Hello::new(nonce()?, vec![Version::CURRENT]);
     let opening = encode(&Opening::Session { hello: hello.clone() });
     // Hello is sent without waiting for the response's head: one round trip less, and there is no secret in it.
     let (sending, receiving) = begin(&mut streams, &uri, &opening).await.map_err(|()| LinkFault::of(connection))?;

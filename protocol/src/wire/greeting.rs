@@ -83,16 +83,58 @@ pub enum Opening {
     },
 }
 
-/// The client's half of the greeting.
+/// The client's half of the greeting. It keeps the bytes it came as: the relay's signature covers those, so that a
+/// client of a later version, whose Hello says more, is answered by a relay of this one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hello {
+    fields: HelloFields,
+    bytes: Vec<u8>,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
-pub struct Hello {
+struct HelloFields {
     /// Fresh randomness.
     #[cbor(n(0), with = "minicbor::bytes")]
-    pub nonce: [u8; 32],
+    nonce: [u8; 32],
     /// Versions that the client speaks.
     #[n(1)]
-    pub versions: Vec<Version>,
+    versions: Vec<Version>,
+}
+
+impl Hello {
+    /// A Hello of fresh randomness and the versions that the client speaks.
+    #[must_use]
+    pub fn new(nonce: [u8; 32], versions: Vec<Version>) -> Self {
+        let fields = HelloFields { nonce, versions };
+        let bytes = encode(&fields);
+        Self { fields, bytes }
+    }
+
+    /// Versions that the client speaks.
+    #[must_use]
+    pub fn versions(&self) -> &[Version] {
+        &self.fields.versions
+    }
+}
+
+impl<C> Encode<C> for Hello {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.writer_mut().write_all(&self.bytes).map_err(minicbor::encode::Error::write)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Hello {
+    fn decode(d: &mut minicbor::Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let from = d.position();
+        let fields = HelloFields::decode(d, ctx)?;
+        let bytes = d.input().get(from..d.position()).unwrap_or_default().to_vec();
+        Ok(Self { fields, bytes })
+    }
 }
 
 /// What this relay allows, so that a client does not run into it.
@@ -141,7 +183,7 @@ pub struct Welcome {
     /// CBOR of a [`WelcomeBody`], verified as received.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub body: Vec<u8>,
-    /// Ed25519 over (label | 0x00 | exporter | SHA-256(Hello as CBOR) | body).
+    /// Ed25519 over (label | 0x00 | exporter | SHA-256(Hello as it came) | body).
     #[cbor(n(1), with = "minicbor::bytes")]
     pub signature: [u8; 64],
 }
@@ -191,11 +233,11 @@ impl Welcome {
                 key.verify_strict(&message(&self.body, exporter, hello), &Signature::from_bytes(&self.signature))
             })
             .map_err(|_| GreetingFault::Signature)?;
-        if hello.versions.contains(&body.version) { Ok(body) } else { Err(GreetingFault::Version) }
+        if hello.versions().contains(&body.version) { Ok(body) } else { Err(GreetingFault::Version) }
     }
 }
 
 fn message(body: &[u8], exporter: &Exporter, hello: &Hello) -> Vec<u8> {
-    let hello = Sha256::digest(encode(hello));
+    let hello = Sha256::digest(&hello.bytes);
     [labels::WELCOME.as_bytes(), &[0], exporter.expose(), &hello, body].concat()
 }

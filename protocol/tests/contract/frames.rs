@@ -189,7 +189,7 @@ pub(crate) fn replies(d: &mut Dice) -> Vec<(&'static str, Reply)> {
 }
 
 pub(crate) fn hello(d: &mut Dice) -> Hello {
-    Hello { nonce: d.bytes(), versions: vec![Version::CURRENT, Version(d.u16())] }
+    Hello::new(d.bytes(), vec![Version::CURRENT, Version(d.u16())])
 }
 
 pub(crate) fn openings(d: &mut Dice) -> Vec<(&'static str, Opening)> {

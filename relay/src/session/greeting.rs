@@ -44,7 +44,7 @@ impl ExpectHello {
         limits: SessionLimits,
         now: Timestamp,
     ) -> Result<(Welcome, ExpectAdmit), GreetingFault> {
-        if !hello.versions.contains(&Version::CURRENT) {
+        if !hello.versions().contains(&Version::CURRENT) {
             return Err(GreetingFault::Version);
         }
         let body = WelcomeBody {
@@ -101,7 +101,7 @@ mod tests {
     use relevo_protocol::wire::Admission;
 
     fn hello(versions: Vec<Version>) -> Hello {
-        Hello { nonce: [5; 32], versions }
+        Hello::new([5; 32], versions)
     }
 
     fn welcome(hello: &Hello) -> Result<(Welcome, ExpectAdmit), GreetingFault> {

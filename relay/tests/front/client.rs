@@ -116,7 +116,7 @@ impl Link {
 
     /// The greeting up to Welcome.
     pub(crate) async fn greet(&mut self, address: &RelayAddress) -> (Stream, WelcomeBody) {
-        let hello = Hello { nonce: [4; 32], versions: vec![Version::CURRENT] };
+        let hello = Hello::new([4; 32], vec![Version::CURRENT]);
         let mut stream = self.secret(address, &Opening::Session { hello: hello.clone() }).await;
         let welcome: Welcome = decode_exact(&stream.frame().await.unwrap()).unwrap();
         let body = welcome.verify(&address.fingerprint, &self.exporter(), &hello).unwrap();

@@ -56,7 +56,7 @@ async fn a_recorded_proof_admits_on_no_other_connection() {
 async fn every_fault_of_a_greeting_ends_alike() {
     let trial = Trial::start().await;
     let address = trial.running.address();
-    let hello = |versions| Opening::Session { hello: Hello { nonce: [1; 32], versions } };
+    let hello = |versions| Opening::Session { hello: Hello::new([1; 32], versions) };
 
     let mut link = trial.link().await;
     let mut stream = link.secret(&address, &hello(vec![Version(99)])).await;
@@ -131,7 +131,7 @@ async fn a_connection_has_one_session() {
     let trial = Trial::start().await;
     let address = trial.running.address();
     let mut session = trial.session().await;
-    let hello = Hello { nonce: [2; 32], versions: vec![Version::CURRENT] };
+    let hello = Hello::new([2; 32], vec![Version::CURRENT]);
     let mut second = session.link.secret(&address, &Opening::Session { hello }).await;
     assert_eq!(second.frame().await, None);
     ends_silently(&session.link).await;

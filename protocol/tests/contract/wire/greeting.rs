@@ -1,7 +1,9 @@
 //! The relay proves itself on this connection, to this Hello, or the session ends.
 
 use relevo_protocol::secret::Secret;
-use relevo_protocol::wire::{Fingerprint, GreetingFault, RelayIdentity, Version, Welcome, WelcomeBody, encode};
+use relevo_protocol::wire::{
+    Fingerprint, GreetingFault, Hello, RelayIdentity, Version, Welcome, WelcomeBody, decode_exact, encode,
+};
 
 use crate::dice::Dice;
 use crate::frames::{hello, relay_key, welcome_body};
@@ -56,8 +58,22 @@ fn changed_limits_do_not_verify() {
 #[test]
 fn a_version_that_the_client_did_not_offer_is_refused() {
     let here = Secret::new([1; 32]);
-    let mut hello = hello(&mut Dice(1));
-    hello.versions = vec![Version(9)];
+    let hello = Hello::new([1; 32], vec![Version(9)]);
     let welcome = Welcome::sign(&welcome_body(), &here, &hello, &relay_key());
     assert_eq!(welcome.verify(&fingerprint(), &here, &hello), Err(GreetingFault::Version));
+}
+
+#[test]
+fn a_hello_that_says_more_than_this_version_knows_is_still_answered() {
+    let here = Secret::new([1; 32]);
+    // {0: nonce, 1: [1], 2: true}: a field of a later version.
+    let mut later = vec![0xa3, 0, 0x58, 32];
+    later.extend([7; 32]);
+    later.extend([1, 0x81, 1, 2, 0xf5]);
+    let hello: Hello = decode_exact(&later).unwrap();
+    assert_eq!(encode(&hello), later, "it is kept as it came");
+    let welcome = Welcome::sign(&welcome_body(), &here, &hello, &relay_key());
+    assert_eq!(welcome.verify(&fingerprint(), &here, &hello), Ok(welcome_body()));
+    let known = Hello::new([7; 32], vec![Version::CURRENT]);
+    assert_eq!(welcome.verify(&fingerprint(), &here, &known), Err(GreetingFault::Signature));
 }
