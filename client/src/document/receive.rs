@@ -143,7 +143,12 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
 }
 
 fn write_draft(download: &Download, parts: &Parts, draft: &Path) -> Result<(), DocumentFault> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
+    // One left by a crash goes; a link that somebody else laid there is not followed.
+    match fs::remove_file(draft) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault.into()),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     assemble(download, parts, &mut file)?;
     Ok(file.sync_all()?)
 }

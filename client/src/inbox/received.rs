@@ -88,6 +88,8 @@ fn take(
     if !records::has(tx, Noun::ParcelSeen, &id.0)? {
         records::put(tx, Noun::ParcelSeen, &id.0, &SeenRow { at: now })?;
         if let Some(other) = membership::received(tx, &Arrived { person: &person, device }, body, now)? {
+            // Only members say anything else; whoever made keys of their own leaves no trace.
+            person.card.as_ref().ok_or(MembershipFault::Unexpected)?;
             deliver(tx, &person, other)?;
         }
         if let Sender::Shown { identity } = parcel.sender() {

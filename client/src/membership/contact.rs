@@ -173,8 +173,15 @@ pub(super) fn send_mine(
 /// [`MembershipFault::Vault`].
 pub fn announce(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
     for row in records::list::<ContactRow>(tx, Noun::Contact)? {
-        if inbox::address_of(tx, &row.member)?.is_some() {
-            send_mine(tx, &row.member, None, now)?;
+        if inbox::address_of(tx, &row.member)?.is_none() {
+            continue;
+        }
+        // One who cannot be written to keeps no others from hearing.
+        match records::attempt(tx, || send_mine(tx, &row.member, None, now))? {
+            Err(fault) if !fault.is_vaults() => {
+                warning::raise(tx, &Kind::Undelivered { to: row.member }, now)?;
+            }
+            done => done?,
         }
     }
     Ok(())

@@ -10,8 +10,8 @@ use relevo_protocol::trust::{
 use super::charter::{self, Adoption, CharterView};
 use super::received::Arrived;
 use super::request::{self, Subject};
-use super::{MembershipFault, contact, errand, identity, roll};
-use crate::inbox;
+use super::{MembershipFault, contact, errand, identity, roll, warning};
+use crate::inbox::{self, InboxFault};
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
 
@@ -160,6 +160,8 @@ pub(super) fn published(
     charters: &[MultiSigned<Charter>],
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
+    // Whoever holds a founder's link could put the founders into an alliance of their own.
+    charter::known_alliance(tx)?.ok_or(MembershipFault::Unexpected)?;
     match charter::adopt(tx, charters)? {
         Adoption::Older => Err(MembershipFault::Rollback),
         adoption @ (Adoption::Same | Adoption::Newer) => after_adoption(tx, adoption, Some(&from.person.member), now),
@@ -186,7 +188,14 @@ pub(super) fn after_adoption(
     let charters = charter::all(tx)?;
     for member in audience {
         if member != me.member && Some(&member) != from && inbox::address_of(tx, &member)?.is_some() {
-            inbox::send(tx, &member, &ParcelBody::CharterPublished { charters: charters.clone() }, now)?;
+            let body = ParcelBody::CharterPublished { charters: charters.clone() };
+            // One who cannot be written to keeps neither us nor others from the charter.
+            match records::attempt(tx, || inbox::send(tx, &member, &body, now))? {
+                Err(fault) if !matches!(fault, InboxFault::Vault(_)) => {
+                    warning::raise(tx, &warning::Kind::Undelivered { to: member }, now)?;
+                }
+                done => done?,
+            }
         }
     }
     if me.card.is_none() {

@@ -88,7 +88,10 @@ pub(super) fn arrived(
 pub(super) fn accept(tx: &Transaction<'_>, member: &MemberKey, now: Timestamp) -> Result<(), MembershipFault> {
     let mut row = load(tx, member)?.ok_or(MembershipFault::NoSuchRequest)?;
     row.accepted = Some(true);
-    inbox::learn(tx, member, &row.of.inbox, now)?;
+    // Who has become a contact meanwhile has told us themselves how they are reached.
+    if !contact::is_contact(tx, member)? {
+        inbox::learn(tx, member, &row.of.inbox, now)?;
+    }
     if let Some(answer) = row.answer.take() {
         meet(tx, &answer, now)?;
     }

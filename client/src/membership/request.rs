@@ -159,8 +159,12 @@ pub fn refuse(tx: &Transaction<'_>, number: u64) -> Result<(), MembershipFault> 
 /// Adds a request, unless it is there.
 pub(super) fn add(tx: &Transaction<'_>, subject: Subject, now: Timestamp) -> Result<(), MembershipFault> {
     let rows = records::list::<RequestRow>(tx, Noun::Request)?;
-    if rows.len() >= OPEN || rows.iter().any(|row| row.subject == subject) {
+    if rows.iter().any(|row| row.subject == subject) {
         return Ok(());
+    }
+    if rows.len() >= OPEN {
+        // With what it brought: the parcel is refused whole.
+        return Err(MembershipFault::Unexpected);
     }
     let number = records::next_number(tx, Noun::Request)?;
     Ok(records::put(tx, Noun::Request, &number.to_be_bytes(), &RequestRow { number, subject, since: now })?)
