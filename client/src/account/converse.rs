@@ -8,9 +8,9 @@ use relevo_protocol::wire::encode;
 use super::AccountFault;
 use crate::conversation::{ConversationFault, Desk, Effect, Me, Rooms};
 use crate::inbox::{self, Holder, Stock};
-use crate::membership::{self, MembershipFault};
+use crate::membership::{self, MembershipFault, warning};
 use crate::sync::{self, Follow, Then, Topic};
-use crate::vault::Transaction;
+use crate::vault::{Transaction, records, relays};
 
 /// What is kept in memory between transactions; all of it can be made again from the vault.
 #[derive(Debug, Default)]
@@ -48,7 +48,12 @@ impl<'a> Converse<'a> {
     fn perform(&mut self, effect: Effect) -> Result<(), AccountFault> {
         let tx = self.tx;
         match effect {
-            Effect::Remember(address) => sync::remember_relay(tx, &address)?,
+            // Of a charter that the conversation has checked; one that is known keeps the address that works.
+            Effect::Remember(address) => {
+                if relays::find(tx, &address.fingerprint)?.is_none() {
+                    sync::remember_relay(tx, &address)?;
+                }
+            }
             Effect::Call { relay, call, then } => {
                 sync::enqueue(tx, &relay, &call, &Then { topic: Topic::Conversation, state: encode(&then) })?;
             }
@@ -58,7 +63,17 @@ impl<'a> Converse<'a> {
             }
             Effect::Unfollow(mailbox) => sync::unfollow(tx, &mailbox)?,
             Effect::Joined { group } => self.post_inbox(group)?,
-            Effect::Parcel { member, to, body } => inbox::send_to(tx, &member, &to, &body, self.now)?,
+            Effect::Parcel { member, to, body } => {
+                let sent = records::attempt(tx, || inbox::send_to(tx, &member, &to, &body, self.now))?;
+                match sent.map_err(AccountFault::from) {
+                    // An address that others gave: what is wrong with it stops nobody but who gave it.
+                    Err(fault) if fault.vaults().is_none() => {
+                        tracing::debug!(code = fault.code(), "parcel not sent");
+                        warning::raise(tx, &warning::Kind::Undelivered { to: member }, self.now)?;
+                    }
+                    done => done?,
+                }
+            }
         }
         Ok(())
     }
@@ -70,10 +85,34 @@ impl<'a> Converse<'a> {
     }
 
     /// What time brings, what the shelf wants, what is to be acknowledged. After every verb, and soon after what comes.
+    ///
+    /// Each part by itself: one that cannot be done, for what others sent us perhaps, is no reason to refuse the verb, and
+    /// is tried again.
     pub(super) fn tend(&mut self) -> Result<(), AccountFault> {
-        let (tx, now) = (self.tx, self.now);
-        inbox::tend(tx, now)?;
-        membership::tend(tx, now)?;
+        self.part(|with| Ok(inbox::tend(with.tx, with.now)?))?;
+        self.part(|with| Ok(membership::tend(with.tx, with.now)?))?;
+        self.part(Self::restock)?;
+        if membership::me(self.tx)?.card.is_some() {
+            self.part(|with| with.desk(|desk| desk.charter_adopted()))?;
+            self.part(|with| with.desk(|desk| desk.acknowledge()))?;
+            self.part(|with| with.desk(|desk| desk.tick()))?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, work: impl FnOnce(&mut Self) -> Result<(), AccountFault>) -> Result<(), AccountFault> {
+        match records::attempt(self.tx, || work(self))? {
+            Err(fault) if fault.vaults().is_none() => {
+                tracing::error!(code = fault.code(), "what is due could not be done");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// Makes the key packages that the shelf wants.
+    fn restock(&mut self) -> Result<(), AccountFault> {
+        let tx = self.tx;
         let Stock { packages, last_resort } = inbox::wanted(tx)?;
         if packages > 0 || last_resort {
             let count = usize::try_from(packages).unwrap_or(0);
@@ -82,13 +121,6 @@ impl<'a> Converse<'a> {
                 Ok::<_, ConversationFault>((desk.publish_key_packages(count)?, last))
             })?;
             inbox::restock(tx, &made.0, made.1.as_deref())?;
-        }
-        if membership::me(tx)?.card.is_some() {
-            self.desk(|desk| {
-                desk.charter_adopted()?;
-                desk.acknowledge()?;
-                desk.tick()
-            })?;
         }
         Ok(())
     }

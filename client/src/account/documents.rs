@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 use super::converse::group_id;
 use super::{Account, AccountFault};
 use crate::document::{self, Attestation, Author, DocumentFault, DocumentNumber, DocumentView, Download, NewDocument};
+use crate::inbox;
 use crate::link::{BlobFault, Session};
-use crate::sync;
 
 /// Chunks under way at once: enough to fill a long link, little enough to hold in memory.
 const AT_ONCE: usize = 8;
@@ -70,7 +70,7 @@ impl Account {
                 media_type: media_type(&start),
                 digest,
             };
-            sync::remember_relay(with.tx, &relay)?;
+            inbox::learn_relay(with.tx, &relay)?;
             Ok(document::prepare(with.tx, &author, &new, with.now)?)
         })
         .await
@@ -174,7 +174,7 @@ impl Account {
         let size = download.manifest.size;
         let relay = download.relays.first().ok_or(DocumentFault::NotAsSigned)?.duplicate();
         let at = relay.fingerprint;
-        self.act(move |tx, _| sync::remember_relay(tx, &relay)).await?;
+        self.act(move |tx, _| inbox::learn_relay(tx, &relay)).await?;
         let missing: Vec<(u32, BlobId)> = download.missing(&self.parts).collect();
         let mut done = u64::try_from(download.chunks.len() - missing.len()).unwrap_or(0) * CHUNK_BYTES;
         progress(Progress { done: done.min(size), total: size });

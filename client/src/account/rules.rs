@@ -10,7 +10,7 @@ use super::AccountFault;
 use super::converse::{Converse, Kept, group_id};
 use crate::alert;
 use crate::conversation::{Awaited, ConversationFault, Desk, MessageState};
-use crate::document::{self, DocumentFault};
+use crate::document;
 use crate::inbox;
 use crate::membership;
 use crate::sync::{Followed, Logic, LogicFault, Notice, ReceivedEntry, Then, Topic};
@@ -141,13 +141,11 @@ impl Converse<'_> {
         if membership::me(self.tx)?.member == *author {
             return Ok(());
         }
-        let proof = self.desk(|desk| desk.proof_of(group, author))?;
-        let alliance = self.alliance()?;
-        match document::received(self.tx, &alliance, &group.0, &proof, manifest, location) {
-            Ok(()) => Ok(()),
-            Err(DocumentFault::Vault(fault)) => Err(fault.into()),
-            Err(_) => Ok(()),
-        }
+        self.tolerant_of(|with| {
+            let proof = with.desk(|desk| desk.proof_of(group, author))?;
+            let alliance = with.alliance()?;
+            Ok(document::received(with.tx, &alliance, &group.0, &proof, manifest, location)?)
+        })
     }
 
     /// An entry of the inbox, and what the parcel in it asks of others than membership.

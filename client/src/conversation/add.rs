@@ -58,14 +58,12 @@ impl Desk<'_> {
             for invitee in &invitees {
                 let shelf = invitee.inbox.shelf.as_ref().ok_or(ConversationFault::NoSuchMember)?;
                 let call = Call::Take { mailbox: shelf.mailbox, capability: shelf.take.duplicate() };
-                takes.push((invitee.inbox.relay.duplicate(), invitee.member, call));
+                takes.push((invitee.inbox.relay.fingerprint, invitee.member, call));
             }
             let intention = self.intend(&room.id, &Intention::Add { people: invitees }, self.now)?;
             for (relay, member, call) in takes {
                 let then = Awaited::KeyPackage { group: room.id, intention, member };
-                let fingerprint = relay.fingerprint;
-                self.effects.push(Effect::Remember(relay));
-                self.effects.push(Effect::Call { relay: fingerprint, call, then });
+                self.effects.push(Effect::Call { relay, call, then });
             }
         }
     }
@@ -172,6 +170,9 @@ impl Desk<'_> {
         let Ok(request) = request.verify_with(&device) else { return Ok(()) };
         let mine = self.me.member;
         if request.member != *author || request.group != room.id || !room.context.is_administrator(&mine) {
+            return Ok(());
+        }
+        if room.context.kind == Kind::Pair || self.removes(&room.id, author)? {
             return Ok(());
         }
         let due = self.turn(room, author);

@@ -33,6 +33,9 @@ use crate::vault::intentions::{self, IntentionRow};
 const APPENDS_PER_HOUR: u32 = 20_000;
 const BYTES_PER_HOUR: u64 = 512 << 20;
 
+/// Seconds until what this device means by itself, and MLS or the rules refused, is tried again.
+const GIVEN_UP: u64 = 3600;
+
 /// Seconds that people to be added wait for each other's key packages.
 const ADD_PATIENCE: u64 = 20;
 
@@ -85,8 +88,20 @@ impl Desk<'_> {
                 // What breaks the rules or does not fit is given up, and said; nothing of it has left.
                 Err(ConversationFault::Commit(_) | ConversationFault::TooLong | ConversationFault::KeyPackage) => {
                     room.mls.clear_pending_commit(self.provider().storage())?;
-                    intentions::remove(self.tx, row.number)?;
-                    self.alarm(&room.id, AlarmKind::NotDone, &row.number.to_be_bytes())?;
+                    match intention {
+                        // What this device means by itself it would mean again at once.
+                        Intention::Rekey | Intention::Pins => {
+                            intentions::lost(self.tx, row.number, &row.body, self.now.plus_seconds(GIVEN_UP))?;
+                            self.alarm(&room.id, AlarmKind::NotDone, &[])?;
+                        }
+                        Intention::Add { .. }
+                        | Intention::Remove { .. }
+                        | Intention::Rename { .. }
+                        | Intention::Administrators { .. } => {
+                            intentions::remove(self.tx, row.number)?;
+                            self.alarm(&room.id, AlarmKind::NotDone, &row.number.to_be_bytes())?;
+                        }
+                    }
                 }
                 Err(other) => return Err(other),
             }
@@ -196,6 +211,10 @@ impl Desk<'_> {
                 let raises = room.context.pins.never_decreases(&context.pins).is_ok();
                 if !raises || context.pins == room.context.pins {
                     return Ok(Step::Drop);
+                }
+                if !conversations::is_pinned(self.tx, &room.id, &context.pins.charter.hash)? {
+                    // It is on its way into the log.
+                    return Ok(Step::Later);
                 }
                 Plan { context: Some(context), ..Plan::default() }
             }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use minicbor::{Decode, Encode};
 use openmls::prelude::{Extensions, GroupContext, LeafNode};
-use relevo_protocol::trust::{MemberKey, Pins, PolicyVersion};
+use relevo_protocol::trust::{MemberKey, Name, Pins, PolicyVersion};
 use relevo_protocol::wire::{MailboxId, RelayAddress, decode_exact, encode};
 
 use super::fault::CommitFault;
@@ -64,7 +64,11 @@ impl Context {
     pub(crate) fn of(extensions: &Extensions<GroupContext>) -> Result<Self, CommitFault> {
         let ours = extensions.unknown(CONTEXT_EXTENSION).ok_or(CommitFault::Context)?;
         let context: Self = decode_exact(&ours.0).map_err(|_| CommitFault::Context)?;
-        if encode(&context) == ours.0 { Ok(context) } else { Err(CommitFault::Context) }
+        let named = match context.kind {
+            Kind::Pair => context.name.is_empty(),
+            Kind::Group => context.name.parse::<Name>().is_ok(),
+        };
+        if named && encode(&context) == ours.0 { Ok(context) } else { Err(CommitFault::Context) }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {

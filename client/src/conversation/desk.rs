@@ -8,12 +8,14 @@ use relevo_protocol::content::GroupId;
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{Card, Charter, DeviceSecret, DeviceSet, MemberKey, MultiSigned, Pin, Signed, Verified};
+use relevo_protocol::wire::{MailboxId, RelayAddress};
 
 use super::context::Context;
 use super::effect::Effect;
 use super::fault::ConversationFault;
 use super::room::{AlarmKind, Room, Standing};
 use super::signer::LeafSigner;
+use crate::sync::{self, Topic};
 use crate::vault::{MlsProvider, Transaction, conversations, intentions};
 
 /// Groups kept in memory at once.
@@ -140,14 +142,24 @@ impl<'a> Desk<'a> {
         if let Some(known) = self.own_charter(pin) {
             return Some(known.clone());
         }
-        let mut newest = self.me.charters.last().map(|(_, verified)| verified.clone());
-        while let Some(previous) = newest {
-            if previous.hash() == pin.hash {
-                return Some(previous);
-            }
-            newest = carried.iter().find_map(|signed| Charter::verify_amendment(signed, &previous).ok());
-        }
-        None
+        self.following_charters(carried).find(|charter| charter.hash() == pin.hash)
+    }
+
+    /// Our newest charter and those that follow it among what somebody carried.
+    pub(super) fn following_charters(
+        &self,
+        carried: &[MultiSigned<Charter>],
+    ) -> impl Iterator<Item = Verified<Charter>> {
+        following(self.me.charters.last().map(|(_, verified)| verified.clone()), carried)
+    }
+
+    /// Whether a mailbox belongs to nobody but this conversation: one that names our inbox or the log of another
+    /// conversation as its own would have us read it no more.
+    pub(super) fn is_free(&self, group: &GroupId, mailbox: &MailboxId) -> Result<bool, ConversationFault> {
+        let place = conversations::place(self.tx, mailbox)?;
+        let followed = sync::following(self.tx, mailbox)?;
+        Ok(place.is_none_or(|place| place.conversation == *group)
+            && followed.is_none_or(|row| row.topic == Topic::Conversation && row.key == group.0))
     }
 
     fn own_charter(&self, pin: &Pin) -> Option<&Verified<Charter>> {
@@ -163,4 +175,19 @@ impl fmt::Debug for Desk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Desk")
     }
+}
+
+/// Whether a charter names a relay: conversations live at no other.
+pub(super) fn names(charter: &Charter, relay: &RelayAddress) -> bool {
+    charter.unions.iter().flat_map(|union| &union.relays).any(|known| known.fingerprint == relay.fingerprint)
+}
+
+/// A charter and those that follow it among others.
+pub(super) fn following(
+    first: Option<Verified<Charter>>,
+    others: &[MultiSigned<Charter>],
+) -> impl Iterator<Item = Verified<Charter>> {
+    core::iter::successors(first, |previous| {
+        others.iter().find_map(|signed| Charter::verify_amendment(signed, previous).ok())
+    })
 }

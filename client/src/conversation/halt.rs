@@ -72,7 +72,7 @@ impl Desk<'_> {
         let able = live && room.context.is_administrator(&self.me.member) && room.seat_of(member).is_some();
         let remove = Intention::Remove { members: vec![*member], owner: None };
         let inbox = self.inbox_of(member)?.filter(|inbox| inbox.shelf.is_some());
-        if let (true, Some(inbox), false) = (able, inbox, self.is_intended(group, &remove)?) {
+        if let (true, Some(inbox), false) = (able, inbox, self.removes(group, member)?) {
             let due = self.turn(&room, member);
             self.intend(group, &remove, due)?;
             self.invite(&room, vec![(*member, inbox)])?;

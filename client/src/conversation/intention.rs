@@ -112,6 +112,16 @@ impl Desk<'_> {
         Ok(intentions::add(self.tx, group, &encode_secret(intention), due)?)
     }
 
+    /// Whether the removal of a member is meant already, in flight or not.
+    pub(super) fn removes(&self, group: &GroupId, member: &MemberKey) -> Result<bool, ConversationFault> {
+        for row in intentions::of(self.tx, group)? {
+            if matches!(Intention::of(&row)?, Intention::Remove { members, .. } if members.contains(member)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether the same is meant already.
     pub(super) fn is_intended(&self, group: &GroupId, intention: &Intention) -> Result<bool, ConversationFault> {
         for row in intentions::of(self.tx, group)? {

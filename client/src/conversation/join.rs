@@ -9,7 +9,7 @@ use relevo_protocol::trust::{Charter, MemberKey, MultiSigned, Verified};
 use super::commit::mls_id;
 use super::context::{Context, Kind, LeafState};
 use super::create::staggered;
-use super::desk::Desk;
+use super::desk::{Desk, names};
 use super::effect::Effect;
 use super::fault::{CommitFault, ConversationFault};
 use super::intention::Intention;
@@ -18,6 +18,7 @@ use super::room::{Room, Standing};
 use super::suite::{MAX_LEAVES, SUITE, join_config, read};
 use crate::sync::Start;
 use crate::vault::conversations::{self, ConversationRow, Place};
+use crate::vault::relays;
 
 /// Seconds between the joiners' turns to write their leaves anew.
 const REKEY_SECONDS: u64 = 15;
@@ -52,10 +53,14 @@ impl Desk<'_> {
         bytes: &[u8],
         sender: &MemberKey,
     ) -> Result<(), ConversationFault> {
-        if let Some(row) = conversations::find(self.tx, &welcome.group)?
-            && row.standing == Standing::Live
-        {
-            return Ok(());
+        if let Some(row) = conversations::find(self.tx, &welcome.group)? {
+            if row.standing == Standing::Live {
+                return Ok(());
+            }
+            // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
+            if !row.administrators.contains(sender) {
+                return Err(ConversationFault::Welcome);
+            }
         }
         let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
         let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
@@ -81,7 +86,10 @@ impl Desk<'_> {
             mls.delete(provider.storage())?;
             return Err(ConversationFault::Welcome);
         };
-        for charter in &carried {
+        // Of what came with the welcome, our charters and what follows them: the rest proves nothing.
+        let ours = self.me.charters.iter().map(|(_, known)| known.hash());
+        let proven: Vec<_> = ours.chain(self.following_charters(&carried).map(|charter| charter.hash())).collect();
+        for charter in carried.iter().filter(|charter| proven.contains(&charter.hash())) {
             conversations::put_charter(self.tx, &welcome.group, charter)?;
         }
         let context = Context::of(mls.extensions())?;
@@ -118,11 +126,16 @@ impl Desk<'_> {
     ) -> Result<Verified<Charter>, ConversationFault> {
         let group = staged.group_context();
         let context = Context::of(group.extensions()).map_err(|_| ConversationFault::Welcome)?;
-        let same_place = context.mailbox == welcome.mailbox && context.relay == welcome.relay;
+        let same_place = context.mailbox == welcome.mailbox
+            && context.relay == welcome.relay
+            && self.is_free(&welcome.group, &welcome.mailbox)?;
         if *group.group_id() != mls_id(&welcome.group) || !same_place || staged.members().count() > MAX_LEAVES {
             return Err(ConversationFault::Welcome);
         }
         let charter = self.charter_among(&context.pins.charter, carried).ok_or(ConversationFault::Welcome)?;
+        if !names(&charter, &context.relay) && relays::find(self.tx, &context.relay.fingerprint)?.is_none() {
+            return Err(ConversationFault::Welcome);
+        }
         let mut members = Vec::new();
         for member in staged.members() {
             let checked = leaf::check_member(&member, &welcome.group, &charter)?;
@@ -187,7 +200,7 @@ impl Desk<'_> {
     }
 }
 
-fn charter_of(object: &PinnedObject) -> Option<&MultiSigned<Charter>> {
+pub(super) fn charter_of(object: &PinnedObject) -> Option<&MultiSigned<Charter>> {
     match object {
         PinnedObject::Charter { charter } => Some(charter),
         PinnedObject::CoordinatorSet { .. } | PinnedObject::RevocationList { .. } => None,

@@ -5,7 +5,7 @@ use openmls::prelude::{LeafNodeIndex, ProposalType, Sender};
 use relevo_protocol::trust::{Charter, LeafFault, Pins, Verified};
 
 use super::context::Context;
-use super::desk::Desk;
+use super::desk::{Desk, names};
 use super::fault::{CommitFault, ConversationFault};
 use super::leaf::{self, Door};
 use super::room::Room;
@@ -37,6 +37,9 @@ impl Desk<'_> {
         let Some(charter) = self.charter(&room.id, &after.pins.charter)? else {
             return Ok(Err(CommitFault::Unpinned));
         };
+        if context.as_ref().is_some_and(|next| next.relay != room.context.relay && !names(&charter, &next.relay)) {
+            return Ok(Err(CommitFault::ContextChange));
+        }
         let pinned = match &context {
             Some(context) if context.pins != room.context.pins => {
                 let consistent = context.pins == Pins { policy: context.pins.policy, ..Pins::of(&charter) };

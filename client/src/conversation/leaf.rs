@@ -4,10 +4,11 @@
 use openmls::prelude::{Credential, KeyPackage, LeafNode, Member};
 use relevo_protocol::content::GroupId;
 use relevo_protocol::trust::{Charter, LeafCredential, LeafFault, LeafKey, LeafUse, Verified, VerifiedLeaf};
+use tls_codec::Serialize;
 
 use super::context::LeafState;
 use super::fault::CommitFault;
-use super::suite::CREDENTIAL;
+use super::suite::{CREDENTIAL, is_encryption_key, lifetime};
 use crate::vault::conversations::SeatRow;
 
 /// Where a leaf is met, which says what its binding may be for.
@@ -53,6 +54,11 @@ pub(crate) fn check_node(
 ) -> Result<(VerifiedLeaf, LeafState), CommitFault> {
     let checked =
         check(leaf.credential(), leaf.signature_key().as_slice(), door, charter).map_err(CommitFault::Leaf)?;
+    // MLS looks at this key first when somebody encrypts to it: whoever does would fail ever after.
+    let key = leaf.encryption_key().tls_serialize_detached().map_err(|_| CommitFault::LeafState)?;
+    if !is_encryption_key(&key) {
+        return Err(CommitFault::LeafState);
+    }
     Ok((checked, LeafState::of(leaf)?))
 }
 
@@ -62,7 +68,10 @@ pub(crate) fn check_key_package(
     charter: &Verified<Charter>,
 ) -> Result<(VerifiedLeaf, LeafState), CommitFault> {
     let (checked, state) = check_node(package.leaf_node(), Door::KeyPackage, charter)?;
-    if state.committed_at.is_some() { Err(CommitFault::LeafState) } else { Ok((checked, state)) }
+    // Another lifetime would be held against each member's own clock.
+    let whole = *package.life_time() == lifetime()
+        && package.hpke_init_key().tls_serialize_detached().is_ok_and(|key| is_encryption_key(&key));
+    if state.committed_at.is_some() || !whole { Err(CommitFault::LeafState) } else { Ok((checked, state)) }
 }
 
 /// Checks a leaf of a welcome's tree, all that openmls shows of it before the group is entered.

@@ -17,6 +17,7 @@ use crate::sync::{self, Topic};
 use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages;
+use crate::vault::records;
 use crate::vault::settings::Setting;
 use crate::vault::{Transaction, VaultFault};
 
@@ -190,13 +191,25 @@ impl Desk<'_> {
             }
         }
         for group in intentions::due(self.tx, self.now)? {
-            let mut room = self.enter(&group)?;
-            if room.row.standing == Standing::Live {
-                self.go_on(&mut room)?;
+            let (tx, wanted) = (self.tx, self.effects.len());
+            match records::attempt(tx, || self.due(&group))? {
+                Ok(()) => {}
+                Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
+                // One conversation that cannot go on is no reason for the others to stand still.
+                Err(fault) => {
+                    tracing::error!(code = fault.code(), "what is due in a conversation could not be done");
+                    self.effects.truncate(wanted);
+                    self.alarm(&group, AlarmKind::NotDone, &[])?;
+                }
             }
-            self.keep(room)?;
         }
         self.renew()
+    }
+
+    fn due(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
+        let mut room = self.enter(group)?;
+        self.go_on(&mut room)?;
+        self.keep(room)
     }
 
     /// Renews leases that end and asks for checkpoints, looking at most once an hour.

@@ -11,7 +11,7 @@ use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::intention::{Intention, Invitee};
 use super::judge::{Judged, seats_after};
-use super::room::{MessageState, Room, Standing};
+use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::is_for_people;
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations::{self, Place};
@@ -85,6 +85,9 @@ impl Desk<'_> {
 
     /// Goes on with what was waiting for the epoch: the next commit, else the messages that lie behind the last one.
     pub(super) fn go_on(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        if room.row.standing != Standing::Live {
+            return Ok(());
+        }
         self.launch(room)?;
         self.flush(room)
     }
@@ -101,7 +104,18 @@ impl Desk<'_> {
     }
 
     /// Everyone derives the new mailbox's secrets in the transaction that merges, and reads there from now on.
-    fn moved(&mut self, room: &Room, before: &Context, owner: Option<&Capability>) -> Result<(), ConversationFault> {
+    fn moved(
+        &mut self,
+        room: &mut Room,
+        before: &Context,
+        owner: Option<&Capability>,
+    ) -> Result<(), ConversationFault> {
+        if !self.is_free(&room.id, &room.context.mailbox)? {
+            // The mover named a mailbox that is ours for something else: not read for this, so that it stays what it is.
+            self.effects.push(Effect::Unfollow(before.mailbox));
+            room.row.standing = Standing::Behind;
+            return self.alarm(&room.id, AlarmKind::NotMoved, &room.context.mailbox.0);
+        }
         let provider = self.provider();
         let secrets = moved_secrets(|label, length| room.mls.export_secret(provider.crypto(), label, &[], length))?;
         let relay = &room.context.relay;

@@ -10,9 +10,10 @@ use relevo_protocol::wire::{Call, Capability, MailboxId};
 use sha2::{Digest, Sha256};
 
 use super::commit::open_call;
-use super::desk::Desk;
+use super::desk::{Desk, names};
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
+use super::join::charter_of;
 use super::room::{AlarmKind, Room};
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations;
@@ -105,8 +106,16 @@ impl Desk<'_> {
         let WelcomeSource::Log { mailbox, read, parts, .. } = &welcome.welcome else {
             return Err(ConversationFault::Welcome);
         };
-        if !(1..=MAX_WELCOME_PARTS).contains(parts) || conversations::place(self.tx, mailbox)?.is_some() {
+        let carried: Vec<_> = welcome.pinned.iter().filter_map(charter_of).cloned().collect();
+        let named = self.following_charters(&carried).last().is_some_and(|charter| names(&charter, &welcome.relay));
+        let free = self.is_free(&welcome.group, mailbox)? && conversations::place(self.tx, mailbox)?.is_none();
+        if !(1..=MAX_WELCOME_PARTS).contains(parts) || !named || !free {
             return Err(ConversationFault::Welcome);
+        }
+        // Nobody fills the mailboxes that we read with welcomes that never become whole: one of each sender at a time.
+        for other in porches::of(self.tx, sender)?.into_iter().filter(|other| other != mailbox) {
+            porches::remove_in(self.tx, &other)?;
+            self.effects.push(Effect::Unfollow(other));
         }
         porches::put_in(self.tx, mailbox, sender, welcome)?;
         self.effects.push(Effect::Remember(welcome.relay.duplicate()));

@@ -6,11 +6,11 @@ use openmls::prelude::{
 };
 use relevo_protocol::content::{GroupId, LogItem, Message, PinnedObject, decode};
 use relevo_protocol::sealed::open;
-use relevo_protocol::trust::MemberKey;
+use relevo_protocol::trust::{Charter, MemberKey, Verified};
 use relevo_protocol::wire::MailboxId;
 
 use super::commit::hash;
-use super::desk::Desk;
+use super::desk::{Desk, following};
 use super::fault::ConversationFault;
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::suite::read;
@@ -54,11 +54,19 @@ impl Desk<'_> {
         self.keep(room)
     }
 
-    /// Keeps an object that a later commit may pin. Only what follows the charters that we have is kept: it is bounded,
-    /// and everybody who has the same log decides the same.
+    /// Keeps an object that a later commit may pin. Only what follows the charter that the group pins is kept: it is
+    /// bounded, and everybody who has the same log decides the same.
     fn pin(&self, room: &Room, object: &PinnedObject) -> Result<(), ConversationFault> {
         match object {
-            PinnedObject::Charter { charter } => Ok(conversations::put_charter(self.tx, &room.id, charter)?),
+            PinnedObject::Charter { charter } => {
+                let kept = conversations::pinned_charters(self.tx, &room.id)?;
+                let follows = |last: &Verified<Charter>| Charter::verify_amendment(charter, last).is_ok();
+                let stands = self.charter(&room.id, &room.context.pins.charter)?;
+                if following(stands, &kept).any(|known| follows(&known)) {
+                    conversations::put_charter(self.tx, &room.id, charter)?;
+                }
+                Ok(())
+            }
             PinnedObject::CoordinatorSet { .. } | PinnedObject::RevocationList { .. } => Ok(()),
         }
     }
@@ -68,7 +76,7 @@ impl Desk<'_> {
         if let Some(row) = intentions::in_flight(self.tx, &room.id)?.filter(|row| row.echo == Some(echo)) {
             return self.merge_own(room, &row, entry);
         }
-        if let Some(ours) = messages::by_echo(self.tx, &echo)? {
+        if let Some(ours) = messages::by_echo(self.tx, &echo)?.filter(|ours| ours.conversation == room.id) {
             return self.echoed(room, &ours);
         }
         let Some(message) = private_message(bytes) else { return Ok(()) };
@@ -161,7 +169,7 @@ impl Desk<'_> {
         &self,
         member: &MemberKey,
     ) -> Result<Option<relevo_protocol::content::InboxAddress>, ConversationFault> {
-        Ok(conversations::inbox_of(self.tx, member)?.and_then(|bytes| decode(&bytes).ok()))
+        crate::inbox::posted(self.tx, member)
     }
 }
 

@@ -5,9 +5,11 @@ use openmls::prelude::{
     MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProposalType, ProtocolVersion,
     RequiredCapabilitiesExtension, SenderRatchetConfiguration, UnknownExtension,
 };
+use openmls_traits::crypto::OpenMlsCrypto;
 use tls_codec::Deserialize;
 
 use super::fault::ConversationFault;
+use crate::vault::Crypto;
 
 /// `MLS_256_XWING_CHACHA20POLY1305_SHA256_Ed25519`, 0x004D. The code point may move: our formats carry
 /// the policy version of the pins.
@@ -40,6 +42,12 @@ const FORWARD: u32 = 4096;
 pub(crate) fn read<T: Deserialize>(mut bytes: &[u8]) -> Option<T> {
     let object = T::tls_deserialize(&mut bytes).ok()?;
     bytes.is_empty().then_some(object)
+}
+
+/// Whether one can encrypt to a public key, given as MLS writes it.
+pub(crate) fn is_encryption_key(written: &[u8]) -> bool {
+    let Some(key) = read::<tls_codec::VLBytes>(written) else { return false };
+    Crypto::default().hpke_seal(SUITE.hpke_config(), key.as_slice(), &[], &[], &[]).is_ok()
 }
 
 /// What every leaf lists. openmls's defaults leave this suite out.

@@ -5,6 +5,7 @@ mod doors;
 mod group;
 mod halt;
 mod heads;
+mod hostile;
 mod large;
 mod pair;
 mod race;

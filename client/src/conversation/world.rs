@@ -420,7 +420,8 @@ fn follow(tx: &Transaction<'_>, effect: &Effect) -> Result<(), VaultFault> {
             sync::unfollow(tx, mailbox)?;
             followed::sweep_unfollowed(tx).map(|_| ())
         }
-        Effect::Remember(_) | Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } => Ok(()),
+        Effect::Remember(relay) => sync::remember_relay(tx, relay),
+        Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } => Ok(()),
     }
 }
 

@@ -4,14 +4,14 @@ use minicbor::{Decode, Encode};
 use relevo_protocol::content::{GroupId, InboxAddress, ShelfAddress, decode};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
-use relevo_protocol::wire::{Capability, MailboxId};
+use relevo_protocol::wire::{Capability, MailboxId, RelayAddress};
 
 use super::InboxFault;
 use super::mine::{self, Mine};
 use crate::membership::charter;
 use crate::sync;
 use crate::vault::records::{self, Noun};
-use crate::vault::{Transaction, conversations, relays};
+use crate::vault::{Transaction, VaultFault, conversations, relays};
 
 /// Seconds after which a holder gets new grants: half of what a grant lasts.
 const GRANT_RENEWAL: u64 = 182 * 24 * 3600;
@@ -110,7 +110,7 @@ pub fn learn(
     address: &InboxAddress,
     now: Timestamp,
 ) -> Result<(), InboxFault> {
-    learn_relay(tx, address)?;
+    learn_relay(tx, &address.relay)?;
     let row = AddressRow { address: address.duplicate(), learned: now };
     Ok(records::put(tx, Noun::Address, member.as_bytes(), &row)?)
 }
@@ -122,20 +122,33 @@ pub fn learn(
 pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, InboxFault> {
     match records::get::<AddressRow>(tx, Noun::Address, member.as_bytes())? {
         Some(row) => Ok(Some(row.address)),
-        None => Ok(conversations::inbox_of(tx, member)?.and_then(|posted| decode(&posted).ok())),
+        None => posted(tx, member),
     }
 }
 
-/// Remembers the relay of an address, if it is new: one that is known keeps the admission that works. A member connects
-/// to no relay that is not in the charter: who gives an address elsewhere may want to know from where it is used. Before
-/// there is a charter, the link decides.
-pub(super) fn learn_relay(tx: &Transaction<'_>, address: &InboxAddress) -> Result<(), InboxFault> {
-    if relays::find(tx, &address.relay.fingerprint)?.is_some() {
+/// Where a member said in a group that it can be reached; none on a relay of nobody in the charter.
+///
+/// # Errors
+/// [`VaultFault`].
+pub(crate) fn posted<E: From<VaultFault>>(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, E> {
+    let Some(posted) = conversations::inbox_of(tx, member)? else { return Ok(None) };
+    let Ok(address) = decode::<InboxAddress>(&posted) else { return Ok(None) };
+    Ok(relays::find(tx, &address.relay.fingerprint)?.map(|_| address))
+}
+
+/// Remembers a relay that somebody named, if it is new: one that is known keeps the address and the admission that
+/// work. A member connects to no relay that is not in the charter: who gives an address elsewhere may want to know from
+/// where it is used. Before there is a charter, the link decides.
+///
+/// # Errors
+/// [`InboxFault::UnknownRelay`].
+pub(crate) fn learn_relay(tx: &Transaction<'_>, relay: &RelayAddress) -> Result<(), InboxFault> {
+    if relays::find(tx, &relay.fingerprint)?.is_some() {
         return Ok(());
     }
     // Every relay of the charter is known since the charter was adopted.
     if !charter::all(tx)?.is_empty() {
         return Err(InboxFault::UnknownRelay);
     }
-    Ok(sync::remember_relay(tx, &address.relay)?)
+    Ok(sync::remember_relay(tx, relay)?)
 }

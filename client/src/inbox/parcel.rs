@@ -80,7 +80,7 @@ pub fn send_to(
     body: &ParcelBody,
     now: Timestamp,
 ) -> Result<(), InboxFault> {
-    learn_relay(tx, address)?;
+    learn_relay(tx, &address.relay)?;
     let me = identity::me(tx)?;
     let mut counter: CounterRow = records::get(tx, Noun::Counter, to.as_bytes())?.unwrap_or_default();
     counter.last = counter.last.saturating_add(1);

@@ -155,7 +155,10 @@ pub(crate) fn remove_all(tx: &Transaction<'_>, conversation: &GroupId) -> Result
     Ok(())
 }
 
-/// Raises an alarm, once for the same thing.
+/// Alarms of one kind kept for a conversation: what others write cannot fill the vault with them.
+const ALARMS: i64 = 32;
+
+/// Raises an alarm, once for the same thing, and not without end.
 pub(crate) fn alarm(
     tx: &Transaction<'_>,
     conversation: &GroupId,
@@ -164,8 +167,11 @@ pub(crate) fn alarm(
     at: Timestamp,
 ) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("INSERT OR IGNORE INTO alarms (conversation, kind, detail, at) VALUES (?, ?, ?, ?)")?
-        .execute(params![conversation.0, kind, detail, sql(at.0)])?;
+        .prepare_cached(
+            "INSERT OR IGNORE INTO alarms (conversation, kind, detail, at) SELECT ?1, ?2, ?3, ?4
+             WHERE (SELECT count(*) FROM alarms WHERE conversation = ?1 AND kind = ?2) < ?5",
+        )?
+        .execute(params![conversation.0, kind, detail, sql(at.0), ALARMS])?;
     Ok(())
 }
 

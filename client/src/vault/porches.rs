@@ -71,6 +71,13 @@ pub(crate) fn find_in(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Optio
     Ok(Some((MemberKey::new(sender), welcome)))
 }
 
+/// The logs of the welcomes that wait and came from a member.
+pub(crate) fn of(tx: &Transaction<'_>, sender: &MemberKey) -> Result<Vec<MailboxId>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT mailbox FROM porches_in WHERE sender = ?")?;
+    let rows = statement.query_map([sender.as_bytes()], |row| row.get(0).map(MailboxId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Keeps one part more and gives all that are there, in order.
 pub(crate) fn add_part(tx: &Transaction<'_>, mailbox: &MailboxId, part: &[u8]) -> Result<Vec<Vec<u8>>, VaultFault> {
     tx.sql()

@@ -53,6 +53,14 @@ fn commit(
     bundle.into_commit()
 }
 
+/// A commit that does nothing but replace the context.
+pub(super) fn change(desk: &mut Desk<'_>, room: &mut Room, context: Context) -> MlsMessageOut {
+    let state = committed(room);
+    commit(desk, room, state, |builder| {
+        builder.propose_group_context_extensions(context_extensions(context.bytes()).unwrap()).unwrap()
+    })
+}
+
 fn committed(room: &Room) -> Option<LeafState> {
     Some(LeafState::committed(room.mls.epoch().as_u64()))
 }

@@ -85,6 +85,11 @@ fn a_relay_that_signed_another_log_is_convicted_in_another_conversation() {
     let identity = RelayIdentity(key.verifying_key().to_bytes());
     // The group is on this relay, the pair on another; 0 and 1 are in both.
     world.address.fingerprint = identity.fingerprint();
+    let lying = world.address.duplicate();
+    for person in 1..3 {
+        // One that the charter does not name, and that they know.
+        world.act(person, |desk| Ok(crate::sync::remember_relay(desk.tx, &lying)?)).unwrap();
+    }
     let group = world.group("Lied to");
     world.address.fingerprint = relay_address(2).fingerprint;
     let pair = world.pair(0, 1);
