@@ -40,6 +40,45 @@ impl<const N: usize> Secret<N> {
     }
 }
 
+/// Gives a secret a name of its own, so that it cannot be taken for another, and what all of them have.
+macro_rules! named_secret {
+    ($(#[$doc:meta])* $name:ident, $length:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+        #[cbor(transparent)]
+        pub struct $name(#[n(0)] $crate::secret::Secret<$length>);
+
+        impl $name {
+            /// Wraps secret bytes, drawn at random or derived under a label of their own.
+            #[must_use]
+            pub fn new(secret: $crate::secret::Secret<$length>) -> Self {
+                Self(secret)
+            }
+
+            /// Draws a new one from the operating system.
+            ///
+            /// # Errors
+            /// The operating system gave no randomness.
+            pub fn random() -> Result<Self, getrandom::Error> {
+                $crate::secret::Secret::random().map(Self)
+            }
+
+            /// The secret bytes, for the one computation or the one store that needs them.
+            #[must_use]
+            pub fn expose(&self) -> &[u8; $length] {
+                self.0.expose()
+            }
+
+            /// A second holder of the same secret, on purpose.
+            #[must_use]
+            pub fn duplicate(&self) -> Self {
+                Self(self.0.duplicate())
+            }
+        }
+    };
+}
+pub(crate) use named_secret;
+
 impl<const N: usize> fmt::Debug for Secret<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")

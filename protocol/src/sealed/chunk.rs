@@ -2,45 +2,16 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::SealFault;
 use crate::labels;
 use crate::limits::{CHUNK, MAX_CHUNKS, MAX_DOCUMENT, MIN_LAST_CHUNK};
-use crate::secret::Secret;
+use crate::secret::named_secret;
 
-/// Key of one document, drawn anew for each: its chunks' nonces are their numbers.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct DocumentKey(#[n(0)] Secret<32>);
-
-impl DocumentKey {
-    /// Wraps 32 secret bytes.
-    #[must_use]
-    pub fn new(secret: Secret<32>) -> Self {
-        Self(secret)
-    }
-
-    /// Draws a new key from the operating system.
-    ///
-    /// # Errors
-    /// The operating system gave no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        Secret::random().map(Self)
-    }
-
-    /// The secret bytes, for the vault.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
-    /// A second holder of the same key, on purpose.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
+named_secret! {
+    /// Key of one document, drawn anew for each: its chunks' nonces are their numbers.
+    DocumentKey, 32
 }
 
 /// Chunks of a document of `size` bytes; an empty one has one.

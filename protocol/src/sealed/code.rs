@@ -3,40 +3,15 @@
 use super::derive::derive;
 use super::entry::EntryKey;
 use crate::labels;
-use crate::secret::Secret;
+use crate::secret::named_secret;
 use crate::wire::{Admission, Capability};
 
-/// 32 random bytes in a link. Whoever holds them opens the code's mailbox as owner, once.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CodeSecret(Secret<32>);
+named_secret! {
+    /// 32 random bytes in a link. Whoever holds them opens the code's mailbox as owner, once.
+    CodeSecret, 32
+}
 
 impl CodeSecret {
-    /// Wraps 32 secret bytes.
-    #[must_use]
-    pub fn new(secret: Secret<32>) -> Self {
-        Self(secret)
-    }
-
-    /// Draws a new secret from the operating system.
-    ///
-    /// # Errors
-    /// The operating system gave no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        Secret::random().map(Self)
-    }
-
-    /// The secret bytes, for the link and the vault.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
-    /// A second holder of the same secret, on purpose.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
-
     /// *owner* of the code's mailbox, a personal one; [`Capability::mailbox`] names it.
     #[must_use]
     pub fn owner(&self) -> Capability {

@@ -2,13 +2,12 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::SealFault;
 use super::padding::{pad, unpad};
 use crate::labels;
-use crate::secret::Secret;
+use crate::secret::named_secret;
 use crate::wire::{Entry, MailboxId};
 
 /// Bytes of the nonce, which stands first in the entry.
@@ -16,37 +15,9 @@ const NONCE: usize = 24;
 /// Bytes of the authentication tag, which stands last.
 const TAG: usize = 16;
 
-/// A key that seals entries: a group's wrap key, a shelf's key, or the key of a code.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct EntryKey(#[n(0)] Secret<32>);
-
-impl EntryKey {
-    /// Wraps 32 secret bytes.
-    #[must_use]
-    pub fn new(secret: Secret<32>) -> Self {
-        Self(secret)
-    }
-
-    /// Draws a new key from the operating system.
-    ///
-    /// # Errors
-    /// The operating system gave no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        Secret::random().map(Self)
-    }
-
-    /// The secret bytes, for the vault.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
-    /// A second holder of the same key, on purpose.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
+named_secret! {
+    /// A key that seals entries: a group's wrap key, a shelf's key, or the key of a code.
+    EntryKey, 32
 }
 
 /// Seals an entry of a group's log: nonce | XChaCha20-Poly1305(key, nonce, padded body, aad = label | 0x00 | mailbox id).

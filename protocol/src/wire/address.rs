@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::capability::labelled;
 use super::greeting::{Exporter, Fingerprint};
 use crate::labels;
-use crate::secret::Secret;
+use crate::secret::{Secret, named_secret};
 
 /// Port that an address means when it names none.
 const DEFAULT_PORT: u16 = 443;
@@ -20,30 +20,12 @@ const DEFAULT_PORT: u16 = 443;
 /// Longest host name (RFC 1035, 2.3.4).
 const MAX_HOST: usize = 253;
 
-/// Secret that names the session's path. Never sent: the path is an HMAC under it.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct PathSecret(#[n(0)] Secret<16>);
+named_secret! {
+    /// Secret that names the session's path. Never sent: the path is an HMAC under it.
+    PathSecret, 16
+}
 
 impl PathSecret {
-    /// Wraps 16 secret bytes.
-    #[must_use]
-    pub fn new(secret: Secret<16>) -> Self {
-        Self(secret)
-    }
-
-    /// The secret bytes, for the relay's own key file.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 16] {
-        self.0.expose()
-    }
-
-    /// A second holder of the same secret, on purpose.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
-
     /// Path of the session request on the connection of `exporter`: `/` and base64url of HMAC-SHA256(secret, label | 0x00 | exporter).
     #[must_use]
     pub fn path(&self, exporter: &Exporter) -> String {
@@ -68,24 +50,12 @@ impl fmt::Debug for AdmissionId {
     }
 }
 
-/// What a relay keeps of an admission: SHA-256(label | 0x00 | admission).
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct AdmissionKey(#[n(0)] Secret<32>);
+named_secret! {
+    /// What a relay keeps of an admission: SHA-256(label | 0x00 | admission).
+    AdmissionKey, 32
+}
 
 impl AdmissionKey {
-    /// Wraps 32 secret bytes as stored.
-    #[must_use]
-    pub fn new(secret: Secret<32>) -> Self {
-        Self(secret)
-    }
-
-    /// The secret bytes, for the relay's store.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
     /// HMAC-SHA256(key, label | 0x00 | exporter): worthless on any other connection.
     #[must_use]
     pub fn proof(&self, exporter: &Exporter) -> [u8; 32] {
@@ -99,30 +69,12 @@ impl AdmissionKey {
     }
 }
 
-/// The secret that lets a client use a relay at all.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Admission(#[n(0)] Secret<32>);
+named_secret! {
+    /// The secret that lets a client use a relay at all.
+    Admission, 32
+}
 
 impl Admission {
-    /// Wraps 32 secret bytes.
-    #[must_use]
-    pub fn new(secret: Secret<32>) -> Self {
-        Self(secret)
-    }
-
-    /// The secret bytes.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
-    /// A second holder of the same admission, on purpose.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
-
     /// First 16 bytes of SHA-256(label | 0x00 | admission).
     #[must_use]
     pub fn id(&self) -> AdmissionId {

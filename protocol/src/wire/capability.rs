@@ -7,41 +7,15 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::labels;
-use crate::secret::Secret;
+use crate::secret::named_secret;
 use crate::time::Hour;
 
-/// A bearer secret: *owner*, *read*, *append* or *take*. Travels only inside a session.
-#[derive(Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Capability(#[n(0)] Secret<32>);
+named_secret! {
+    /// A bearer secret: *owner*, *read*, *append* or *take*. Travels only inside a session.
+    Capability, 32
+}
 
 impl Capability {
-    /// Wraps 32 secret bytes, drawn at random or derived under a label of their own.
-    #[must_use]
-    pub fn new(secret: Secret<32>) -> Self {
-        Self(secret)
-    }
-
-    /// Draws a new capability from the operating system.
-    ///
-    /// # Errors
-    /// The operating system gave no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        Secret::random().map(Self)
-    }
-
-    /// The secret bytes, to store in the vault or to send to a contact.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
-    }
-
-    /// A second holder of the same capability, on purpose.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
-
     /// What a relay keeps: SHA-256(label | 0x00 | secret).
     #[must_use]
     pub fn hash(&self) -> CapabilityHash {
