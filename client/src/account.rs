@@ -7,6 +7,7 @@ mod alerts;
 mod converse;
 mod documents;
 mod fault;
+mod names;
 mod people;
 mod rules;
 mod talk;

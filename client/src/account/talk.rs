@@ -6,8 +6,9 @@ use relevo_protocol::trust::{AllianceId, MemberKey};
 use relevo_protocol::wire::RelayAddress;
 
 use super::converse::{Converse, reached};
+use super::names::{Meant, group_named, is_taken, meant, name_of};
 use super::{Account, AccountFault};
-use crate::conversation::{self, Alarm, Conversation, Kind, MessageState, Standing};
+use crate::conversation::{self, Alarm, Conversation, MessageState};
 use crate::inbox;
 use crate::membership::{self, MembershipFault, charter};
 use crate::vault::Transaction;
@@ -78,7 +79,13 @@ impl Account {
     pub async fn messages(&self, with: Option<&str>, after: i64, limit: u32) -> Result<Vec<Spoken>, AccountFault> {
         let with = with.map(str::to_owned);
         self.act(move |tx, _| match with {
-            Some(name) => spoken(tx, &find(tx, &name)?.ok_or(AccountFault::NoSuchName)?, after, limit),
+            Some(name) => {
+                let group = match meant(tx, &name)? {
+                    Meant::Conversation(group) => Some(group),
+                    Meant::Contact(member) => conversation::pair_with(tx, &member)?,
+                };
+                spoken(tx, &group.ok_or(AccountFault::NoSuchName)?, after, limit)
+            }
             None => {
                 let mut all = Vec::new();
                 for one in conversation::conversations_of(tx)? {
@@ -150,7 +157,7 @@ impl Account {
     pub async fn create_group(&self, name: &str, members: &[String]) -> Result<GroupId, AccountFault> {
         let (name, members) = (name.to_owned(), members.to_vec());
         self.converse(move |with| {
-            if find(with.tx, &name)?.is_some() {
+            if is_taken(with.tx, &name)? {
                 return Err(AccountFault::NameTaken);
             }
             let people = people(with.tx, &members)?;
@@ -168,7 +175,7 @@ impl Account {
     pub async fn add(&self, group: &str, members: &[String]) -> Result<(), AccountFault> {
         let (group, members) = (group.to_owned(), members.to_vec());
         self.converse(move |with| {
-            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            let group = group_named(with.tx, &group)?;
             let people = people(with.tx, &members)?;
             with.desk(|desk| desk.add(&group, people))
         })
@@ -182,7 +189,7 @@ impl Account {
     pub async fn remove(&self, group: &str, member: &str) -> Result<(), AccountFault> {
         let (group, member) = (group.to_owned(), member.to_owned());
         self.converse(move |with| {
-            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            let group = group_named(with.tx, &group)?;
             let member = seated(with.tx, &group, &member)?;
             with.desk(|desk| desk.remove(&group, &[member]))
         })
@@ -196,7 +203,7 @@ impl Account {
     pub async fn leave(&self, group: &str) -> Result<(), AccountFault> {
         let group = group.to_owned();
         self.converse(move |with| {
-            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            let group = group_named(with.tx, &group)?;
             with.desk(|desk| desk.leave(&group))
         })
         .await
@@ -209,7 +216,7 @@ impl Account {
     pub async fn rename(&self, group: &str, name: &str) -> Result<(), AccountFault> {
         let (group, name) = (group.to_owned(), name.to_owned());
         self.converse(move |with| {
-            let group = find(with.tx, &group)?.ok_or(AccountFault::NoSuchName)?;
+            let group = group_named(with.tx, &group)?;
             with.desk(|desk| desk.rename(&group, &name))
         })
         .await
@@ -219,17 +226,15 @@ impl Account {
 impl Converse<'_> {
     /// The conversation that a person means: a group of this name, or the pair with a contact, started if need be.
     pub(super) fn conversation_with(&mut self, name: &str) -> Result<GroupId, AccountFault> {
-        if let Some(group) = find(self.tx, name)? {
-            return Ok(group);
-        }
-        let contact = membership::find_contact(self.tx, name).map_err(|fault| {
-            if matches!(fault, MembershipFault::NoSuchContact) { AccountFault::NoSuchName } else { fault.into() }
-        })?;
-        if let Some(pair) = conversation::pair_with(self.tx, &contact.member)? {
+        let member = match meant(self.tx, name)? {
+            Meant::Conversation(group) => return Ok(group),
+            Meant::Contact(member) => member,
+        };
+        if let Some(pair) = conversation::pair_with(self.tx, &member)? {
             // Begun, and the other has not joined yet.
             return Ok(pair);
         }
-        let person = reached(self.tx, &contact.member)?;
+        let person = reached(self.tx, &member)?;
         let relay = home(self.tx)?;
         self.desk(|desk| desk.create_pair(person, &relay))
     }
@@ -242,42 +247,6 @@ impl Converse<'_> {
     /// The alliance that we belong to.
     pub(super) fn alliance(&mut self) -> Result<AllianceId, AccountFault> {
         Ok(charter::known_alliance(self.tx)?.ok_or(MembershipFault::NotMember)?)
-    }
-}
-
-/// A conversation by the name that people see: a group's, or the other's pseudonym. None if there is none; groups that
-/// we left are named last.
-pub(super) fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<GroupId>, AccountFault> {
-    let me = membership::me(tx)?.member;
-    let mut found = conversation::conversations_of(tx)?;
-    found.retain(|one| name_of(one, &me) == name);
-    if found.iter().any(|one| one.standing == Standing::Live) {
-        found.retain(|one| one.standing == Standing::Live);
-    }
-    // Two people who wrote to each other at once have two pairs: both use the one whose id comes first.
-    found.sort_by_key(|one| (other_of(one, &me), one.id));
-    found.dedup_by(|next, one| next.kind == Kind::Pair && other_of(next, &me) == other_of(one, &me));
-    match found.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(one.id)),
-        _ => Err(AccountFault::AmbiguousName),
-    }
-}
-
-/// The other of a pair.
-fn other_of(one: &Conversation, me: &MemberKey) -> Option<MemberKey> {
-    let pair = one.kind == Kind::Pair;
-    one.members.iter().map(|seat| seat.member).find(|member| pair && member != me)
-}
-
-/// What people call a conversation: a group by its name, a pair by the other.
-fn name_of(one: &Conversation, me: &MemberKey) -> String {
-    match one.kind {
-        Kind::Group => one.name.clone(),
-        Kind::Pair => {
-            let other = one.members.iter().find(|seat| seat.member != *me);
-            other.map_or_else(|| one.name.clone(), |seat| seat.pseudonym.clone())
-        }
     }
 }
 
@@ -323,8 +292,12 @@ fn spoken(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Resu
             Some(seat) => seat.pseudonym.clone(),
             None if said.author == me.member => me.pseudonym.as_str().to_owned(),
             // Left or removed since.
-            None => membership::person::known(tx, &said.author)?
-                .map_or_else(String::new, |person| person.pseudonym.as_str().to_owned()),
+            None => match membership::person::known(tx, &said.author) {
+                Ok(person) => person.map_or_else(String::new, |person| person.pseudonym.as_str().to_owned()),
+                Err(fault) if fault.is_vaults() => return Err(fault.into()),
+                // One whom the charter does not bear out any more has said it all the same.
+                Err(_) => String::new(),
+            },
         };
         all.push(Spoken {
             number: said.number,

@@ -23,6 +23,9 @@ use crate::vault::relays;
 /// Seconds between the joiners' turns to write their leaves anew.
 const REKEY_SECONDS: u64 = 15;
 
+/// Conversations into which we let others put us: below MAX_SUBSCRIPTIONS of a session.
+const MAX_CONVERSATIONS: usize = 400;
+
 /// Members up to which joiners write their leaves anew at once.
 const SMALL: usize = 8;
 
@@ -61,6 +64,11 @@ impl Desk<'_> {
             if !row.administrators.contains(sender) {
                 return Err(ConversationFault::Welcome);
             }
+        }
+        // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
+        let live = conversations::list(self.tx)?.iter().filter(|row| row.standing == Standing::Live).count();
+        if live >= MAX_CONVERSATIONS {
+            return Err(ConversationFault::Welcome);
         }
         let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
         let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };

@@ -97,12 +97,13 @@ pub fn contacts(tx: &Transaction<'_>) -> Result<Vec<Contact>, MembershipFault> {
     Ok(all)
 }
 
-/// The contact that a person means: a pseudonym, or `pseudonym@union` where several have one name.
+/// The contact that a person means: a pseudonym, or `pseudonym@union` or `pseudonym (union)` where several have one name.
 ///
 /// # Errors
 /// [`MembershipFault::NoSuchContact`], [`MembershipFault::Ambiguous`].
 pub fn find_contact(tx: &Transaction<'_>, named: &str) -> Result<Contact, MembershipFault> {
-    let (name, union) = match named.rsplit_once('@') {
+    let beside = named.strip_suffix(')').and_then(|named| named.rsplit_once(" ("));
+    let (name, union) = match beside.or_else(|| named.rsplit_once('@')) {
         Some((name, union)) => (name, Some(union)),
         None => (named, None),
     };

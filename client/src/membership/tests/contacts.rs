@@ -114,6 +114,8 @@ fn a_name_that_two_contacts_share_has_to_be_told_apart() {
     assert_eq!(choices, ["Diego@Local 6500", "Diego@Sindicato 2"]);
     let found = town.act("Ana", |tx, _| membership::find_contact(tx, "Diego@Sindicato 2")).unwrap();
     assert_eq!(found.member, town.member("Diego"));
+    let found = town.act("Ana", |tx, _| membership::find_contact(tx, "Diego (Sindicato 2)")).unwrap();
+    assert_eq!(found.member, town.member("Diego"));
     let nobody = town.act("Ana", |tx, _| membership::find_contact(tx, "Nobody"));
     assert!(matches!(nobody, Err(MembershipFault::NoSuchContact)));
 }
