@@ -136,8 +136,8 @@ fn strings(value: &Value, found: &mut impl FnMut(&[u8])) {
             strings(value, found);
         }),
         Value::Tag(_, inner) => strings(inner, found),
-        // Numbers, texts and names of variants.
-        _ => {}
+        // Numbers, texts and names of variants; whatever else the codec may learn is no byte string.
+        Value::Integer(_) | Value::Float(_) | Value::Text(_) | Value::Bool(_) | Value::Null | _ => {}
     }
 }
 

@@ -1,7 +1,5 @@
 //! The demo, as people and machines run it.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::process::Command;
 
 use serde_json::Value;
@@ -41,7 +39,13 @@ fn the_whole_story_works_and_nothing_is_found_on_the_relays() {
             assert!(search["needles"][kind].as_u64().unwrap() > 0, "{kind} was not looked for");
         }
     }
-    assert_eq!(report["operators"].as_array().unwrap().len(), 2);
+    let operators = report["operators"].as_array().unwrap();
+    assert_eq!(operators.len(), 2);
+    assert_eq!(operators[0]["blobs"], 21, "5 MiB are 21 chunks");
+    for operator in operators {
+        assert!(operator["shared_mailboxes"].as_u64().unwrap() > 0, "{operator}");
+        assert!(!operator["sessions"].as_array().unwrap().is_empty(), "{operator}");
+    }
     assert!(kept.join("relay-north").is_dir() && kept.join("vaults").is_dir(), "--keep kept nothing");
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod agreement;
 mod bounds;
+mod census;
 mod durability;
 mod entries;
 mod faults;

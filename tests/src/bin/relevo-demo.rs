@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use relevo_tests::story::{self, Narrator, Settings};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Shows Relevo at work on this machine alone: two relays, seven members, three countries. Then searches the relays for
 /// everything that they must not hold.
@@ -22,6 +23,9 @@ struct Arguments {
     #[arg(long)]
     disk_only: bool,
 }
+
+/// As shells say that a program was interrupted.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> anyhow::Result<ExitCode> {
     if relevo_tests::scan::proof::hold_if_asked()? {
@@ -47,7 +51,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let settings = Settings { relay: story::relay_beside(&program)?, folder, disk_only: arguments.disk_only };
     let narrator = if arguments.json { Narrator::default() } else { Narrator::aloud() };
-    let report = story::tell(&settings, narrator).await;
+    let report = tokio::select! {
+        report = story::tell(&settings, narrator) => report,
+        // What was started ends with what holds it.
+        () = told_to_stop() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     }
@@ -59,4 +67,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         println!("\nDone in {:.0} s. Everything worked, and nothing was found.", report.seconds);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn told_to_stop() {
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
 }

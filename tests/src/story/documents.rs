@@ -141,8 +141,9 @@ async fn cut_and_leave(person: &mut Person, link: &UdpProxy, number: document::D
         _ = third.recv() => {}
     }
     tokio::time::sleep(CUT).await;
-    person.leave().await;
     link.mend();
+    // With the link there, so that the relay hears of it and need not wait for the session to time out.
+    person.leave().await;
     Ok(())
 }
 

@@ -117,14 +117,14 @@ pub struct Operator {
     pub shared_mailboxes: u64,
     /// Entries by size in bytes.
     pub entries: BTreeMap<u64, u64>,
-    /// Different hours in which entries expire.
-    pub expiry_hours: usize,
+    /// Hours from now in which entries expire; no other time is kept.
+    pub expire_in_hours: Vec<u32>,
     /// Blobs.
     pub blobs: u64,
     /// Bytes of blobs.
     pub blob_bytes: u64,
-    /// How many mailboxes each session reads.
-    pub mailboxes_per_session: Vec<usize>,
+    /// The mailboxes that each session reads, by the first bytes of their ids.
+    pub sessions: Vec<Vec<String>>,
 }
 
 impl Search {
@@ -171,16 +171,17 @@ impl Operator {
     /// The lines of the table.
     pub(super) fn rows(&self) -> Vec<String> {
         let entries: Vec<String> = self.entries.iter().map(|(size, count)| format!("{count} of {size} B")).collect();
-        let sessions: Vec<String> = self.mailboxes_per_session.iter().map(ToString::to_string).collect();
+        let hours: Vec<String> = self.expire_in_hours.iter().map(ToString::to_string).collect();
+        let sessions: Vec<String> = self.sessions.iter().map(|read| format!("({})", read.join(" "))).collect();
         vec![
             format!("{}:", self.relay),
             format!(
                 "  mailboxes: {} of one owner, {} of conversations",
                 self.personal_mailboxes, self.shared_mailboxes
             ),
-            format!("  entries: {}; they expire in {} different hours", entries.join(", "), self.expiry_hours),
+            format!("  entries: {}; they expire in {} hours", entries.join(", "), hours.join(", ")),
             format!("  blobs: {}, {:.1} MiB", self.blobs, mib(self.blob_bytes)),
-            format!("  mailboxes that one session reads: {}", sessions.join(", ")),
+            format!("  mailboxes that one session reads: {}", sessions.join(" ")),
         ]
     }
 }

@@ -1,6 +1,9 @@
 //! What a seized relay holds: the memory of both while everybody is connected, then their disks.
 
+use std::time::SystemTime;
+
 use anyhow::{Context, bail, ensure};
+use data_encoding::HEXLOWER;
 use relevo_protocol::wire::RelayAddress;
 use relevo_relay::store::{Store, StoreConfig};
 
@@ -135,17 +138,23 @@ fn operator(name: &str, relay: &RelayProcess, secrets: &Secrets) -> anyhow::Resu
     let census = store.census()?;
     drop(ledger);
     let address: RelayAddress = relay.address().parse()?;
-    let reading = secrets.reading.iter().map(|read| read.iter().filter(|one| one.relay == address.fingerprint).count());
-    let mut mailboxes_per_session: Vec<usize> = reading.filter(|count| *count > 0).collect();
-    mailboxes_per_session.sort_unstable();
+    let sessions = secrets.reading.iter().map(|read| {
+        let there = read.iter().filter(|one| one.relay == address.fingerprint);
+        there.map(|one| HEXLOWER.encode(one.mailbox.0.first_chunk::<3>().unwrap_or(&[0; 3]))).collect::<Vec<_>>()
+    });
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     Ok(Operator {
         relay: name.to_owned(),
         personal_mailboxes: census.personal,
         shared_mailboxes: census.shared,
         entries: census.entries,
-        expiry_hours: census.entry_hours.len(),
+        expire_in_hours: census
+            .entry_hours
+            .iter()
+            .map(|hour| u32::try_from(hour.end().0.saturating_sub(now) / 3600).unwrap_or(u32::MAX))
+            .collect(),
         blobs: census.blobs,
         blob_bytes: census.blob_bytes,
-        mailboxes_per_session,
+        sessions: sessions.filter(|read| !read.is_empty()).collect(),
     })
 }
