@@ -30,7 +30,8 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
     let folder = place::vault(global)?;
     Vault::look(&folder)?;
     let passphrase = passphrase::ask(global, screen.words())?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let done = runtime.block_on(async {
         let account = Account::open(&folder, &passphrase)?;
         drop(passphrase);
         let wait = (!global.offline).then(|| Duration::from_secs(global.wait));
@@ -42,7 +43,10 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
         // A relay that does not answer must not keep anybody waiting: the vault is consistent at every moment.
         let _closed = timeout(CLOSING, account.close()).await;
         done
-    })
+    });
+    // The process ends now. An account that is still closing would panic without the runtime under it.
+    std::mem::forget(runtime);
+    done
 }
 
 /// The runtime that carries the sockets.
