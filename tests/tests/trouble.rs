@@ -1,7 +1,5 @@
 //! What goes wrong is said, and loses nothing.
 
-#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
-
 use std::path::Path;
 use std::time::Duration;
 

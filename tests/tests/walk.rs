@@ -1,7 +1,5 @@
 //! The jobs of USERS.md, end to end on real parts.
 
-#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
-
 use std::time::Duration;
 
 use relevo_client::account::{NewAlert, What};
