@@ -6,6 +6,8 @@
 mod alerts;
 mod converse;
 mod documents;
+#[cfg(feature = "simulation")]
+mod driven;
 mod fault;
 mod names;
 mod people;
@@ -22,6 +24,8 @@ use tokio::sync::watch;
 
 pub use alerts::NewAlert;
 pub use documents::Progress;
+#[cfg(feature = "simulation")]
+pub use driven::Driven;
 pub use fault::AccountFault;
 pub use talk::{Spoken, What};
 
@@ -38,7 +42,8 @@ pub struct Account {
     runner: Runner<Rules>,
     parts: Parts,
     changes: watch::Receiver<u64>,
-    _ticker: Arc<AbortOnDrop>,
+    /// None where somebody else looks at the time.
+    _ticker: Option<Arc<AbortOnDrop>>,
 }
 
 /// How often what time brings is looked at: turns to act, keys to rotate, parcels to send again.
@@ -74,7 +79,7 @@ impl Account {
         let (rules, changes) = Rules::new();
         let runner = Runner::start(vault, rules)?;
         let ticker = tokio::spawn(tick(runner.clone(), changes.clone()));
-        Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Arc::new(AbortOnDrop(ticker)) })
+        Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Some(Arc::new(AbortOnDrop(ticker))) })
     }
 
     /// Waits until what waits here has left and what waits at the relays is read; at most for `within`, and not for

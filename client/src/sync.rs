@@ -8,6 +8,8 @@
 
 mod arrival;
 mod backoff;
+#[cfg(feature = "simulation")]
+mod by_hand;
 mod engine;
 mod lane;
 mod network;
@@ -27,6 +29,8 @@ use relevo_protocol::wire::{
 
 use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
 
+#[cfg(feature = "simulation")]
+pub use by_hand::ByHand;
 pub use engine::{Attempt, Effect, Engine, Input, Now};
 pub use runner::{Runner, Stopped};
 pub use status::{RelayStatus, SessionStatus, Status};

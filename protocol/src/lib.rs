@@ -6,6 +6,7 @@
 
 pub mod labels;
 pub mod limits;
+pub mod random;
 pub mod secret;
 pub mod time;
 pub mod wire;

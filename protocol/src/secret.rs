@@ -23,7 +23,7 @@ impl<const N: usize> Secret<N> {
     /// The operating system gave no randomness.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut secret = Self::new([0; N]);
-        getrandom::fill(secret.0.as_mut_slice())?;
+        crate::random::fill(secret.0.as_mut_slice())?;
         Ok(secret)
     }
 

@@ -8,6 +8,8 @@ mod clock;
 mod config;
 mod data;
 mod delivery;
+#[cfg(feature = "simulation")]
+pub mod driven;
 mod keys;
 mod metrics;
 mod relay;

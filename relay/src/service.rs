@@ -5,19 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use ed25519_dalek::SigningKey;
-use relevo_protocol::limits::{MAX_READ, MAX_READ_BYTES};
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{
-    Admission, AdmissionId, Answer, CapabilityHash, Cursor, MailboxId, Outcome, Refusal, Sequence, SignedCheckpoint,
-    Standing,
-};
+use relevo_protocol::wire::{Admission, AdmissionId, Answer, MailboxId, Outcome, Refusal};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::delivery::Delivery;
-use crate::store::{self, AdmissionView, Change, Most, Slice, Store, StoreConfig, StoreFault, Writer, WriterThread};
+use crate::store::{self, AdmissionView, Change, Store, StoreConfig, StoreFault, Writer, WriterThread};
 use crate::{clock, sweeper};
 
 /// The store as sessions see it.
@@ -28,10 +23,6 @@ pub(crate) struct Service {
     stop: watch::Sender<bool>,
     sweeping: JoinHandle<()>,
 }
-
-/// Bytes of entries in one Read answer: with 256 envelopes of at most 23 bytes the frame stays under its limit, and one
-/// of the largest entries is given whatever this says.
-const READ_BYTES: usize = MAX_READ_BYTES - (8 << 10);
 
 impl Service {
     /// Opens the store and puts the relay's own admission in place.
@@ -90,47 +81,6 @@ impl Service {
     pub(crate) fn admission(&self, id: &AdmissionId, now: Timestamp) -> Option<AdmissionView> {
         // A failing disk admits nobody.
         self.store.admission(id, now).ok().flatten()
-    }
-
-    /// Entries after a cursor.
-    pub(crate) fn read(&self, mailbox: MailboxId, shown: CapabilityHash, cursor: Cursor, limit: u16) -> Outcome {
-        let most = Most { entries: usize::from(limit.min(MAX_READ)), bytes: READ_BYTES };
-        outcome(self.store.read(&mailbox, &shown, &cursor, most, clock::now()).map(|slice| {
-            let Slice { standing, entries } = slice;
-            Answer::Entries { standing, entries }
-        }))
-    }
-
-    /// The relay's signed word about a mailbox.
-    pub(crate) fn checkpoint(&self, mailbox: MailboxId, shown: CapabilityHash, key: &SigningKey) -> Outcome {
-        outcome(
-            self.store
-                .checkpoint(&mailbox, &shown, clock::now())
-                .map(|checkpoint| Answer::Checkpointed { checkpoint: SignedCheckpoint::sign(&checkpoint, key) }),
-        )
-    }
-
-    /// Where a mailbox stands.
-    ///
-    /// # Errors
-    /// As refused.
-    pub(crate) fn standing(&self, mailbox: MailboxId, shown: CapabilityHash) -> Result<Standing, Refusal> {
-        self.store.standing(&mailbox, &shown, clock::now())
-    }
-
-    /// Entries after a sequence, for a subscriber who has shown that they may read.
-    ///
-    /// # Errors
-    /// As refused.
-    pub(crate) fn slice(
-        &self,
-        mailbox: MailboxId,
-        after: Sequence,
-        limit: u16,
-        bytes: usize,
-    ) -> Result<Slice, Refusal> {
-        let most = Most { entries: usize::from(limit), bytes };
-        self.store.follow(&mailbox, after, most, clock::now())
     }
 
     /// Waits until the writer has stopped, after which nothing is acknowledged any more.

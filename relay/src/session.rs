@@ -5,6 +5,9 @@
 
 mod answers;
 mod core;
+mod desk;
+#[cfg(feature = "simulation")]
+pub(crate) mod driven;
 mod greeting;
 mod requests;
 mod subscriptions;
@@ -19,7 +22,7 @@ use tokio::time::timeout;
 
 pub(crate) use self::core::Admitted;
 use self::greeting::{ExpectHello, GreetingFault};
-pub(crate) use self::subscriptions::{Pull, Subscriptions};
+pub(crate) use self::subscriptions::Pull;
 use crate::relay::Parts;
 use crate::transport::{Batch, ConnectionHandle, HANDSHAKE_AND_HELLO, PeerGone, ReceiveHalf, SendHalf, StreamFault};
 use crate::{blob, clock};

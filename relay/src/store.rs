@@ -25,6 +25,8 @@ mod recent;
 mod record;
 mod rules;
 mod segments;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod sled;
 mod slice;
 mod writer;
@@ -48,6 +50,8 @@ pub use fault::StoreFault;
 pub use ledger::{Batched, Ledger};
 pub use record::AdmissionKind;
 pub use rules::Totals;
+#[cfg(feature = "simulation")]
+pub use simulated::{Copied, SimulatedDisk, Unsynced};
 pub use slice::{Most, Slice};
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
@@ -309,7 +313,7 @@ fn each(
 
 fn random_incarnation() -> Result<Incarnation, StoreFault> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|_| StoreFault::Randomness)?;
+    relevo_protocol::random::fill(&mut bytes).map_err(|_| StoreFault::Randomness)?;
     Ok(Incarnation(bytes))
 }
 

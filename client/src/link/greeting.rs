@@ -141,7 +141,7 @@ async fn open_http(connection: &quinn::Connection) -> Result<Streams, LinkFault>
 
 fn nonce() -> Result<[u8; 32], LinkFault> {
     let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
+    relevo_protocol::random::fill(&mut nonce).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
     Ok(nonce)
 }
 

@@ -17,7 +17,7 @@ use crate::link::{Arrival, LinkFault, Session};
 use crate::vault::Vault;
 
 /// Messages not yet taken up. Each is work of a person or a batch of a session.
-const MESSAGES: usize = 64;
+pub(super) const MESSAGES: usize = 64;
 
 /// After the vault failed outside any rule, such as on a full disk.
 const VAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -30,9 +30,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[error("the account is closed")]
 pub struct Stopped;
 
-type Work<L> = Box<dyn FnOnce(&mut Vault, &mut L, Now) + Send>;
+pub(super) type Work<L> = Box<dyn FnOnce(&mut Vault, &mut L, Now) + Send>;
 
-enum Message<L> {
+pub(super) enum Message<L> {
     Work(Work<L>),
     News(News),
     Wait(Waiter),
@@ -41,7 +41,7 @@ enum Message<L> {
 }
 
 /// Somebody who waits for the network.
-struct Waiter {
+pub(super) struct Waiter {
     until: Instant,
     goal: Goal,
     /// Failures of each relay when the waiting began.
@@ -78,7 +78,7 @@ impl<L: Logic + Send + 'static> Runner<L> {
         let (to, messages) = mpsc::channel(MESSAGES);
         let network = Network::new(runtime.clone(), WeakDesk(to.downgrade()))?;
         let mut seed = [0; 8];
-        getrandom::fill(&mut seed).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
+        relevo_protocol::random::fill(&mut seed).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
         let desk = Account {
             vault,
             logic,
@@ -94,6 +94,12 @@ impl<L: Logic + Send + 'static> Runner<L> {
         let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
         Ok(Self(to))
+    }
+
+    /// A handle on what takes messages by itself.
+    #[cfg(feature = "simulation")]
+    pub(super) fn over(messages: mpsc::Sender<Message<L>>) -> Self {
+        Self(messages)
     }
 
     /// Runs `work` on the thread; what it put into the outbox or followed is taken up at once. It is run to its end

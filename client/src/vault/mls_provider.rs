@@ -1,6 +1,6 @@
 //! What openmls asks for: storage on a transaction, and cryptography for our one suite.
 
-use openmls_rust_crypto::RustCrypto;
+use openmls_rust_crypto::{RandError, RustCrypto};
 use openmls_traits::{
     OpenMlsProvider,
     crypto::OpenMlsCrypto,
@@ -10,6 +10,7 @@ use openmls_traits::{
         KemOutput, SignatureScheme,
     },
 };
+use relevo_protocol::random;
 use tls_codec::SecretVLBytes;
 
 use super::{Transaction, mls_storage::MlsStorage};
@@ -58,14 +59,18 @@ impl Crypto {
 }
 
 impl OpenMlsRand for Crypto {
-    type Error = <RustCrypto as OpenMlsRand>::Error;
+    type Error = RandError;
 
     fn random_array<const N: usize>(&self) -> Result<[u8; N], Self::Error> {
-        self.0.random_array()
+        let mut out = [0; N];
+        random::fill(&mut out).map_err(|_| RandError::NotEnoughRandomness)?;
+        Ok(out)
     }
 
     fn random_vec(&self, len: usize) -> Result<Vec<u8>, Self::Error> {
-        self.0.random_vec(len)
+        let mut out = vec![0; len];
+        random::fill(&mut out).map_err(|_| RandError::NotEnoughRandomness)?;
+        Ok(out)
     }
 }
 

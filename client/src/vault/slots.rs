@@ -21,7 +21,7 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use hkdf::Hkdf;
-use relevo_protocol::secret::Secret;
+use relevo_protocol::{random, secret::Secret};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -62,12 +62,14 @@ impl Slots {
     /// New slots of which one, drawn by chance, opens to `key`.
     pub(super) fn seal(passphrase: &Passphrase, cost: Cost, key: &Secret<32>) -> Result<Self, VaultFault> {
         let mut slots = Self { cost, salt: [0; SALT], sealed: [[0; SLOT]; COUNT] };
-        getrandom::fill(&mut slots.salt)?;
+        random::fill(&mut slots.salt)?;
         for slot in &mut slots.sealed {
-            getrandom::fill(slot)?;
+            random::fill(slot)?;
         }
         let root = cost.root(passphrase, &slots.salt)?;
-        let drawn = getrandom::u32()?;
+        let mut drawn = [0; 4];
+        random::fill(&mut drawn)?;
+        let drawn = u32::from_be_bytes(drawn);
         for (index, slot) in (0_u8..).zip(&mut slots.sealed) {
             if u32::from(index) != drawn % 4 {
                 continue;
@@ -162,7 +164,7 @@ pub(super) fn overwrite(path: &Path) -> Result<(), VaultFault> {
         return Ok(());
     }
     let mut noise = [0; LENGTH];
-    getrandom::fill(&mut noise)?;
+    random::fill(&mut noise)?;
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.write_all(&noise)?;
     file.sync_all()?;

@@ -71,7 +71,7 @@ pub fn open_code(key: &EntryKey, mailbox: &MailboxId, entry: &Entry) -> Result<Z
 fn seal_as(label: &str, key: &EntryKey, mailbox: &MailboxId, body: &[u8]) -> Result<Entry, SealFault> {
     // 192 random bits do not repeat in any number of entries that a group can write.
     let mut nonce = [0; NONCE];
-    getrandom::fill(&mut nonce)?;
+    crate::random::fill(&mut nonce)?;
     seal_with_nonce(label, key, mailbox, body, nonce)
 }
 

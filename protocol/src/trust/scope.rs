@@ -16,7 +16,7 @@ impl UnionId {
     /// The operating system gave no randomness.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut id = [0; 16];
-        getrandom::fill(&mut id)?;
+        crate::random::fill(&mut id)?;
         Ok(Self(id))
     }
 }

@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use relevo_protocol::wire::{
-    Answer, Event, Outcome, Refusal, Reply, Resumed, Subscription, encode, entry_event_prefix,
-};
+use relevo_protocol::wire::{Answer, Event, Outcome, Reply, encode, entry_event_prefix};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-use super::core::Ask;
+use super::desk::{Desk, Pushed, Sources};
 use super::requests::{Due, Queued};
-use super::{Pull, SessionFault, Subscriptions};
-use crate::delivery::{Listener, Ticket};
+use super::{Pull, SessionFault};
+use crate::clock;
 use crate::relay::Parts;
 use crate::service::Pending;
 use crate::transport::{Batch, SendHalf};
@@ -38,14 +36,8 @@ pub(super) async fn write(
 ) -> Result<(), SessionFault> {
     let mut phase = parts.phase.subscribe();
     let mut drain_told = false;
-    let mut answers = Answers {
-        queue,
-        waiting: None,
-        batch: Batch::default(),
-        subscriptions: Subscriptions::new(),
-        listener: parts.delivery.listener(),
-        parts,
-    };
+    let mut answers =
+        Answers { queue, waiting: None, batch: Batch::default(), desk: Desk::new(parts.delivery.listener()), parts };
     loop {
         // Looked at before the queue, which closes at the same moment.
         if !drain_told && phase.borrow_and_update().draining() {
@@ -61,7 +53,7 @@ pub(super) async fn write(
         if over == Over::Yes {
             break;
         }
-        let Answers { queue, waiting, listener, .. } = &mut answers;
+        let Answers { queue, waiting, desk, .. } = &mut answers;
         tokio::select! {
             outcome = settled(waiting) => {
                 if let Some(waiting) = waiting.take() {
@@ -74,7 +66,7 @@ pub(super) async fn write(
                     answers.take(queued);
                 }
             }
-            () = listener.heard() => {}
+            () = desk.listener.heard() => {}
             _ = phase.wait_for(|phase| phase.draining()), if !drain_told => {}
         }
     }
@@ -110,17 +102,14 @@ struct Answers<'a> {
     queue: mpsc::Receiver<Queued>,
     waiting: Option<Waiting>,
     batch: Batch,
-    subscriptions: Subscriptions<Ticket>,
-    listener: Arc<Listener>,
+    desk: Desk,
     parts: &'a Arc<Parts>,
 }
 
 impl Answers<'_> {
     /// Fills the batch with what is ready, answers and events in turn.
     fn gather(&mut self) -> Over {
-        for id in self.listener.take() {
-            self.subscriptions.mark(id);
-        }
+        self.desk.listen();
         let mut over = Over::No;
         loop {
             // Half of the room at most, so that answers do not starve events.
@@ -146,7 +135,7 @@ impl Answers<'_> {
             if self.batch.size() >= WRITE || over == Over::Yes {
                 return over;
             }
-            match self.subscriptions.next(SLICE) {
+            match self.desk.subscriptions.next(SLICE) {
                 Some(pull) => self.push(pull),
                 None => return over,
             }
@@ -159,79 +148,24 @@ impl Answers<'_> {
             Due::Ready(outcome) => self.answer(number, *outcome),
             Due::Change(pending) => self.waiting = Some(Waiting { number, pending, _room }),
             Due::Ask(ask) => {
-                let outcome = self.ask(*ask);
+                let outcome = self.desk.ask(*ask, &sources(self.parts));
                 self.answer(number, outcome);
-            }
-        }
-    }
-
-    fn ask(&mut self, ask: Ask) -> Outcome {
-        let service = &self.parts.service;
-        match ask {
-            Ask::Read { mailbox, capability, cursor, limit } => service.read(mailbox, capability, cursor, limit),
-            Ask::Checkpoint { mailbox, capability } => {
-                service.checkpoint(mailbox, capability, &self.parts.keys.identity)
-            }
-            Ask::Credit { id, more } => done(self.subscriptions.credit(id, more)),
-            Ask::Unsubscribe(id) => {
-                self.subscriptions.remove(id);
-                done(Ok(()))
-            }
-            Ask::Resume(wanted) => {
-                let mut mailboxes = Vec::with_capacity(wanted.len());
-                for subscription in wanted {
-                    mailboxes.push(self.resume(subscription));
-                }
-                Outcome::Done { answer: Answer::Resumed { mailboxes } }
-            }
-        }
-    }
-
-    fn resume(&mut self, wanted: Subscription) -> Resumed {
-        let Subscription { id, mailbox, capability, cursor, credit } = wanted;
-        if let Err(refusal) = self.subscriptions.room_for(id) {
-            return Resumed::Refused { id, refusal };
-        }
-        self.subscriptions.remove(id);
-        // In the table first, then read: an entry that comes between is marked.
-        let ticket = self.parts.delivery.follow(mailbox, &self.listener, id);
-        match self.parts.service.standing(mailbox, capability.hash()) {
-            Err(refusal) => Resumed::Refused { id, refusal },
-            Ok(standing) if cursor.incarnation.is_some_and(|life| life != standing.incarnation) => {
-                Resumed::OtherIncarnation { id, standing }
-            }
-            Ok(standing) => {
-                self.subscriptions.follow(id, mailbox, cursor.after, credit, &standing, ticket);
-                Resumed::Following { id, standing }
             }
         }
     }
 
     /// Reads a slice for one subscriber and adds it to the batch.
     fn push(&mut self, pull: Pull) {
-        let id = pull.id;
-        let slice = match self.parts.service.slice(pull.mailbox, pull.after, pull.limit, WRITE) {
-            Ok(slice) if self.subscriptions.is_same(id, &slice.standing) => slice,
-            Ok(_) | Err(Refusal::NoSuchMailbox) => {
-                let closed = self.subscriptions.closed(id);
-                return self.event(closed);
-            }
-            // The store has failed, and the relay is stopping: nothing to say here.
-            Err(_) => return,
-        };
-        if let Some(gap) = self.subscriptions.gap(id, &slice.standing) {
-            self.event(gap);
+        let Pushed { before, id, entries, after } = self.desk.push(pull, WRITE, &sources(self.parts));
+        if let Some(event) = before {
+            self.event(event);
         }
-        let mut count = 0;
-        let mut last = None;
-        for read in &slice.entries {
+        for read in &entries {
             let prefix = entry_event_prefix(id, read.sequence, read.expires, &read.entry);
             self.batch.frame(&prefix, read.entry.bytes());
-            last = Some(read.sequence);
-            count += 1;
         }
-        self.parts.metrics.entries_pushed.many(u64::from(count));
-        if let Some(event) = self.subscriptions.pushed(id, last, count, &slice.standing) {
+        self.parts.metrics.entries_pushed.many(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        if let Some(event) = after {
             self.event(event);
         }
     }
@@ -256,9 +190,11 @@ impl Answers<'_> {
     }
 }
 
-fn done(result: Result<(), Refusal>) -> Outcome {
-    match result {
-        Ok(()) => Outcome::Done { answer: Answer::Done },
-        Err(refusal) => Outcome::Refused { refusal },
+fn sources(parts: &Parts) -> Sources<'_> {
+    Sources {
+        store: parts.service.store(),
+        delivery: &parts.delivery,
+        identity: &parts.keys.identity,
+        now: clock::now(),
     }
 }
