@@ -1,5 +1,6 @@
 //! Relevo's end-to-end tests, demo and benches, on real parts.
 
+pub mod evil;
 pub mod pdf;
 pub mod proxy;
 pub mod relay_process;

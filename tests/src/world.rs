@@ -206,34 +206,7 @@ impl Allied {
     pub async fn found() -> anyhow::Result<Self> {
         let north = TestRelay::start().await?;
         let south = TestRelay::start().await?;
-        let (quilla, mistral) = found_first(&north).await?;
-        let (ceibo, aurore) = (TestMember::new("Ceibo")?, TestMember::new("Aurore")?);
-        let link = quilla.invite_union("Section du Nord").await?;
-        quilla.sync().await?;
-        ceibo.found_union("Section du Nord", &south.address(), &link).await?;
-        let people = vec![quilla, mistral, ceibo, aurore];
-        let all: Vec<&TestMember> = people.iter().collect();
-        let [quilla, mistral, ceibo, aurore] = all[..] else { bail!("four people") };
-        let link = until("the second union's own link", &all, async || {
-            Ok(ceibo.founding().await?.and_then(|founding| founding.cofounder_link))
-        })
-        .await?;
-        ceibo.sync().await?;
-        aurore.join(&link, None, "").await?;
-        let asks = request(quilla, &all, "the union asks", |kind| matches!(kind, RequestKind::Union { .. })).await?;
-        quilla.propose(Some(asks)).await?;
-        for signer in [mistral, ceibo, aurore] {
-            let draft =
-                request(signer, &all, "a charter to sign", |kind| matches!(kind, RequestKind::Charter { .. })).await?;
-            signer.sign(Some(draft)).await?;
-        }
-        for person in &all {
-            until("all are members of one alliance of two unions", &all, async || {
-                let member = person.about_me().await?.card_expires.is_some();
-                Ok((member && person.charter().await?.unions.len() == 2).then_some(()))
-            })
-            .await?;
-        }
+        let people = found_allied(&north.address(), &south.address()).await?;
         Ok(Self { north, south, people })
     }
 
@@ -263,13 +236,57 @@ impl Allied {
     }
 }
 
+/// The people of [`Allied`], over relays at these addresses.
+///
+/// # Errors
+/// A step was not done in time.
+pub async fn found_allied(north: &str, south: &str) -> anyhow::Result<Vec<TestMember>> {
+    let (quilla, mistral) = found_at(north).await?;
+    let (ceibo, aurore) = (TestMember::new("Ceibo")?, TestMember::new("Aurore")?);
+    let link = quilla.invite_union("Section du Nord").await?;
+    quilla.sync().await?;
+    ceibo.found_union("Section du Nord", south, &link).await?;
+    let people = vec![quilla, mistral, ceibo, aurore];
+    let all: Vec<&TestMember> = people.iter().collect();
+    let [quilla, mistral, ceibo, aurore] = all[..] else { bail!("four people") };
+    let link = until("the second union's own link", &all, async || {
+        Ok(ceibo.founding().await?.and_then(|founding| founding.cofounder_link))
+    })
+    .await?;
+    ceibo.sync().await?;
+    aurore.join(&link, None, "").await?;
+    let asks = request(quilla, &all, "the union asks", |kind| matches!(kind, RequestKind::Union { .. })).await?;
+    quilla.propose(Some(asks)).await?;
+    for signer in [mistral, ceibo, aurore] {
+        let draft =
+            request(signer, &all, "a charter to sign", |kind| matches!(kind, RequestKind::Charter { .. })).await?;
+        signer.sign(Some(draft)).await?;
+    }
+    for person in &all {
+        until("all are members of one alliance of two unions", &all, async || {
+            let member = person.about_me().await?.card_expires.is_some();
+            Ok((member && person.charter().await?.unions.len() == 2).then_some(()))
+        })
+        .await?;
+    }
+    Ok(people)
+}
+
 /// An alliance with its first union: two founders on one relay.
 ///
 /// # Errors
 /// A step was not done in time.
 pub async fn found_first(relay: &TestRelay) -> anyhow::Result<(TestMember, TestMember)> {
+    found_at(&relay.address()).await
+}
+
+/// As [`found_first`], over a relay at this address.
+///
+/// # Errors
+/// A step was not done in time.
+pub async fn found_at(relay: &str) -> anyhow::Result<(TestMember, TestMember)> {
     let (quilla, mistral) = (TestMember::new("Quilla")?, TestMember::new("Mistral")?);
-    let link = quilla.found("Alianza Minera", "Sindicato Norte", &relay.address()).await?;
+    let link = quilla.found("Alianza Minera", "Sindicato Norte", relay).await?;
     quilla.sync().await?;
     mistral.join(&link, None, "").await?;
     let both = [&quilla, &mistral];

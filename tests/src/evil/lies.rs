@@ -1,0 +1,288 @@
+//! The lies. Each is a change of data: of a log as somebody is shown it (sequences and heads then fit what is shown), of
+//! an answer, or of an event.
+
+use bytes::Bytes;
+use relevo_protocol::wire::{Answer, Call, Entry, Event, Incarnation, MailboxId, Outcome, Refusal};
+
+use super::ledger::{Log, Written};
+use super::lie::{Lie, Who};
+
+/// A log from some entry on.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Entries before the first that is lied about.
+    pub since: usize,
+}
+
+/// A log as it is shown.
+pub struct Shown<F>(F);
+
+impl<F: Fn(Who, &MailboxId, Log) -> Log + Send> Lie for Shown<F> {
+    fn log(&self, who: Who, mailbox: &MailboxId, log: Log) -> Log {
+        self.0(who, mailbox, log)
+    }
+}
+
+/// An answer.
+pub struct Answered<F>(F);
+
+impl<F: FnMut(Who, &Call, Outcome) -> Outcome + Send> Lie for Answered<F> {
+    fn answer(&mut self, who: Who, call: &Call, outcome: Outcome) -> Outcome {
+        self.0(who, call, outcome)
+    }
+}
+
+/// An event.
+pub struct Happened<F>(F);
+
+impl<F: FnMut(Who, &MailboxId, Event) -> Vec<Event> + Send> Lie for Happened<F> {
+    fn event(&mut self, who: Who, mailbox: &MailboxId, event: Event) -> Vec<Event> {
+        self.0(who, mailbox, event)
+    }
+}
+
+/// Shows some of those entries of a log that came after the lie began.
+fn only(spot: Spot, keep: impl Fn(Who, usize, &Written) -> bool + Send) -> impl Lie {
+    entries(spot, move |who, before, after| {
+        let numbered = after.into_iter().enumerate();
+        let kept = numbered.filter(|(at, written)| keep(who, *at, written)).map(|(_, written)| written);
+        before.into_iter().chain(kept).collect()
+    })
+}
+
+/// Shows others in the place of the entries that came after the lie began.
+fn entries(spot: Spot, change: impl Fn(Who, Vec<Written>, Vec<Written>) -> Vec<Written> + Send) -> impl Lie {
+    Shown(move |who: Who, mailbox: &MailboxId, mut log: Log| {
+        if *mailbox == spot.mailbox {
+            let after = log.entries.split_off(spot.since.min(log.entries.len()));
+            log.entries = change(who, log.entries, after);
+        }
+        log
+    })
+}
+
+/// Every k-th entry is gone for everybody, and the others close ranks.
+#[must_use]
+pub fn drop_every(spot: Spot, k: usize) -> impl Lie {
+    only(spot, move |_, at, _| !(at + 1).is_multiple_of(k.max(1)))
+}
+
+/// One member sees nothing of what others write from here on, only its own.
+#[must_use]
+pub fn withhold_from(spot: Spot, victim: Who) -> impl Lie {
+    only(spot, move |who, _, written| who != victim || written.by == victim)
+}
+
+/// One member sees nothing any more. What it appends is taken, and answered for.
+#[must_use]
+pub fn silence(spot: Spot, victim: Who) -> impl Lie {
+    only(spot, move |who, _, _| who != victim)
+}
+
+/// Two logs: what one member writes from here on only it sees, and it sees nothing else.
+#[must_use]
+pub fn fork(spot: Spot, victim: Who) -> impl Lie {
+    only(spot, move |who, _, written| (who == victim) == (written.by == victim))
+}
+
+/// What one member appends is answered for and forgotten.
+#[must_use]
+pub fn forget(spot: Spot, author: Who) -> impl Lie {
+    only(spot, move |_, _, written| written.by != author)
+}
+
+/// Goes back to an older state without saying so: the entries up to `upto` never were.
+#[must_use]
+pub fn roll_back(spot: Spot, upto: usize) -> impl Lie {
+    only(spot, move |_, at, _| spot.since + at >= upto)
+}
+
+/// One member sees each two entries in the other order.
+#[must_use]
+pub fn reorder(spot: Spot, victim: Who) -> impl Lie {
+    entries(spot, move |who, mut before, after| {
+        for pair in after.chunks(2) {
+            if who == victim { before.extend(pair.iter().rev().cloned()) } else { before.extend_from_slice(pair) }
+        }
+        before
+    })
+}
+
+/// Everything that came before stands once more behind each new entry.
+#[must_use]
+pub fn replay(spot: Spot) -> impl Lie {
+    entries(spot, |_, before, after| {
+        let mut shown = before.clone();
+        for written in after {
+            shown.push(written);
+            shown.extend_from_slice(&before);
+        }
+        shown
+    })
+}
+
+/// Others see each entry with one byte changed; its author sees it as it is.
+#[must_use]
+pub fn alter(spot: Spot) -> impl Lie {
+    entries(spot, |who, mut before, after| {
+        before.extend(after.into_iter().map(|written| if written.by == who { written } else { flipped(written) }));
+        before
+    })
+}
+
+/// Everybody, the author too, sees each entry with one byte changed.
+#[must_use]
+pub fn alter_for_all(spot: Spot) -> impl Lie {
+    entries(spot, |_, mut before, after| {
+        before.extend(after.into_iter().map(flipped));
+        before
+    })
+}
+
+/// Entries from elsewhere stand before each new one: another mailbox's, or what the relay made itself.
+#[must_use]
+pub fn inject(spot: Spot, foreign: Vec<Entry>) -> impl Lie {
+    entries(spot, move |_, mut before, after| {
+        for written in after {
+            let (by, expires) = (Who::Visitor, written.expires);
+            before.extend(foreign.iter().map(|entry| Written { by, expires, entry: entry.clone() }));
+            before.push(written);
+        }
+        before
+    })
+}
+
+/// Entries from elsewhere in the place of each new one.
+#[must_use]
+pub fn replace(spot: Spot, foreign: Vec<Entry>) -> impl Lie {
+    entries(spot, move |_, mut before, after| {
+        let others = foreign.iter().cycle();
+        before
+            .extend(after.into_iter().zip(others).map(|(written, entry)| Written { entry: entry.clone(), ..written }));
+        before
+    })
+}
+
+/// One member is shown the log under another incarnation, as if it had been opened apart for it.
+#[must_use]
+pub fn other_life(mailbox: MailboxId, victim: Who) -> impl Lie {
+    Shown(move |who: Who, shown: &MailboxId, mut log: Log| {
+        if who == victim && *shown == mailbox {
+            log.incarnation = Incarnation([0xee; 8]);
+        }
+        log
+    })
+}
+
+/// As [`fork`], under another incarnation for one of the two.
+#[must_use]
+pub fn fork_of_lives(spot: Spot, victim: Who) -> impl Lie {
+    let (forked, reborn) = (fork(spot, victim), other_life(spot.mailbox, victim));
+    Shown(move |who: Who, mailbox: &MailboxId, log: Log| reborn.log(who, mailbox, forked.log(who, mailbox, log)))
+}
+
+/// Entries up to here have expired, it says, long before they could have.
+#[must_use]
+pub fn expire_early(spot: Spot, upto: usize, victim: Who) -> impl Lie {
+    Shown(move |who: Who, mailbox: &MailboxId, mut log: Log| {
+        if who == victim && *mailbox == spot.mailbox && log.entries.len() >= upto {
+            log.gone = upto;
+        }
+        log
+    })
+}
+
+/// A log takes no more entries, it says, though nobody has frozen it.
+#[must_use]
+pub fn frozen(mailbox: MailboxId) -> impl Lie {
+    Says { mailbox, refusal: Refusal::Frozen, frozen: true }
+}
+
+/// There is no such mailbox, it says.
+#[must_use]
+pub fn no_such_mailbox(mailbox: MailboxId) -> impl Lie {
+    Says { mailbox, refusal: Refusal::NoSuchMailbox, frozen: false }
+}
+
+struct Says {
+    mailbox: MailboxId,
+    refusal: Refusal,
+    frozen: bool,
+}
+
+impl Lie for Says {
+    fn instead(&mut self, _: Who, call: &Call) -> Option<Outcome> {
+        match call {
+            Call::Append { mailbox, .. } if *mailbox == self.mailbox => {
+                Some(Outcome::Refused { refusal: self.refusal })
+            }
+            _ => None,
+        }
+    }
+
+    fn log(&self, _: Who, mailbox: &MailboxId, mut log: Log) -> Log {
+        log.frozen |= self.frozen && *mailbox == self.mailbox;
+        log
+    }
+
+    fn event(&mut self, _: Who, mailbox: &MailboxId, event: Event) -> Vec<Event> {
+        match event {
+            Event::Entry { id, .. } if *mailbox == self.mailbox && !self.frozen => vec![Event::Closed { id }],
+            event => vec![event],
+        }
+    }
+}
+
+/// Changes each `Stored`.
+#[must_use]
+pub fn stored(spot: Spot, change: impl Fn(Answer) -> Answer + Send) -> impl Lie {
+    Answered(move |_: Who, call: &Call, outcome: Outcome| match (call, outcome) {
+        (Call::Append { mailbox, .. }, Outcome::Done { answer }) if *mailbox == spot.mailbox => {
+            Outcome::Done { answer: change(answer) }
+        }
+        (_, outcome) => outcome,
+    })
+}
+
+/// Changes each event of a mailbox.
+#[must_use]
+pub fn events(mailbox: MailboxId, change: impl Fn(Event) -> Vec<Event> + Send) -> impl Lie {
+    Happened(move |_: Who, of: &MailboxId, event: Event| if *of == mailbox { change(event) } else { vec![event] })
+}
+
+/// Each `Take` gets what `other` makes of the key package that was due.
+#[must_use]
+pub fn taken(mut other: impl FnMut(Entry) -> Entry + Send) -> impl Lie {
+    Answered(move |_: Who, _: &Call, outcome: Outcome| match outcome {
+        Outcome::Done { answer: Answer::Taken { entry, last_resort } } => {
+            Outcome::Done { answer: Answer::Taken { entry: other(entry), last_resort } }
+        }
+        outcome => outcome,
+    })
+}
+
+/// Changes each signed checkpoint.
+#[must_use]
+pub fn checkpoints(mut change: impl FnMut(Who, Answer) -> Answer + Send) -> impl Lie {
+    Answered(move |who: Who, call: &Call, outcome: Outcome| match (call, outcome) {
+        (Call::Checkpoint { .. }, Outcome::Done { answer }) => Outcome::Done { answer: change(who, answer) },
+        (_, outcome) => outcome,
+    })
+}
+
+/// An entry with one byte changed.
+#[must_use]
+pub fn flip(entry: &Entry) -> Entry {
+    let mut bytes = entry.bytes().to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 1;
+    }
+    // As many bytes as before.
+    Entry::parse(Bytes::from(bytes)).unwrap_or_else(|_| entry.clone())
+}
+
+fn flipped(written: Written) -> Written {
+    Written { entry: flip(&written.entry), ..written }
+}
