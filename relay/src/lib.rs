@@ -14,7 +14,7 @@ mod keys;
 mod metrics;
 mod relay;
 mod service;
-mod session;
+pub mod session;
 mod site;
 pub mod store;
 pub mod sweeper;

@@ -4,13 +4,13 @@
 //! ready together in one write. A client that reads slowly fills the queue, and then is read no further.
 
 mod answers;
-mod core;
+pub mod core;
 mod desk;
 #[cfg(feature = "simulation")]
 pub(crate) mod driven;
-mod greeting;
+pub mod greeting;
 mod requests;
-mod subscriptions;
+pub mod subscriptions;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Relevo's end-to-end tests, demo and benches, on real parts.
 
 pub mod evil;
+pub mod fuzzing;
 pub mod pdf;
 pub mod proxy;
 pub mod relay_process;

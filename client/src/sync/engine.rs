@@ -199,7 +199,7 @@ impl Engine {
                 self.attempts = self.attempts.saturating_add(1);
                 Attempt(self.attempts)
             };
-            peer.go_on(tx, *relay, &mut next, now.elapsed, effects)?;
+            peer.go_on(tx, *relay, &mut next, now.elapsed, &mut self.jitter, effects)?;
         }
         Ok(())
     }

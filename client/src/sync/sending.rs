@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use relevo_protocol::wire::{Call, Fingerprint, MailboxId, Subscription};
 
+use super::backoff::Jitter;
 use super::engine::{Attempt, Effect};
 use super::peer::{Asked, Open, Peer, Session, Stage};
 use super::reader::{CREDIT, Reader};
+use crate::link::LinkFault;
 use crate::vault::{Transaction, VaultFault, followed, outbox};
 
 /// Bytes of dispatches under way at once, for one relay. One dispatch always goes.
@@ -23,6 +25,7 @@ impl Peer {
         relay: Fingerprint,
         next: &mut dyn FnMut() -> Attempt,
         now: Duration,
+        jitter: &mut Jitter,
         effects: &mut Vec<Effect>,
     ) -> Result<(), VaultFault> {
         self.connect(tx, relay, next, now, effects)?;
@@ -30,7 +33,10 @@ impl Peer {
         match open.stage {
             Stage::Enrolling => return Ok(()),
             Stage::Draining if open.asked.is_empty() => {
-                effects.push(Effect::Disconnect { relay, attempt: open.attempt });
+                // No input follows: the end is ours to note, else the relay would never be asked again.
+                let attempt = open.attempt;
+                effects.push(Effect::Disconnect { relay, attempt });
+                self.disconnected(attempt, LinkFault::Ended, now, jitter);
                 return Ok(());
             }
             Stage::Draining => return Ok(()),

@@ -12,16 +12,16 @@ use crate::store::{AdmissionKind, Change};
 
 /// Who a session was admitted as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Admitted {
+pub struct Admitted {
     /// Who pays for what is stored.
-    pub(crate) id: AdmissionId,
+    pub id: AdmissionId,
     /// What it may do.
-    pub(crate) kind: AdmissionKind,
+    pub kind: AdmissionKind,
 }
 
 /// What to do with one request.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub enum Step {
     /// Answer at once.
     Answer(Outcome),
     /// Have the store change, then answer.
@@ -39,7 +39,7 @@ pub(crate) enum Step {
 
 /// A request that changes nothing on disk.
 #[derive(Debug)]
-pub(crate) enum Ask {
+pub enum Ask {
     /// Entries after a cursor.
     Read {
         /// The mailbox.
@@ -73,7 +73,7 @@ pub(crate) enum Ask {
 
 impl Ask {
     /// Bytes that the question keeps in memory while it waits, roughly.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         const FIXED: usize = 256;
         /// A subscription, and its capability, which lies apart.
         const SUBSCRIPTION: usize = size_of::<Subscription>() + 64;
@@ -88,7 +88,7 @@ impl Ask {
 ///
 /// # Errors
 /// [`FrameFault`] when it bears none: nobody can be answered, and the session ends.
-pub(crate) fn request(frame: &[u8]) -> Result<Result<Request, (u32, Refusal)>, FrameFault> {
+pub fn request(frame: &[u8]) -> Result<Result<Request, (u32, Refusal)>, FrameFault> {
     /// Any request, of whatever kind.
     #[derive(Decode)]
     #[cbor(map)]
@@ -111,7 +111,7 @@ pub(crate) fn request(frame: &[u8]) -> Result<Result<Request, (u32, Refusal)>, F
 }
 
 /// What a call of an admitted session asks for.
-pub(crate) fn step(call: Call, admitted: Admitted) -> Step {
+pub fn step(call: Call, admitted: Admitted) -> Step {
     if admitted.kind == AdmissionKind::SingleUse && !matches!(call, Call::Enroll { .. } | Call::Ping) {
         return refuse(Refusal::AllowanceSpent);
     }

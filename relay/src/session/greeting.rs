@@ -16,7 +16,7 @@ use crate::store::AdmissionView;
 
 /// Why a greeting fails. The peer is told none of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum GreetingFault {
+pub enum GreetingFault {
     /// Not one version in common.
     #[error("no version in common")]
     Version,
@@ -29,14 +29,14 @@ pub(crate) enum GreetingFault {
 }
 
 /// Awaits the client's half.
-pub(crate) struct ExpectHello;
+pub struct ExpectHello;
 
 impl ExpectHello {
     /// Answers a Hello with the relay's proof of identity on this connection.
     ///
     /// # Errors
     /// [`GreetingFault::Version`].
-    pub(crate) fn accept(
+    pub fn accept(
         self,
         hello: &Hello,
         exporter: &Exporter,
@@ -58,7 +58,7 @@ impl ExpectHello {
 }
 
 /// Awaits the proof of an admission.
-pub(crate) struct ExpectAdmit;
+pub struct ExpectAdmit;
 
 impl ExpectAdmit {
     /// Checks the session's first request; `find` finds an admission that has not ended.
@@ -66,7 +66,7 @@ impl ExpectAdmit {
     ///
     /// # Errors
     /// [`GreetingFault`]: the session ends without a reason.
-    pub(crate) fn accept(
+    pub fn accept(
         self,
         request: &Request,
         exporter: &Exporter,
@@ -81,7 +81,7 @@ impl ExpectAdmit {
 }
 
 /// What this relay tells clients of its limits.
-pub(crate) fn limits(config: &Config) -> SessionLimits {
+pub fn limits(config: &Config) -> SessionLimits {
     let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     SessionLimits {
         frame: whole(MAX_FRAME),

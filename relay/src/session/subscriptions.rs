@@ -7,7 +7,7 @@ use relevo_protocol::limits::{MAX_CREDIT, MAX_READ, MAX_SUBSCRIPTIONS};
 use relevo_protocol::wire::{Event, Incarnation, MailboxId, Refusal, Sequence, Standing, SubscriptionId};
 
 /// The subscriptions of one session. `T` is what keeps the place in the delivery table.
-pub(crate) struct Subscriptions<T> {
+pub struct Subscriptions<T> {
     rows: BTreeMap<SubscriptionId, Row<T>>,
     /// Those that may have something to read, each once, in turn, so that none starves another.
     due: VecDeque<SubscriptionId>,
@@ -27,17 +27,20 @@ struct Row<T> {
 
 /// What to read next for a subscriber.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Pull {
-    pub(crate) id: SubscriptionId,
-    pub(crate) mailbox: MailboxId,
-    pub(crate) after: Sequence,
+pub struct Pull {
+    /// For this one.
+    pub id: SubscriptionId,
+    /// This mailbox.
+    pub mailbox: MailboxId,
+    /// Entries after this one.
+    pub after: Sequence,
     /// Entries at most; not 0.
-    pub(crate) limit: u16,
+    pub limit: u16,
 }
 
 impl<T> Subscriptions<T> {
     /// No subscriptions.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { rows: BTreeMap::new(), due: VecDeque::new() }
     }
 
@@ -51,7 +54,7 @@ impl<T> Subscriptions<T> {
     ///
     /// # Errors
     /// [`Refusal::TooManySubscriptions`].
-    pub(crate) fn room_for(&self, id: SubscriptionId) -> Result<(), Refusal> {
+    pub fn room_for(&self, id: SubscriptionId) -> Result<(), Refusal> {
         if self.rows.len() < MAX_SUBSCRIPTIONS || self.rows.contains_key(&id) {
             Ok(())
         } else {
@@ -60,7 +63,7 @@ impl<T> Subscriptions<T> {
     }
 
     /// Follows a mailbox from `after`; a subscription of the same number is replaced.
-    pub(crate) fn follow(
+    pub fn follow(
         &mut self,
         id: SubscriptionId,
         mailbox: MailboxId,
@@ -89,7 +92,7 @@ impl<T> Subscriptions<T> {
     ///
     /// # Errors
     /// [`Refusal::NoSuchMailbox`] when there is no such subscription, as after its mailbox was closed.
-    pub(crate) fn credit(&mut self, id: SubscriptionId, more: u32) -> Result<(), Refusal> {
+    pub fn credit(&mut self, id: SubscriptionId, more: u32) -> Result<(), Refusal> {
         let row = self.rows.get_mut(&id).ok_or(Refusal::NoSuchMailbox)?;
         row.credit = row.credit.saturating_add(more).min(MAX_CREDIT);
         self.mark(id);
@@ -97,13 +100,13 @@ impl<T> Subscriptions<T> {
     }
 
     /// Ends a subscription; one that is not there is ended already.
-    pub(crate) fn remove(&mut self, id: SubscriptionId) {
+    pub fn remove(&mut self, id: SubscriptionId) {
         self.rows.remove(&id);
         self.due.retain(|due| *due != id);
     }
 
     /// Says that the mailbox of a subscription may have changed.
-    pub(crate) fn mark(&mut self, id: SubscriptionId) {
+    pub fn mark(&mut self, id: SubscriptionId) {
         if let Some(row) = self.rows.get_mut(&id)
             && row.credit > 0
             && !row.due
@@ -115,7 +118,7 @@ impl<T> Subscriptions<T> {
 
     /// What to read next, of at most `limit` entries. One of [`Subscriptions::pushed`] and [`Subscriptions::closed`]
     /// must follow.
-    pub(crate) fn next(&mut self, limit: u16) -> Option<Pull> {
+    pub fn next(&mut self, limit: u16) -> Option<Pull> {
         let id = self.due.pop_front()?;
         let row = self.rows.get_mut(&id)?;
         row.due = false;
@@ -124,12 +127,12 @@ impl<T> Subscriptions<T> {
     }
 
     /// Whether the mailbox is still the one that was subscribed; if not, [`Subscriptions::closed`] follows.
-    pub(crate) fn is_same(&self, id: SubscriptionId, standing: &Standing) -> bool {
+    pub fn is_same(&self, id: SubscriptionId, standing: &Standing) -> bool {
         self.rows.get(&id).is_some_and(|row| row.incarnation == standing.incarnation)
     }
 
     /// The entries were taken away before this subscriber had them: what to say before any entry.
-    pub(crate) fn gap(&mut self, id: SubscriptionId, standing: &Standing) -> Option<Event> {
+    pub fn gap(&mut self, id: SubscriptionId, standing: &Standing) -> Option<Event> {
         let row = self.rows.get_mut(&id)?;
         let before = before(standing.first_available);
         if row.after >= before {
@@ -144,7 +147,7 @@ impl<T> Subscriptions<T> {
     }
 
     /// `count` entries up to `last` were pushed, of a mailbox that stands so: what to say after them.
-    pub(crate) fn pushed(
+    pub fn pushed(
         &mut self,
         id: SubscriptionId,
         last: Option<Sequence>,
@@ -170,7 +173,7 @@ impl<T> Subscriptions<T> {
     }
 
     /// The mailbox is gone: ends the subscription and says so.
-    pub(crate) fn closed(&mut self, id: SubscriptionId) -> Event {
+    pub fn closed(&mut self, id: SubscriptionId) -> Event {
         self.remove(id);
         Event::Closed { id }
     }

@@ -156,7 +156,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Connect { attempt, address, .. } => self.attempts.push((attempt, address.admission)),
-                Effect::Disconnect { attempt, .. } if self.session == Some(attempt) => self.cut(LinkFault::Ended),
+                Effect::Disconnect { attempt, .. } if self.session == Some(attempt) => self.leave(),
                 Effect::Disconnect { .. } => {}
                 Effect::Request { attempt, ticket, call, .. } => {
                     if self.session == Some(attempt) {
@@ -203,11 +203,17 @@ impl World {
         self.step(Input::Disconnected { relay: relay_print(), attempt, why });
     }
 
-    pub(super) fn cut(&mut self, why: LinkFault) {
-        let Some(attempt) = self.session.take() else { return };
+    /// The engine ends the session: no input follows.
+    fn leave(&mut self) {
+        self.session = None;
         self.requests.clear();
         self.answers.clear();
         self.relay.subscriptions.clear();
+    }
+
+    pub(super) fn cut(&mut self, why: LinkFault) {
+        let Some(attempt) = self.session else { return };
+        self.leave();
         self.step(Input::Arrived { relay: relay_print(), attempt, incoming: vec![Incoming::Over(why)] });
     }
 
