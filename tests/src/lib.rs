@@ -6,5 +6,6 @@ pub mod pdf;
 pub mod proxy;
 pub mod relay_process;
 pub mod scan;
+pub mod simulation;
 pub mod story;
 pub mod world;

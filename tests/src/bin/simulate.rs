@@ -1,0 +1,154 @@
+//! Runs simulations: whole worlds of relays and members, each from a seed, until something does not hold.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use relevo_tests::simulation::op::{self, Faults};
+use relevo_tests::simulation::run::{self, Report};
+use relevo_tests::simulation::shrink::shrink;
+use relevo_tests::simulation::town::Town;
+
+/// Runs so many seeds, so many operations each. One that fails is printed with its seed, made shorter, and written down
+/// as a list of operations, which --replay does again.
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Arguments {
+    /// How many seeds
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// Operations of each
+    #[arg(long, default_value_t = 200)]
+    ops: usize,
+    /// The first seed; a fresh random one by default
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Members, from 2 to 5
+    #[arg(long, default_value_t = 4)]
+    people: usize,
+    /// What may go wrong
+    #[arg(long, value_enum, default_value_t = Wrong::All)]
+    faults: Wrong,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Print what happened, so many last lines of it
+    #[arg(long, default_value_t = 0)]
+    trace: usize,
+    /// Do the operations of this file instead of drawn ones
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// Go on after a failure, and do not make lists shorter
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Wrong {
+    /// Nothing
+    None,
+    /// What loses nothing for good
+    Passing,
+    /// Everything
+    All,
+}
+
+/// What all threads share.
+struct Shared {
+    next: AtomicU64,
+    /// Seeds that are done, steps, and failures.
+    found: Mutex<(u64, BTreeMap<String, u64>, Vec<(u64, Report)>)>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let begun = Instant::now();
+    let town = Town::found(arguments.people.clamp(2, 5))?;
+    println!("a town of {} founded in {:.1} s", arguments.people, begun.elapsed().as_secs_f64());
+    let first = match arguments.seed {
+        Some(seed) => seed,
+        None => u64::from(std::process::id()) ^ fresh()?,
+    };
+    let faults = match arguments.faults {
+        Wrong::None => Faults::None,
+        Wrong::Passing => Faults::Passing,
+        Wrong::All => Faults::All,
+    };
+    if let Some(file) = &arguments.replay {
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let report = run::play(&town, first, op::read(&text)?, arguments.trace.max(1))?;
+        tell(first, &report, arguments.trace);
+        return Ok(if report.broken.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
+    println!(
+        "seeds {first} to {}, {} operations each",
+        first.wrapping_add(arguments.seeds.saturating_sub(1)),
+        arguments.ops
+    );
+    let shared = Shared { next: AtomicU64::new(0), found: Mutex::default() };
+    std::thread::scope(|threads| -> anyhow::Result<()> {
+        let work = || work(&town, first, faults, &arguments, &shared);
+        let all: Vec<_> = (0..arguments.jobs.max(1)).map(|_| threads.spawn(work)).collect();
+        for thread in all {
+            thread.join().map_err(|_| anyhow::anyhow!("a simulation panicked"))??;
+        }
+        Ok(())
+    })?;
+    let (done, counts, failures) = shared.found.into_inner().map_err(|_| anyhow::anyhow!("a simulation panicked"))?;
+    println!("{done} seeds in {:.0} s, {} failed", begun.elapsed().as_secs_f64(), failures.len());
+    for (what, count) in &counts {
+        println!("{count:>9}  {what}");
+    }
+    let Some((seed, report)) = failures.into_iter().next() else { return Ok(ExitCode::SUCCESS) };
+    let report = if arguments.all { report } else { shrink(&town, seed, report)? };
+    tell(seed, &report, arguments.trace);
+    Ok(ExitCode::FAILURE)
+}
+
+fn work(town: &Town, first: u64, faults: Faults, arguments: &Arguments, shared: &Shared) -> anyhow::Result<()> {
+    loop {
+        let at = shared.next.fetch_add(1, Ordering::Relaxed);
+        if at >= arguments.seeds {
+            return Ok(());
+        }
+        let seed = first.wrapping_add(at);
+        let report = std::panic::catch_unwind(|| run::draw(town, seed, arguments.ops, faults, arguments.trace))
+            .map_err(|_| anyhow::anyhow!("seed {seed} panicked"))??;
+        let Ok(mut found) = shared.found.lock() else { return Ok(()) };
+        found.0 += 1;
+        for (what, count) in &report.counts {
+            *found.1.entry(what.clone()).or_default() += count;
+        }
+        if let Some(broken) = &report.broken {
+            println!("seed {seed}: {broken}");
+            found.2.push((seed, report));
+            if !arguments.all {
+                shared.next.store(arguments.seeds, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn tell(seed: u64, report: &Report, lines: usize) {
+    if lines > 0 {
+        report.lines.iter().for_each(|line| println!("  {line}"));
+    }
+    match &report.broken {
+        Some(broken) => {
+            println!("# seed {seed}: {}", broken.replace('\n', "\n# "));
+            report.ops.iter().for_each(|op| println!("{op}"));
+        }
+        None => println!("seed {seed} holds, digest {:016x}", report.digest),
+    }
+}
+
+fn fresh() -> anyhow::Result<u64> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes)?;
+    Ok(u64::from(u32::from_be_bytes(bytes)))
+}
