@@ -89,7 +89,11 @@ impl BlobStream<'_> {
         let store = self.parts.service.store().clone();
         let begun = blocking(move || store.begin_blob(&admitted.id, id, length, clock::now())).await?;
         let expires = match begun {
-            Begun::Held => self.renew(id, lease_hours).await?,
+            // A sweep between the two takes the blob: whoever puts it again finds it wanted.
+            Begun::Held => self.renew(id, lease_hours).await.map_err(|refusal| match refusal {
+                Refusal::NoSuchBlob => Refusal::Busy,
+                other => other,
+            })?,
             Begun::Wanted(upload) => {
                 self.reply(&BlobReply::Have { offset: upload.offset() }).await?;
                 let whole = self.receive(upload).await?;
@@ -103,7 +107,8 @@ impl BlobStream<'_> {
     /// Takes the bytes that are wanted. What came before a break is kept for the next try.
     async fn receive(&mut self, mut upload: Upload) -> Result<crate::store::blobs::Whole, Stop> {
         let wanted = usize::try_from(upload.wanted()).map_err(|_| Refusal::Malformed)?;
-        let mut held = BytesMut::new();
+        // At most MAX_BLOB, and memory that nothing is written to is none.
+        let mut held = BytesMut::with_capacity(wanted);
         let begun = Instant::now();
         let broken = loop {
             if held.len() >= wanted {
@@ -121,11 +126,7 @@ impl BlobStream<'_> {
             return Err(Refusal::Malformed.into());
         }
         match broken {
-            None => Ok(blocking(move || {
-                upload.write(&held)?;
-                upload.finish()
-            })
-            .await?),
+            None => Ok(blocking(move || upload.complete(&held)).await?),
             Some(stop) => {
                 blocking(move || upload.write(&held)).await?;
                 Err(stop)

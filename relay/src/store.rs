@@ -279,6 +279,11 @@ fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
         let mailbox: Mailbox = record::read(bytes, "mailbox")?;
         totals.mailboxes += 1;
         totals.entry_bytes = totals.entry_bytes.saturating_add(mailbox.bytes);
+        totals.grants = totals.grants.saturating_add(mailbox.grants());
+        Ok(())
+    })?;
+    each(engine, keys::ADMISSIONS, |_, _| {
+        totals.admissions += 1;
         Ok(())
     })?;
     each(engine, keys::BLOBS, |_, bytes| {

@@ -14,7 +14,7 @@ pub enum Refusal {
     #[n(1)]
     #[error("the mailbox is full")]
     MailboxFull,
-    /// The relay's disk is near its limit; nothing was stored.
+    /// The relay holds as much as it may, or its disk is near its limit; nothing was stored.
     #[n(2)]
     #[error("the relay is full")]
     RelayFull,

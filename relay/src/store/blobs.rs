@@ -160,43 +160,22 @@ impl Blobs {
         }
         let busy = Busy { id, busy: Arc::clone(&self.busy) };
         let partial = place.partial.join(HEXLOWER.encode(&id.0));
-        let open = || -> io::Result<Option<(File, u64)>> {
-            if !partial.exists() && !self.make_room(place, most)? {
-                return Ok(None);
-            }
-            let file = disk::private_file().open(&partial)?;
+        let open = || -> io::Result<(Option<File>, u64)> {
+            // Made when there is something to keep: most blobs come in one go.
+            let file = match File::options().read(true).write(true).open(&partial) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, 0)),
+                Err(error) => return Err(error),
+            };
             let held = file.metadata()?.len();
             if held <= length {
-                return Ok(Some((file, held)));
+                return Ok((Some(file), held));
             }
             file.set_len(0)?;
-            Ok(Some((file, 0)))
+            Ok((Some(file), 0))
         };
-        let (file, offset) = open().map_err(|error| failed(error.into()))?.ok_or(Refusal::Busy)?;
-        Ok(Upload { id, length, file, offset, partial, whole: place.file(&id), busy })
-    }
-
-    /// Whether one more unfinished blob fits. The one that was left for longest gives way: else whoever leaves many
-    /// unfinished would keep everybody's documents out.
-    fn make_room(&self, place: &Place, most: u64) -> io::Result<bool> {
-        if u64::try_from(fs::read_dir(&place.partial)?.count()).unwrap_or(u64::MAX) < most {
-            return Ok(true);
-        }
-        // Held to the end, so that nobody goes on with what is removed.
-        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut oldest = None;
-        for file in fs::read_dir(&place.partial)? {
-            let file = file?;
-            let idle = parse(&file.file_name()).is_none_or(|id| !busy.contains(&id));
-            // One that has just become whole has left.
-            let modified = file.metadata().and_then(|held| held.modified());
-            if let (true, Ok(modified)) = (idle, modified)
-                && oldest.as_ref().is_none_or(|(first, _)| modified < *first)
-            {
-                oldest = Some((modified, file.path()));
-            }
-        }
-        oldest.map_or(Ok(false), |(_, path)| fs::remove_file(path).map(|()| true))
+        let (file, offset) = open().map_err(|error| failed(error.into()))?;
+        Ok(Upload { id, length, file, offset, partial, whole: place.file(&id), most, busy })
     }
 
     /// Whether the file of a blob is there; a store in memory has no files to miss.
@@ -236,6 +215,29 @@ impl Place {
         let (first, _) = name.split_at(2);
         self.whole.join(first).join(&name)
     }
+}
+
+/// Whether one more unfinished blob fits in a directory of them. The one that was left for longest gives way: else
+/// whoever leaves many unfinished would keep everybody's documents out.
+fn make_room(partial: &Path, busy: &Mutex<HashSet<BlobId>>, most: u64) -> io::Result<bool> {
+    if u64::try_from(fs::read_dir(partial)?.count()).unwrap_or(u64::MAX) < most {
+        return Ok(true);
+    }
+    // Held to the end, so that nobody goes on with what is removed.
+    let busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut oldest = None;
+    for file in fs::read_dir(partial)? {
+        let file = file?;
+        let idle = parse(&file.file_name()).is_none_or(|id| !busy.contains(&id));
+        // One that has just become whole has left.
+        let modified = file.metadata().and_then(|held| held.modified());
+        if let (true, Ok(modified)) = (idle, modified)
+            && oldest.as_ref().is_none_or(|(first, _)| modified < *first)
+        {
+            oldest = Some((modified, file.path()));
+        }
+    }
+    oldest.map_or(Ok(false), |(_, path)| fs::remove_file(path).map(|()| true))
 }
 
 fn parse(name: &std::ffi::OsStr) -> Option<BlobId> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Bytes of entries and blobs in all. 8 GiB: a tenth of a small rented disk's 80 GB.
+    /// Bytes of entries, blobs and grants in all. 8 GiB: four fifths of a 10 GiB disk, of which `free_bytes` stays free.
     pub bytes: u64,
     /// Free bytes of the disk below which new data is refused. 512 MiB: room for the ballast eight times over.
     pub free_bytes: u64,
@@ -39,6 +39,12 @@ pub struct StoreConfig {
     pub sponsored: u32,
     /// Single-use admissions that holders of the shared one may sponsor in 30 days, together. 4,096: a union's first month.
     pub shared_sponsored: u32,
+    /// Admissions in all. 20,000 of about 150 bytes are 3 MB on disk. Its last eighth is kept for the shared one's
+    /// sponsoring, so that no member can keep the coordinators from inviting.
+    pub admissions: u64,
+    /// Single-use admissions that all enrolled ones may sponsor in 30 days, together: 64 who sponsor 64 each. Without it
+    /// whoever is invited could invite 64 who invite 64. Counted in memory: a restart gives it anew, and `admissions` stays.
+    pub all_sponsored: u32,
     /// Hours that an enrolled admission lasts after the last 30 days in which it was used. 400 days.
     pub admission_hours: u32,
     /// Unfinished blobs at once. 1,024 of 256 KiB are 256 MiB.
@@ -75,6 +81,8 @@ impl Default for StoreConfig {
             shared_mailboxes: 100_000,
             sponsored: 64,
             shared_sponsored: 4096,
+            admissions: 20_000,
+            all_sponsored: 4096,
             admission_hours: 400 * 24,
             partial_blobs: 1024,
             partial_hours: 24,

@@ -19,6 +19,8 @@ use super::engine::Key;
 pub(crate) const MAILBOXES: &[u8] = b"m";
 /// Prefix of all entries.
 pub(crate) const ENTRIES: &[u8] = b"e";
+/// Prefix of all admissions.
+pub(crate) const ADMISSIONS: &[u8] = b"a";
 /// Prefix of all blobs.
 pub(crate) const BLOBS: &[u8] = b"b";
 /// Prefix of all that is due.
@@ -50,7 +52,7 @@ pub(crate) fn last_resort(id: &MailboxId, incarnation: Incarnation, serial: u64)
 }
 
 pub(crate) fn admission(id: &AdmissionId) -> Key {
-    [b"a".as_slice(), &id.0].concat()
+    [ADMISSIONS, &id.0].concat()
 }
 
 pub(crate) fn blob(id: &BlobId) -> Key {

@@ -7,11 +7,14 @@ use relevo_protocol::wire::{GrantTable, Refusal};
 
 use super::engine::Key;
 use super::record::GrantRow;
+use super::rules;
 
 /// Uses of the present hour, by the key of the grant's row. Lines go with their rows, so the grants on disk bound it.
 pub(crate) struct Rates {
     hour: Hour,
     used: HashMap<Key, Used>,
+    /// The 30 days that are counted in, and what enrolled admissions have sponsored in them, all together.
+    sponsoring: (u32, u32),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -22,7 +25,7 @@ struct Used {
 
 impl Rates {
     pub(crate) fn new() -> Self {
-        Self { hour: Hour(0), used: HashMap::new() }
+        Self { hour: Hour(0), used: HashMap::new(), sponsoring: (0, 0) }
     }
 
     /// Counts one act of `bytes` against a grant, or refuses and counts nothing.
@@ -50,6 +53,19 @@ impl Rates {
         }
         *used = Used { acts: used.acts.saturating_add(1), bytes: sum };
         Ok(())
+    }
+
+    /// Whether enrolled admissions, all together, may sponsor one more in these 30 days.
+    pub(crate) fn may_sponsor(&self, most: u32, now: Timestamp) -> Result<(), Refusal> {
+        let (period, count) = self.sponsoring;
+        if period == rules::period(now) && count >= most { Err(Refusal::RelayFull) } else { Ok(()) }
+    }
+
+    /// Counts one that an enrolled admission has sponsored.
+    pub(crate) fn sponsored(&mut self, now: Timestamp) {
+        let period = rules::period(now);
+        let (counted, count) = self.sponsoring;
+        self.sponsoring = (period, if counted == period { count.saturating_add(1) } else { 1 });
     }
 
     /// Forgets a grant whose row goes.

@@ -75,6 +75,11 @@ impl Mailbox {
         self.last.next().0.saturating_sub(self.first.0)
     }
 
+    /// Grants of both tables.
+    pub(crate) fn grants(&self) -> u64 {
+        u64::from(self.append_grants).saturating_add(u64::from(self.take_grants))
+    }
+
     /// The hour in which something of the mailbox is due: its first entry, or else its lease.
     pub(crate) fn due(&self) -> Hour {
         if self.entries() > 0 { self.first_expires } else { self.lease }

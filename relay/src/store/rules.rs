@@ -39,14 +39,35 @@ pub struct Totals {
     pub blobs: u64,
     /// Bytes of blobs.
     pub blob_bytes: u64,
+    /// Rows of grants.
+    pub grants: u64,
+    /// Admissions, expired ones that are not swept yet included.
+    pub admissions: u64,
 }
 
+/// Bytes that a grant counts for: its key and row are 75, and the index keeps them with as much again.
+pub(crate) const GRANT_BYTES: u64 = 128;
+
 impl Totals {
-    /// Bytes of entries and blobs.
+    /// Bytes of entries, blobs and grants.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.entry_bytes.saturating_add(self.blob_bytes)
+        self.entry_bytes.saturating_add(self.blob_bytes).saturating_add(grant_bytes(self.grants))
     }
+}
+
+/// Bytes that so many grants count for.
+pub(crate) fn grant_bytes(grants: u64) -> u64 {
+    grants.saturating_mul(GRANT_BYTES)
+}
+
+/// Whether one more admission may be sponsored by one of this kind. The last eighth is the shared one's.
+pub(crate) fn admissions(totals: &Totals, by: AdmissionKind, config: &StoreConfig) -> Result<(), Refusal> {
+    let most = match by {
+        AdmissionKind::Shared => config.admissions,
+        AdmissionKind::SingleUse | AdmissionKind::Enrolled => config.admissions - config.admissions / 8,
+    };
+    if totals.admissions < most { Ok(()) } else { Err(Refusal::RelayFull) }
 }
 
 /// The relay's room for `size` more bytes.

@@ -53,7 +53,39 @@ impl Pointer {
 /// The directory of segments.
 pub(crate) struct Segments {
     directory: PathBuf,
-    open: Mutex<HashMap<u32, Arc<File>>>,
+    open: Mutex<OpenFiles>,
+}
+
+/// Files kept open, those that were used last. A process may have 1,024 open on most systems, and the sockets and
+/// blobs need some: a store of thousands of segments must not take them all.
+#[derive(Default)]
+struct OpenFiles {
+    files: HashMap<u32, (Arc<File>, u64)>,
+    /// Counts uses, so that the oldest is known.
+    uses: u64,
+}
+
+/// Segments open at once. 64 of 64 MiB are half of the bytes that a relay holds by default.
+const OPEN_FILES: usize = 64;
+
+impl OpenFiles {
+    fn used(&mut self, segment: u32) -> Option<Arc<File>> {
+        self.uses = self.uses.saturating_add(1);
+        let (file, used) = self.files.get_mut(&segment)?;
+        *used = self.uses;
+        Some(Arc::clone(file))
+    }
+
+    fn keep(&mut self, segment: u32, file: &Arc<File>) {
+        if self.files.len() >= OPEN_FILES
+            && let Some(oldest) = self.files.iter().min_by_key(|(_, (_, used))| *used).map(|(oldest, _)| *oldest)
+        {
+            // Whoever reads it has a handle of their own.
+            self.files.remove(&oldest);
+        }
+        self.uses = self.uses.saturating_add(1);
+        self.files.insert(segment, (Arc::clone(file), self.uses));
+    }
 }
 
 /// The segment being written. Belongs to the writer.
@@ -92,7 +124,7 @@ impl Segments {
             None => {
                 let file = Arc::new(disk::private_file().create_new(true).open(self.path(tail.segment))?);
                 disk::sync_directory(&self.directory)?;
-                self.handles().insert(tail.segment, Arc::clone(&file));
+                self.handles().keep(tail.segment, &file);
                 tail.file = Some(Arc::clone(&file));
                 file
             }
@@ -133,7 +165,7 @@ impl Segments {
 
     /// Removes a file without bodies.
     pub(crate) fn remove(&self, segment: u32) -> Result<(), StoreFault> {
-        self.handles().remove(&segment);
+        self.handles().files.remove(&segment);
         match fs::remove_file(self.path(segment)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
             Ok(()) | Err(_) => Ok(()),
@@ -141,19 +173,19 @@ impl Segments {
     }
 
     fn file(&self, segment: u32) -> Result<Option<Arc<File>>, StoreFault> {
-        if let Some(file) = self.handles().get(&segment) {
-            return Ok(Some(Arc::clone(file)));
+        if let Some(file) = self.handles().used(segment) {
+            return Ok(Some(file));
         }
         let file = match File::options().read(true).write(true).open(self.path(segment)) {
             Ok(file) => Arc::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(Arc::clone(self.handles().entry(segment).or_insert(file))))
+        self.handles().keep(segment, &file);
+        Ok(Some(file))
     }
 
-    /// Open files; the number of segments bounds them.
-    fn handles(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Arc<File>>> {
+    fn handles(&self) -> std::sync::MutexGuard<'_, OpenFiles> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,4 +209,25 @@ fn numbers(directory: &Path) -> Result<Vec<u32>, StoreFault> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_segments_are_read_with_few_of_them_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut pointers = Vec::new();
+        // Each opening begins a new file.
+        for _ in 0..OPEN_FILES * 2 {
+            let (segments, mut tail) = Segments::open(directory.path()).unwrap();
+            pointers.push(segments.append(&mut tail, b"body").unwrap());
+        }
+        let (segments, _tail) = Segments::open(directory.path()).unwrap();
+        for pointer in pointers.iter().chain(&pointers) {
+            assert_eq!(segments.read(pointer).unwrap().unwrap(), "body");
+            assert!(segments.handles().files.len() <= OPEN_FILES);
+        }
+    }
 }

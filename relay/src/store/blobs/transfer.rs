@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -16,16 +16,19 @@ use super::super::change::Change;
 use super::super::fault::StoreFault;
 use super::super::writer::Writer;
 use super::super::{disk, failed};
-use super::{Busy, remove};
+use super::{Busy, make_room, remove};
 
 /// A blob on its way in. Dropped, it leaves what it has for a later try. Its methods block on the disk.
 pub struct Upload {
     pub(super) id: BlobId,
     pub(super) length: u64,
-    pub(super) file: File,
+    /// What came before a break; made when the first byte is written.
+    pub(super) file: Option<File>,
     pub(super) offset: u64,
     pub(super) partial: PathBuf,
     pub(super) whole: PathBuf,
+    /// Unfinished blobs that there may be.
+    pub(super) most: u64,
     pub(super) busy: Busy,
 }
 
@@ -68,9 +71,55 @@ impl Upload {
         if more > self.wanted() {
             return Err(Refusal::Malformed);
         }
-        self.file.write_all_at(bytes, self.offset).map_err(full_or_failed)?;
+        let offset = self.offset;
+        self.partial_file()?.write_all_at(bytes, offset).map_err(full_or_failed)?;
         self.offset = self.offset.saturating_add(more);
         Ok(())
+    }
+
+    /// Takes all that is wanted, verifies it and makes the blob durable. One that comes in one go touches the disk once.
+    ///
+    /// # Errors
+    /// As [`Self::write`] and [`Self::finish`].
+    pub fn complete(mut self, bytes: &[u8]) -> Result<Whole, Refusal> {
+        if self.offset > 0 || self.file.is_some() {
+            self.write(bytes)?;
+            return self.finish();
+        }
+        if u64::try_from(bytes.len()) != Ok(self.length) {
+            return Err(Refusal::Malformed);
+        }
+        if <[u8; 32]>::from(Sha256::digest(bytes)) != self.id.0 {
+            return Err(Refusal::BlobMismatch);
+        }
+        // Under its own name at once: without a row it is no blob yet, and an opening removes what has none.
+        let write = || -> io::Result<()> {
+            let file = disk::private_file().open(&self.whole)?;
+            file.set_len(0)?;
+            file.write_all_at(bytes, 0)?;
+            settle(&file, &self.whole)
+        };
+        if let Err(error) = write() {
+            // Half a file would keep its room until the next opening.
+            remove(&self.whole).map_err(failed)?;
+            return Err(full_or_failed(error));
+        }
+        Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
+    }
+
+    /// The file of what came before a break, made if there is room for one more.
+    fn partial_file(&mut self) -> Result<&File, Refusal> {
+        if self.file.is_none() {
+            let directory = self.partial.parent().ok_or(Refusal::Failed)?;
+            let room = make_room(directory, &self.busy.busy, self.most).map_err(|error| failed(error.into()))?;
+            if !room {
+                return Err(Refusal::Busy);
+            }
+        }
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(disk::private_file().open(&self.partial).map_err(full_or_failed)?)),
+        }
     }
 
     /// Verifies the bytes and makes the blob durable under its name.
@@ -78,27 +127,38 @@ impl Upload {
     /// # Errors
     /// [`Refusal::Malformed`] when bytes are missing, [`Refusal::BlobMismatch`], [`Refusal::RelayFull`],
     /// [`Refusal::Failed`]. After a mismatch nothing is kept.
-    pub fn finish(self) -> Result<Whole, Refusal> {
+    pub fn finish(mut self) -> Result<Whole, Refusal> {
         if self.wanted() > 0 {
             return Err(Refusal::Malformed);
         }
-        let digest = digest(&self.file, self.length).map_err(|error| failed(error.into()))?;
+        let length = self.length;
+        let digest = digest(self.partial_file()?, length).map_err(|error| failed(error.into()))?;
         if digest != self.id.0 {
             remove(&self.partial).map_err(failed)?;
             return Err(Refusal::BlobMismatch);
         }
-        self.settle().map_err(full_or_failed)?;
+        let (partial, whole) = (self.partial.clone(), self.whole.clone());
+        let moved = |file: &File| {
+            settle(file, &partial)?;
+            fs::rename(&partial, &whole)?;
+            sync_parent(&whole)
+        };
+        moved(self.partial_file()?).map_err(full_or_failed)?;
         Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
     }
+}
 
-    fn settle(&self) -> io::Result<()> {
-        // The time of the last write would tell when the blob came.
-        self.file.set_modified(SystemTime::UNIX_EPOCH)?;
-        self.file.sync_all()?;
-        let Some(directory) = self.whole.parent() else { return Err(io::Error::other("a blob has no directory")) };
-        fs::rename(&self.partial, &self.whole)?;
-        disk::sync_directory(directory)
-    }
+/// Makes a file and its name durable.
+fn settle(file: &File, path: &Path) -> io::Result<()> {
+    // The time of the last write would tell when the blob came.
+    file.set_modified(SystemTime::UNIX_EPOCH)?;
+    file.sync_all()?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let Some(directory) = path.parent() else { return Err(io::Error::other("a blob has no directory")) };
+    disk::sync_directory(directory)
 }
 
 impl Whole {

@@ -1,6 +1,6 @@
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::Hour;
-use relevo_protocol::wire::{Admission, MailboxKind, Refusal};
+use relevo_protocol::wire::{Admission, AdmissionId, MailboxKind, Refusal};
 
 use super::super::{AdmissionKind, Applied, Change};
 use super::facts;
@@ -13,6 +13,8 @@ facts!(
     a_single_use_admission_does_not_enroll_as_what_is_no_lasting_one,
     a_single_use_admission_does_not_sponsor_and_a_shared_one_does_not_enroll,
     sponsoring_is_bounded_for_30_days,
+    those_who_were_sponsored_cannot_multiply_without_end,
+    admissions_are_bounded_and_the_last_of_them_are_the_coordinators,
     an_allowance_comes_back_after_30_days,
     an_enrolled_admission_lasts_while_it_is_used,
     expired_admissions_are_swept,
@@ -177,4 +179,42 @@ fn providing_again_moves_the_end_and_keeps_the_sums(world: &mut World) {
     world.pass_hours(15);
     world.sweep();
     assert!(world.store.admission(&shared.id(), world.now).unwrap().is_some());
+}
+
+/// Registers a single-use admission.
+fn sponsor(world: &mut World, by: AdmissionId, fill: u8) -> Result<Applied, Refusal> {
+    let new = admission(fill);
+    let expires = world.now.round_up().plus(24);
+    world.apply(Change::Sponsor { by, id: new.id(), key: new.key(), expires })
+}
+
+fn those_who_were_sponsored_cannot_multiply_without_end(world: &mut World) {
+    world.configured(|config| config.all_sponsored = 3);
+    let (one, two) = (enrolled(world, 10), enrolled(world, 20));
+    assert!(sponsor(world, one.id(), 30).is_ok());
+    assert!(sponsor(world, two.id(), 31).is_ok());
+    assert!(sponsor(world, one.id(), 32).is_ok());
+    assert!(sponsor(world, one.id(), 32).is_ok(), "the same once more is no other");
+    assert_eq!(sponsor(world, two.id(), 33), Err(Refusal::RelayFull));
+    assert!(sponsor(world, world.purse, 34).is_ok(), "coordinators invite all the same");
+    world.pass_hours(30 * 24);
+    assert!(sponsor(world, two.id(), 33).is_ok());
+}
+
+fn admissions_are_bounded_and_the_last_of_them_are_the_coordinators(world: &mut World) {
+    world.configured(|config| config.admissions = 8);
+    let by = enrolled(world, 10);
+    assert_eq!(world.store.totals().admissions, 2, "the shared one and the enrolled one");
+    for fill in 30..35 {
+        assert!(sponsor(world, by.id(), fill).is_ok());
+    }
+    assert_eq!(sponsor(world, by.id(), 40), Err(Refusal::RelayFull));
+    assert!(sponsor(world, world.purse, 40).is_ok());
+    assert_eq!(sponsor(world, world.purse, 41), Err(Refusal::RelayFull));
+    world.reopen();
+    assert_eq!(world.store.totals().admissions, 8);
+    world.pass_hours(30);
+    world.sweep();
+    assert_eq!(world.store.totals().admissions, 2);
+    assert!(sponsor(world, by.id(), 42).is_ok());
 }

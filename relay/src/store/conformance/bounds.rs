@@ -1,7 +1,8 @@
 use relevo_protocol::limits::{RESERVED_BYTES, RESERVED_ENTRIES};
 use relevo_protocol::wire::{Grant, GrantTable, MailboxKind, Refusal};
 
-use super::super::{Change, StoreConfig};
+use super::super::rules::GRANT_BYTES;
+use super::super::{Applied, Change, StoreConfig};
 use super::facts;
 use super::world::{World, capability, entry, grant};
 
@@ -19,6 +20,10 @@ facts!(
     a_grants_rate_is_for_one_hour,
     a_grants_bytes_are_for_one_hour,
     a_take_grant_has_a_rate,
+    a_renewal_by_grant_takes_from_its_rate,
+    grants_count_among_the_bytes_of_a_relay,
+    grants_are_paid_for_by_who_opens,
+    an_exchange_of_grants_is_done_on_a_full_relay,
     what_a_revoked_grant_used_is_forgotten,
 );
 
@@ -44,7 +49,7 @@ fn a_mailbox_is_bounded_by_bytes(world: &mut World) {
 }
 
 fn a_full_relay_refuses_new_data_and_new_mailboxes(world: &mut World) {
-    world.configured(|config| config.bytes = 1024);
+    world.configured(|config| config.bytes = 1024 + 2 * GRANT_BYTES);
     let mailbox = world.open(MailboxKind::Personal);
     world.append(&mailbox, 1);
     world.append(&mailbox, 2);
@@ -91,7 +96,7 @@ fn the_reserve_of_entries_ends(world: &mut World) {
 }
 
 fn the_reserve_of_bytes_ends(world: &mut World) {
-    world.configured(|config| config.bytes = 0);
+    world.configured(|config| config.bytes = GRANT_BYTES);
     let mailbox = world.open(MailboxKind::Shared);
     assert_eq!(RESERVED_BYTES, 64 * (512 << 10), "64 of the largest fit exactly");
     for _ in 0..64 {
@@ -114,7 +119,7 @@ fn the_reserve_is_free_again_when_its_entries_go(world: &mut World) {
 }
 
 fn a_spent_allowance_leaves_the_reserve(world: &mut World) {
-    world.configured(|config| config.shared_bytes = 512);
+    world.configured(|config| config.shared_bytes = 512 + GRANT_BYTES);
     let mailbox = world.open(MailboxKind::Shared);
     world.append(&mailbox, 1);
     assert_eq!(world.append_as(&mailbox, mailbox.append, entry(2, 0)), Err(Refusal::AllowanceSpent));
@@ -207,4 +212,55 @@ fn what_a_revoked_grant_used_is_forgotten(world: &mut World) {
     world.append(&mailbox, 1);
     world.apply(Change::Close { mailbox: id, capability: owner }).unwrap();
     assert_eq!(world.ledger.counted(), 0);
+}
+
+fn a_renewal_by_grant_takes_from_its_rate(world: &mut World) {
+    let mailbox = world.open(MailboxKind::Shared);
+    let hash = capability();
+    let add = vec![Grant { per_hour: 2, bytes_per_hour: 0, ..grant(hash) }];
+    let table = GrantTable::Append;
+    world.apply(Change::Grants { mailbox: mailbox.id, capability: mailbox.owner, table, revoke: vec![], add }).unwrap();
+    let renew = |capability| Change::Renew { mailbox: mailbox.id, capability, lease_hours: 2000 };
+    assert!(world.apply(renew(hash)).is_ok());
+    assert!(world.apply(renew(hash)).is_ok());
+    assert_eq!(world.apply(renew(hash)), Err(Refusal::RateExceeded));
+    assert!(world.apply(renew(mailbox.owner)).is_ok(), "who owns it renews whatever others did");
+    world.pass_hours(1);
+    assert!(world.apply(renew(hash)).is_ok());
+}
+
+fn open_with_grants(world: &mut World, count: usize) -> Result<Applied, Refusal> {
+    let append = (0..count).map(|_| grant(capability())).collect();
+    let kind = MailboxKind::Personal;
+    let (admission, owner) = (world.purse, capability());
+    world.apply(Change::Open { admission, kind, owner, read: None, append, take: vec![], lease_hours: 1 })
+}
+
+fn grants_count_among_the_bytes_of_a_relay(world: &mut World) {
+    world.configured(|config| config.bytes = 5 * GRANT_BYTES);
+    assert!(open_with_grants(world, 3).is_ok());
+    assert_eq!(open_with_grants(world, 3), Err(Refusal::RelayFull));
+    assert!(open_with_grants(world, 2).is_ok());
+    assert_eq!(world.store.totals().bytes(), 5 * GRANT_BYTES);
+    world.pass_hours(3);
+    world.sweep();
+    assert!(open_with_grants(world, 5).is_ok(), "what has gone gives its room back");
+}
+
+fn grants_are_paid_for_by_who_opens(world: &mut World) {
+    world.configured(|config| config.shared_bytes = 3 * GRANT_BYTES);
+    assert_eq!(open_with_grants(world, 4), Err(Refusal::AllowanceSpent));
+    let view = world.store.admission(&world.purse, world.now).unwrap().unwrap();
+    assert_eq!(view.mailboxes_left, world.store.config().shared_mailboxes, "a refusal takes nothing");
+    assert!(open_with_grants(world, 3).is_ok());
+}
+
+fn an_exchange_of_grants_is_done_on_a_full_relay(world: &mut World) {
+    world.configured(|config| config.bytes = GRANT_BYTES);
+    let mailbox = world.open(MailboxKind::Shared);
+    let (new, table) = (capability(), GrantTable::Append);
+    let grants = |revoke, add| Change::Grants { mailbox: mailbox.id, capability: mailbox.owner, table, revoke, add };
+    assert_eq!(world.apply(grants(vec![], vec![grant(new)])), Err(Refusal::RelayFull));
+    assert!(world.apply(grants(vec![mailbox.append], vec![grant(new)])).is_ok());
+    assert_eq!(world.store.totals().grants, 1);
 }

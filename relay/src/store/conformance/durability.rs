@@ -177,8 +177,15 @@ fn put(world: &mut World, bytes: &[u8], hours: u32) -> Result<BlobId, Refusal> {
     match world.store.begin_blob(&purse, id, length, now)? {
         Begun::Held => world.apply(Change::RenewBlob { id, lease_hours: hours })?,
         Begun::Wanted(mut upload) => {
-            upload.write(&bytes[usize::try_from(upload.offset()).unwrap()..])?;
-            let _whole = upload.finish()?;
+            let rest = &bytes[usize::try_from(upload.offset()).unwrap()..];
+            // In one go, and in two.
+            let _whole = match rest.len() % 2 {
+                0 => upload.complete(rest)?,
+                _ => {
+                    upload.write(&rest[..1])?;
+                    upload.complete(&rest[1..])?
+                }
+            };
             world.apply(Change::KeepBlob { admission: purse, id, length, lease_hours: hours })?
         }
     };
@@ -215,7 +222,7 @@ fn a_blob_is_stored_renewed_and_read_in_ranges() {
     world.pass_hours(12);
     world.sweep();
     assert_eq!(get(&world, &id, 0, 1), Err(Refusal::NoSuchBlob));
-    assert_eq!(world.store.totals(), super::super::Totals::default());
+    assert_eq!(world.store.totals(), super::world::only_the_purse());
     assert!(put(&mut world, &bytes, 50).is_ok());
 }
 
@@ -254,21 +261,46 @@ fn bytes_that_do_not_match_their_id_are_not_kept() {
 }
 
 #[test]
+fn bytes_that_come_in_one_go_and_do_not_match_leave_no_file() {
+    let world = World::sled();
+    let whole = world.path().unwrap().join("blobs");
+    let files = || -> usize {
+        let folders = fs::read_dir(whole.join("whole")).unwrap().map(|folder| folder.unwrap().path());
+        folders.chain([whole.join("partial")]).map(|folder| fs::read_dir(folder).unwrap().count()).sum()
+    };
+    for wrong in [b"wrong".as_slice(), b"short", b"too long"] {
+        let id = BlobId::of(b"other");
+        let Begun::Wanted(upload) = world.store.begin_blob(&world.purse, id, 5, world.now).unwrap() else { panic!() };
+        assert!(upload.complete(wrong).is_err());
+        assert_eq!(files(), 0);
+    }
+}
+
+#[test]
 fn blobs_are_bounded() {
     let mut world = World::sled();
-    let begin =
-        |world: &World, length| world.store.begin_blob(&world.purse, BlobId([1; 32]), length, world.now).map(drop);
+    // Each leaves a byte behind, so that there is something unfinished.
+    let left = |world: &World, fill: u8, length| match world.store.begin_blob(
+        &world.purse,
+        BlobId([fill; 32]),
+        length,
+        world.now,
+    )? {
+        Begun::Wanted(mut upload) => upload.write(b"1").map(|()| upload),
+        Begun::Held => panic!("no such blob was ever whole"),
+    };
+    let begin = |world: &World, length| left(world, 1, length).map(drop);
     assert_eq!(begin(&world, MAX_BLOB + 1), Err(Refusal::Malformed));
     assert_eq!(begin(&world, 0), Err(Refusal::Malformed));
     assert_eq!(begin(&world, MAX_BLOB), Ok(()));
     world.configured(|config| config.partial_blobs = 1);
-    let other = world.store.begin_blob(&world.purse, BlobId([2; 32]), 5, world.now);
+    let other = left(&world, 2, 5);
     assert!(other.is_ok(), "the unfinished one, which nobody goes on with, gives way");
     assert_eq!(begin(&world, 5), Err(Refusal::Busy), "one is being uploaded already");
     drop(other);
     assert_eq!(begin(&world, 5), Ok(()));
     world.store.sweep_partial_blobs(world.now.plus_seconds(1 << 32)).unwrap();
-    assert!(world.store.begin_blob(&world.purse, BlobId([2; 32]), 5, world.now).is_ok());
+    assert!(left(&world, 2, 5).is_ok());
     world.configured(|config| config.bytes = 4);
     assert_eq!(begin(&world, 5), Err(Refusal::RelayFull));
     world.configured(|config| config.shared_bytes = 4);

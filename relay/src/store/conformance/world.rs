@@ -10,7 +10,7 @@ use relevo_protocol::wire::{
     Refusal, Sequence,
 };
 
-use super::super::{Appended, Applied, Change, Ledger, Most, Rest, Slice, Store, StoreConfig, Touch};
+use super::super::{Appended, Applied, Change, Ledger, Most, Rest, Slice, Store, StoreConfig, Totals, Touch};
 
 /// The start of every test: an hour and a bit, so that rounding shows.
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000 + 17);
@@ -39,6 +39,11 @@ pub(super) struct Held {
 
 pub(super) fn small() -> StoreConfig {
     StoreConfig { free_bytes: 0, last_free_bytes: 0, ballast_bytes: 0, cache_bytes: 4 << 20, ..StoreConfig::default() }
+}
+
+/// What is left in a world where everything has gone but the admission that paid.
+pub(super) fn only_the_purse() -> Totals {
+    Totals { admissions: 1, ..Totals::default() }
 }
 
 pub(super) fn capability() -> CapabilityHash {

@@ -33,7 +33,10 @@ impl Work<'_> {
     pub(super) fn provide(&mut self, id: AdmissionId, key: AdmissionKey, expires: Hour) -> Result<Effect, Stop> {
         let admission = match self.draft.admission(&id)? {
             Some(held) => Admission { key, expires, ..held },
-            None => self.fresh(key, AdmissionKind::Shared, expires),
+            None => {
+                self.totals.admissions = self.totals.admissions.saturating_add(1);
+                self.fresh(key, AdmissionKind::Shared, expires)
+            }
         };
         self.draft.set_admission(&id, Some(&admission))?;
         DONE
@@ -70,7 +73,17 @@ impl Work<'_> {
         if self.room(0) == Relay::Exhausted {
             return Err(Refusal::RelayFull.into());
         }
+        let kind = self.admission(&by)?.kind;
+        rules::admissions(&self.totals, kind, &self.shared.config)?;
+        // The shared one has a bound of its own, which no member can use up.
+        if kind == AdmissionKind::Enrolled {
+            self.rates.may_sponsor(self.shared.config.all_sponsored, self.now)?;
+        }
         self.spend(&by, Spending::Sponsorship)?;
+        if kind == AdmissionKind::Enrolled {
+            self.rates.sponsored(self.now);
+        }
+        self.totals.admissions = self.totals.admissions.saturating_add(1);
         let longest = rules::lease(self.now, u32::MAX, &self.shared.config);
         let admission = self.fresh(key, AdmissionKind::SingleUse, expires.min(longest));
         self.draft.set_admission(&id, Some(&admission))?;

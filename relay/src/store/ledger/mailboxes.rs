@@ -42,10 +42,14 @@ impl Work<'_> {
         }
         rules::grants(wish.append.len())?;
         rules::grants(wish.take.len())?;
-        if self.totals.mailboxes >= self.shared.config.mailboxes || self.room(0) != Relay::Roomy {
+        let size = rules::grant_bytes(u64::try_from(wish.append.len() + wish.take.len()).unwrap_or(u64::MAX));
+        if self.totals.mailboxes >= self.shared.config.mailboxes || self.room(size) != Relay::Roomy {
             return Err(Refusal::RelayFull.into());
         }
+        // Both or none: a refusal takes nothing.
+        self.may_spend(&admission, Spending::Bytes(size))??;
         self.spend(&admission, Spending::Mailbox)?;
+        self.spend(&admission, Spending::Bytes(size))?;
         let incarnation = (self.incarnations)()?;
         let lease = rules::lease(self.now, wish.lease_hours, &self.shared.config);
         let append_grants = self.put_grants(&id, GrantTable::Append, &wish.append)?;
@@ -71,6 +75,7 @@ impl Work<'_> {
             last_resorts: 0,
             restored_from: None,
         };
+        self.totals.grants = self.totals.grants.saturating_add(mailbox.grants());
         self.draft.set_mailbox(&id, Some(mailbox))?;
         self.totals.mailboxes = self.totals.mailboxes.saturating_add(1);
         Ok(Effect::Told(Applied::Opened { incarnation, expires: lease }))
@@ -95,6 +100,7 @@ impl Work<'_> {
         if !add.is_empty() && self.room(0) == Relay::Exhausted {
             return Err(Refusal::RelayFull.into());
         }
+        let held_before = mailbox.grants();
         // Counted before anything is written: a refusal leaves the table as it was.
         let mut gone: BTreeSet<Key> = revoke.iter().map(|hash| keys::grant(&id, table, hash)).collect();
         let mut absent = Vec::new();
@@ -117,6 +123,12 @@ impl Work<'_> {
         };
         let before = usize::try_from(*held).unwrap_or(usize::MAX);
         *held = rules::grants(before.saturating_sub(gone.len()).saturating_add(new))?;
+        // What replaces as many as it adds takes no room, and is done on a full relay too.
+        let more = mailbox.grants().saturating_sub(held_before);
+        if more > 0 && self.room(rules::grant_bytes(more)) != Relay::Roomy {
+            return Err(Refusal::RelayFull.into());
+        }
+        self.totals.grants = self.totals.grants.saturating_sub(held_before).saturating_add(mailbox.grants());
         for key in gone {
             // One that is revoked and added again in one call keeps what it has used.
             if !added.contains(&key) {
@@ -143,14 +155,20 @@ impl Work<'_> {
 
     pub(super) fn renew(&mut self, id: MailboxId, shown: CapabilityHash, wished: u32) -> Result<Effect, Stop> {
         let mut mailbox = self.live(&id)?;
-        if rules::owner(&mailbox, &shown).is_err() {
-            let granted = self.grant(&id, GrantTable::Append, &shown)?;
-            if mailbox.kind != MailboxKind::Shared || granted.is_none() {
-                return Err(Refusal::NoSuchMailbox.into());
+        let granted = match rules::owner(&mailbox, &shown) {
+            Ok(()) => None,
+            Err(refusal) if mailbox.kind == MailboxKind::Shared => {
+                Some(self.grant(&id, GrantTable::Append, &shown)?.ok_or(refusal)?)
             }
-        }
+            Err(refusal) => return Err(refusal.into()),
+        };
         if mailbox.frozen {
             return Err(Refusal::Frozen.into());
+        }
+        if let Some(grant) = granted {
+            // An act as an append is: each renewal is a write to the disk.
+            let key = keys::grant(&id, GrantTable::Append, &shown);
+            self.rates.spend(key, GrantTable::Append, &grant, 0, self.now)?;
         }
         mailbox.lease = mailbox.lease.max(rules::lease(self.now, wished, &self.shared.config));
         let expires = mailbox.lease;
@@ -195,6 +213,7 @@ impl Work<'_> {
         self.draft.set_mailbox(id, None)?;
         self.totals.mailboxes = self.totals.mailboxes.saturating_sub(1);
         self.totals.entry_bytes = self.totals.entry_bytes.saturating_sub(mailbox.bytes);
+        self.totals.grants = self.totals.grants.saturating_sub(mailbox.grants());
         self.touches.push((*id, Touch::Closed));
         Ok(())
     }

@@ -26,6 +26,7 @@ impl Work<'_> {
                 Due::Admission(id) => {
                     let expired = self.draft.admission(&id)?.is_some_and(|held| held.expires.is_past(self.now));
                     if expired {
+                        self.totals.admissions = self.totals.admissions.saturating_sub(1);
                         self.draft.set_admission(&id, None)?;
                     }
                 }
