@@ -30,8 +30,16 @@ pub struct Config {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once. 8,192 x 48 KiB idle = 384 MiB; lower it on a machine with less.
+    /// Connections at once. 8,192 x 41 KiB idle = 330 MiB: two thirds of a machine with 512 MiB.
     pub connections: usize,
+    /// Connections of one IPv4 address, or of one IPv6 network of 64 bits, at once. 256: a workplace behind one address,
+    /// a thirty-second of all. Counted in memory while they last, and never written anywhere.
+    pub connections_per_address: usize,
+    /// Connections without an admitted session at once. 256 x 0.5 MiB at worst = 128 MiB. A greeting takes three round
+    /// trips, so that after a restart thousands of clients pass in seconds.
+    pub visitors: usize,
+    /// Sessions of one admission of its own at once. 16: eight devices, each with one that has broken and one that is new.
+    pub sessions_per_admission: usize,
     /// Requests of one session that may be unanswered. 1,024 x 0.5 KiB of bookkeeping = 512 KiB.
     pub requests: u32,
     /// Bytes of one session's unanswered requests. At least the largest frame, 516 KiB; four of them are 2 MiB.
@@ -59,7 +67,17 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 8192, requests: 1024, request_bytes: 2 << 20, blobs: 8, all_blobs: 128, drain_seconds: 10 }
+        Self {
+            connections: 8192,
+            connections_per_address: 256,
+            visitors: 256,
+            sessions_per_admission: 16,
+            requests: 1024,
+            request_bytes: 2 << 20,
+            blobs: 8,
+            all_blobs: 128,
+            drain_seconds: 10,
+        }
     }
 }
 
@@ -129,9 +147,25 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigFault> {
         let fault = |field, must| Err(ConfigFault::Value { field, must });
         let largest = relevo_protocol::limits::MAX_FRAME;
-        let Limits { connections, requests, request_bytes, blobs, all_blobs, drain_seconds: _ } = self.limits;
-        if connections == 0 {
-            return fault("limits.connections", "at least 1");
+        let Limits {
+            connections,
+            connections_per_address,
+            visitors,
+            sessions_per_admission,
+            requests,
+            request_bytes,
+            blobs,
+            all_blobs,
+            drain_seconds: _,
+        } = self.limits;
+        if connections.min(connections_per_address).min(visitors).min(sessions_per_admission) == 0 {
+            return fault(
+                "limits.connections, connections_per_address, visitors and sessions_per_admission",
+                "at least 1",
+            );
+        }
+        if visitors > MOST_VISITORS {
+            return fault("limits.visitors", "at most 65536");
         }
         if !(1..=16_384).contains(&requests) {
             return fault("limits.requests", "between 1 and 16384");
@@ -153,6 +187,8 @@ impl Config {
     }
 }
 
+/// Largest bound of connections without a session: none would be a bound beyond it.
+const MOST_VISITORS: usize = 65_536;
 /// Largest bound of a session's unanswered requests.
 const MOST_BYTES: usize = 1 << 30;
 

@@ -12,6 +12,7 @@ mod delivery;
 pub mod driven;
 mod keys;
 mod metrics;
+mod places;
 mod relay;
 mod service;
 pub mod session;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relevo_protocol::secret::Secret;
-use relevo_protocol::wire::{Admission, PathSecret, RelayAddress};
+use relevo_protocol::wire::{Admission, AdmissionId, PathSecret, RelayAddress};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
 use crate::keys::{Keys, KeysFault};
 use crate::metrics::{Metrics, Snapshot};
+use crate::places::Places;
 use crate::service::Service;
 use crate::store::StoreFault;
 use crate::transport::{self, ListenFault};
@@ -75,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) phase: watch::Sender<Phase>,
+    /// Sessions of each admission of one's own.
+    pub(crate) sessions: Places<AdmissionId>,
     /// Blob streams that the whole relay may still take.
     pub(crate) blobs: Arc<Semaphore>,
 }
@@ -117,6 +120,7 @@ impl Relay {
         let address = address(config.advertised_host(), config.port.unwrap_or(local.port()), &keys);
         data.remember_endpoint(&address.host, address.port)?;
         let parts = Arc::new(Parts {
+            sessions: Places::default(),
             blobs: Arc::new(Semaphore::new(config.limits.all_blobs)),
             config,
             keys,

@@ -9,6 +9,7 @@ mod desk;
 #[cfg(feature = "simulation")]
 pub(crate) mod driven;
 pub mod greeting;
+mod queue;
 mod requests;
 pub mod subscriptions;
 
@@ -16,14 +17,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use relevo_protocol::limits::MAX_OPENING;
-use relevo_protocol::wire::{AdmissionId, Answer, BlobCall, FrameFault, Opening, Outcome, Reply, decode_exact, encode};
-use tokio::sync::mpsc;
+use relevo_protocol::wire::{
+    AdmissionId, Answer, BlobCall, FrameFault, Opening, Outcome, Refusal, Reply, decode_exact, encode,
+};
 use tokio::time::timeout;
 
 pub(crate) use self::core::Admitted;
 use self::greeting::{ExpectHello, GreetingFault};
 pub(crate) use self::subscriptions::Pull;
+use crate::places::Place;
 use crate::relay::Parts;
+use crate::store::AdmissionKind;
 use crate::transport::{Batch, ConnectionHandle, HANDSHAKE_AND_HELLO, PeerGone, ReceiveHalf, SendHalf, StreamFault};
 use crate::{blob, clock};
 
@@ -45,6 +49,9 @@ pub(crate) enum SessionFault {
     /// The connection has a session already, or none yet for a blob stream.
     #[error("a stream came out of turn")]
     OutOfTurn,
+    /// The admission has as many sessions as it may.
+    #[error("the admission has as many sessions as it may")]
+    TooMany,
     /// The peer left.
     #[error(transparent)]
     Gone(#[from] PeerGone),
@@ -66,8 +73,8 @@ impl From<StreamFault> for SessionFault {
 pub(crate) async fn open(send: SendHalf, receive: ReceiveHalf, handle: ConnectionHandle, parts: Arc<Parts>) {
     // Boxed one by one: what a session needs to begin is not kept while it lasts.
     let served = match Box::pin(begin(send, receive, &handle, &parts)).await {
-        Ok(Begun::Session(send, receive, admitted)) => {
-            Box::pin(session(send, receive, admitted, &handle, &parts)).await
+        Ok(Begun::Session(send, receive, admitted, place)) => {
+            Box::pin(session(send, receive, admitted, place, &handle, &parts)).await
         }
         Ok(Begun::Blob(call, send, receive, admitted)) => {
             let served = Box::pin(blob::serve(call, admitted, send, receive, &handle, &parts)).await;
@@ -85,9 +92,12 @@ pub(crate) async fn open(send: SendHalf, receive: ReceiveHalf, handle: Connectio
     }
 }
 
+/// A session's place among those of its admission.
+type SessionPlace = Place<AdmissionId>;
+
 /// What a stream turned out to be.
 enum Begun {
-    Session(SendHalf, ReceiveHalf, Admitted),
+    Session(SendHalf, ReceiveHalf, Admitted, Option<SessionPlace>),
     Blob(BlobCall, SendHalf, ReceiveHalf, Admitted),
 }
 
@@ -119,11 +129,25 @@ async fn begin(
     let find = |id: &AdmissionId| parts.service.admission(id, now);
     let (number, id, found) = expecting.accept(&request, handle.exporter(), find)?;
     let admitted = Admitted { id, kind: found.kind };
+    let place = match admitted.kind {
+        // Everybody who has the address has this one: connections bound it.
+        AdmissionKind::Shared => None,
+        AdmissionKind::SingleUse | AdmissionKind::Enrolled => {
+            let Some(place) = parts.sessions.take(id, parts.config.limits.sessions_per_admission) else {
+                let outcome = Outcome::Refused { refusal: Refusal::Busy };
+                send.send(Batch::of(&encode(&Reply::Answer { number, outcome }))).await?;
+                send.finish().await?;
+                handle.end_after_last_words().await;
+                return Err(SessionFault::TooMany);
+            };
+            Some(place)
+        }
+    };
     handle.admit(admitted);
     parts.metrics.sessions_admitted.one();
     let reply = Reply::Answer { number, outcome: Outcome::Done { answer: Answer::from(found) } };
     send.send(Batch::of(&encode(&reply))).await?;
-    Ok(Begun::Session(send, receive, admitted))
+    Ok(Begun::Session(send, receive, admitted, place))
 }
 
 async fn frame_in_time(receive: &mut ReceiveHalf, max: usize) -> Result<Bytes, SessionFault> {
@@ -136,12 +160,13 @@ async fn session(
     send: SendHalf,
     receive: ReceiveHalf,
     admitted: Admitted,
+    place: Option<SessionPlace>,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<(), SessionFault> {
-    let (queue, queued) = mpsc::channel(usize::try_from(parts.config.limits.requests).unwrap_or(1));
+    let (queue, queued) = queue::bounded(usize::try_from(parts.config.limits.requests).unwrap_or(1));
     let mut writing = Box::pin(answers::write(send, queued, parts));
-    let mut reading = Box::pin(requests::read(receive, queue, admitted, handle, parts));
+    let mut reading = Box::pin(requests::read(receive, queue, (admitted, place), handle, parts));
     tokio::select! {
         // The client has left, or the relay is stopping: what was asked is still answered.
         read = &mut reading => { read?; writing.await?; }

@@ -5,6 +5,9 @@
 
 mod connection;
 mod endpoint;
+mod frames;
+mod http3;
+mod socket;
 mod stream;
 mod tls;
 

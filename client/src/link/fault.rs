@@ -2,7 +2,7 @@
 
 use std::io;
 
-use quinn::ConnectionError;
+use quinn::{ConnectionError, TransportErrorCode};
 use relevo_protocol::wire::{GreetingFault, Refusal};
 
 /// Why there is no session. The words for people are chosen by [`LinkFault::code`].
@@ -84,6 +84,10 @@ impl LinkFault {
     pub(super) fn while_connecting(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::TimedOut | ConnectionError::Reset | ConnectionError::CidsExhausted => Self::Unreachable,
+            // The relay has as many connections as it may, or is stopping: nothing is wrong with it.
+            ConnectionError::ConnectionClosed(close) if close.error_code == TransportErrorCode::CONNECTION_REFUSED => {
+                Self::Ended
+            }
             ConnectionError::TransportError(_)
             | ConnectionError::ConnectionClosed(_)
             | ConnectionError::VersionMismatch => Self::Handshake,

@@ -8,8 +8,8 @@ use relevo_protocol::limits::{MAX_FRAME, MAX_OPENING};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{
-    Answer, Call, Exporter, FrameFault, FrameReader, Hello, Opening, Outcome, RelayAddress, Reply, Request, Version,
-    Welcome, WelcomeBody, decode_exact, encode, write_frame,
+    Answer, Call, Exporter, FrameFault, FrameReader, Hello, Opening, Outcome, Refusal, RelayAddress, Reply, Request,
+    Version, Welcome, WelcomeBody, decode_exact, encode, write_frame,
 };
 
 use super::LinkFault;
@@ -107,6 +107,8 @@ fn admitted(reply: &[u8]) -> Result<Admitted, LinkFault> {
             Ok(Admitted { expires, bytes_left, mailboxes_left, kind })
         }
         Outcome::Done { answer: _ } => Err(LinkFault::Malformed),
+        // It has as many sessions of this admission as it allows: one of ours that has broken ends in time.
+        Outcome::Refused { refusal: Refusal::Busy } => Err(LinkFault::Ended),
         Outcome::Refused { refusal: _ } => Err(LinkFault::NotAdmitted),
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use relevo_protocol::wire::{Answer, Event, Outcome, Reply, encode, entry_event_prefix};
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::desk::{Desk, Pushed, Sources};
+use super::queue::{Exit, Next};
 use super::requests::{Due, Queued};
 use super::{Pull, SessionFault};
 use crate::clock;
@@ -29,11 +29,7 @@ const SLICE: u16 = 64;
 ///
 /// # Errors
 /// [`SessionFault::Gone`] when the client has left.
-pub(super) async fn write(
-    mut send: SendHalf,
-    queue: mpsc::Receiver<Queued>,
-    parts: &Arc<Parts>,
-) -> Result<(), SessionFault> {
+pub(super) async fn write(mut send: SendHalf, queue: Exit<Queued>, parts: &Arc<Parts>) -> Result<(), SessionFault> {
     let mut phase = parts.phase.subscribe();
     let mut drain_told = false;
     let mut answers =
@@ -60,12 +56,7 @@ pub(super) async fn write(
                     answers.answer(waiting.number, outcome);
                 }
             }
-            queued = queue.recv(), if waiting.is_none() => {
-                // When there is none, the next round finds the queue over.
-                if let Some(queued) = queued {
-                    answers.take(queued);
-                }
-            }
+            () = queue.ready(), if waiting.is_none() => {}
             () = desk.listener.heard() => {}
             _ = phase.wait_for(|phase| phase.draining()), if !drain_told => {}
         }
@@ -99,7 +90,7 @@ async fn settled(waiting: &mut Option<Waiting>) -> Outcome {
 }
 
 struct Answers<'a> {
-    queue: mpsc::Receiver<Queued>,
+    queue: Exit<Queued>,
     waiting: Option<Waiting>,
     batch: Batch,
     desk: Desk,
@@ -123,10 +114,10 @@ impl Answers<'_> {
                         }
                     }
                 }
-                match self.queue.try_recv() {
-                    Ok(queued) => self.take(queued),
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => {
+                match self.queue.next() {
+                    Next::Item(queued) => self.take(queued),
+                    Next::Empty => break,
+                    Next::Over => {
                         over = Over::Yes;
                         break;
                     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use relevo_protocol::limits::MAX_FRAME;
 use relevo_protocol::wire::{Answer, Outcome};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::SessionFault;
 use super::core::{self, Admitted, Ask, Step};
+use super::queue::Entrance;
+use super::{SessionFault, SessionPlace};
 use crate::relay::Parts;
 use crate::service::Pending;
 use crate::transport::{ConnectionHandle, ReceiveHalf};
@@ -22,7 +23,7 @@ pub(super) struct Queued {
 
 /// Where the answer comes from.
 pub(super) enum Due {
-    /// It is here. Boxed, as the other is: the queue of an idle session keeps room for 32 of these.
+    /// It is here. Boxed, as the other is: a request that waits is small.
     Ready(Box<Outcome>),
     /// The store has the change.
     Change(Pending),
@@ -36,8 +37,8 @@ pub(super) enum Due {
 /// [`SessionFault`]: the session ends at once.
 pub(super) async fn read(
     mut receive: ReceiveHalf,
-    queue: mpsc::Sender<Queued>,
-    mut admitted: Admitted,
+    queue: Entrance<Queued>,
+    mut who: (Admitted, Option<SessionPlace>),
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<(), SessionFault> {
@@ -56,8 +57,8 @@ pub(super) async fn read(
         };
         parts.metrics.requests.one();
         // Boxed: a session that idles does not keep the room of a request.
-        let queued = Box::pin(take(&frame, &mut admitted, &own, handle, parts)).await?;
-        if queue.send(queued).await.is_err() {
+        let queued = Box::pin(take(&frame, &mut who, &own, handle, parts)).await?;
+        if queue.add(queued).await.is_err() {
             return Ok(());
         }
     }
@@ -66,13 +67,13 @@ pub(super) async fn read(
 /// Takes one request apart and hands it to whoever has it done.
 async fn take(
     frame: &[u8],
-    admitted: &mut Admitted,
+    who: &mut (Admitted, Option<SessionPlace>),
     own: &Arc<Semaphore>,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<Queued, SessionFault> {
     let (number, step) = match core::request(frame)? {
-        Ok(request) => (request.number, core::step(request.call, *admitted)),
+        Ok(request) => (request.number, core::step(request.call, who.0)),
         Err((number, refusal)) => (number, Step::Answer(Outcome::Refused { refusal })),
     };
     let (due, room) = match step {
@@ -89,7 +90,8 @@ async fn take(
             // Rare, and what follows is asked under the new admission: so it is waited for here.
             let outcome = parts.service.change(change).await.outcome().await;
             if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
-                *admitted = then;
+                // An admission that was made just now has no other session.
+                *who = (then, parts.sessions.take(then.id, parts.config.limits.sessions_per_admission));
                 handle.admit(then);
             }
             (Due::Ready(Box::new(outcome)), None)

@@ -15,7 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::endpoint::{CONNECTION_WINDOW, SEND_WINDOW};
+use super::http3::{Http3, TwoWay};
 use super::stream::{Batch, ReceiveHalf, SendHalf};
+use crate::places::{Place, Source};
 use crate::relay::Parts;
 use crate::{session, site};
 
@@ -74,6 +77,8 @@ impl ConnectionHandle {
 
     /// Says that the session is admitted: blob streams may come, and the connection may stay.
     pub(crate) fn admit(&self, admitted: session::Admitted) {
+        self.connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
+        self.connection.set_send_window(SEND_WINDOW);
         self.shared.admitted.send_replace(Some(admitted));
     }
 
@@ -99,12 +104,23 @@ impl ConnectionHandle {
     }
 }
 
+/// What an attempt takes of the relay's room.
+pub(super) struct Admittance {
+    /// Given back when the handshake is over.
+    pub(super) handshake: OwnedSemaphorePermit,
+    /// Given back when the visit is over: the connection has ended, or its session is admitted.
+    pub(super) visitor: OwnedSemaphorePermit,
+    /// Given back with the connection. A connection that moves to another address stays counted where it began.
+    pub(super) source: Place<Source>,
+}
+
 /// Serves one connection to its end.
-pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, parts: Arc<Parts>) {
+pub(super) async fn serve(incoming: Incoming, room: Admittance, parts: Arc<Parts>) {
+    let Admittance { handshake: permit, visitor, source: _source } = room;
     let Some((http, handle)) = Box::pin(handshake(incoming, permit, &parts)).await else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
-    requests(http, &mut streams, &handle, parts).await;
+    requests(http, &mut streams, &handle, visitor, parts).await;
     // They see that the connection is over, and keep what they have of a broken put. Waited for, so that a stopped
     // relay has no task left.
     let ended = async { while streams.join_next().await.is_some() {} };
@@ -114,9 +130,9 @@ pub(super) async fn serve(incoming: Incoming, permit: OwnedSemaphorePermit, part
 }
 
 /// A request whose head is to be read.
-type Resolver = RequestResolver<h3_quinn::Connection, Batch>;
+type Resolver = RequestResolver<Http3, Batch>;
 /// HTTP/3 on one connection.
-type Http = Box<h3::server::Connection<h3_quinn::Connection, Batch>>;
+type Http = Box<h3::server::Connection<Http3, Batch>>;
 
 async fn handshake(
     incoming: Incoming,
@@ -129,7 +145,7 @@ async fn handshake(
         let handle = ConnectionHandle::new(connection.clone(), blobs)?;
         let mut builder = h3::server::builder();
         builder.max_field_section_size(REQUEST_HEAD).send_grease(false);
-        Some((Box::new(builder.build(h3_quinn::Connection::new(connection)).await.ok()?), handle))
+        Some((Box::new(builder.build(Http3::new(connection)).await.ok()?), handle))
     };
     let begun = timeout(HANDSHAKE_AND_HELLO, begin).await.ok().flatten();
     if begun.is_none() {
@@ -146,7 +162,7 @@ enum Stays {
     No,
 }
 
-async fn visit(handle: ConnectionHandle, parts: Arc<Parts>) -> Stays {
+async fn visit(handle: ConnectionHandle, _visitor: OwnedSemaphorePermit, parts: Arc<Parts>) -> Stays {
     let mut admitted = handle.shared.admitted.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
@@ -173,8 +189,14 @@ async fn over(visit: &mut Option<Pin<Box<impl Future<Output = Stays>>>>) -> Stay
     }
 }
 
-async fn requests(mut http: Http, streams: &mut JoinSet<()>, handle: &ConnectionHandle, parts: Arc<Parts>) {
-    let mut visit = Some(Box::pin(visit(handle.clone(), Arc::clone(&parts))));
+async fn requests(
+    mut http: Http,
+    streams: &mut JoinSet<()>,
+    handle: &ConnectionHandle,
+    visitor: OwnedSemaphorePermit,
+    parts: Arc<Parts>,
+) {
+    let mut visit = Some(Box::pin(visit(handle.clone(), visitor, Arc::clone(&parts))));
     loop {
         tokio::select! {
             stays = over(&mut visit) => match stays {
@@ -224,7 +246,7 @@ async fn route(
 }
 
 async fn page(
-    stream: &mut RequestStream<h3_quinn::BidiStream<Batch>, Batch>,
+    stream: &mut RequestStream<TwoWay<Batch>, Batch>,
     head: Response<()>,
     body: Bytes,
 ) -> Result<(), h3::error::StreamError> {

@@ -6,13 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::BbrConfig;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt,
+};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{connection, tls};
+use super::connection::{self, Admittance};
+use super::socket::Socket;
+use super::tls;
+use crate::config::Limits;
 use crate::keys::Keys;
+use crate::places::{Places, Source};
 use crate::relay::Parts;
 
 /// Why the relay cannot listen.
@@ -38,10 +44,10 @@ const WAITING_ATTEMPTS: usize = 256;
 const ATTEMPT_BUFFER: u64 = 8 << 10;
 /// Bytes buffered for all of them: 256 x 8 KiB.
 const ATTEMPT_BUFFERS: u64 = 2 << 20;
-/// Handshakes at once. 256 x (16 KiB of CRYPTO + connection state) < 32 MiB.
-const HANDSHAKES: usize = 256;
+/// Handshakes at once. 128 x (16 KiB of CRYPTO + 40 KiB of connection state) = 7 MiB.
+const HANDSHAKES: usize = 128;
 /// With this many handshakes under way, a client must first prove its address by a Retry: forged sources then cost us
-/// one packet each and no signature.
+/// one packet each and no signature, and cannot take all the places of somebody else's address.
 const RETRY_FROM: usize = 32;
 /// Two-way streams of a connection: a session, blob streams and a page or two. Memory follows this number: measured
 /// 128 KiB per idle connection at 1024, 38 KiB at 16.
@@ -50,11 +56,15 @@ const TWO_WAY_STREAMS: u32 = 16;
 const ONE_WAY_STREAMS: u32 = 3;
 /// Bytes that a peer may send on one stream before we read them.
 const STREAM_WINDOW: u32 = 64 << 10;
-/// Bytes that a peer may send on all its streams before we read them. With it an unauthenticated connection pins
-/// 6 MiB at worst (measured, in one-byte pieces); quinn's defaults allow 261 MiB.
-const CONNECTION_WINDOW: u32 = 256 << 10;
+/// Bytes that a peer with an admitted session may send on all its streams before we read them: 6 MiB at worst
+/// (measured, in one-byte pieces with gaps between); quinn's defaults allow 261 MiB.
+pub(super) const CONNECTION_WINDOW: u32 = 256 << 10;
+/// The same before that: 8 KiB of a request's head, some pages' heads, a greeting. A sixteenth, so 0.4 MiB at worst.
+const VISIT_WINDOW: u32 = 16 << 10;
 /// Bytes that we hold for a peer that does not acknowledge them: at 600 ms this is 850 KB/s.
-const SEND_WINDOW: u64 = 512 << 10;
+pub(super) const SEND_WINDOW: u64 = 512 << 10;
+/// The same for a visitor: all pages of the site.
+const VISIT_SEND_WINDOW: u64 = 64 << 10;
 /// Silence after which a connection is gone. Clients send a keep-alive every 10 s.
 const IDLE: Duration = Duration::from_secs(30);
 /// Bytes of out-of-order handshake data held: a ClientHello fits in 2 KiB.
@@ -81,7 +91,8 @@ pub(crate) fn listen(address: SocketAddr, keys: &Keys) -> Result<Endpoint, Liste
     let socket = UdpSocket::bind(address).or_else(|fault| without_ipv6(address, fault)).map_err(bind)?;
     ask_for_buffer(&socket);
     let runtime = Arc::new(quinn::TokioRuntime);
-    Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)
+    let socket = Arc::new(Socket::new(runtime.wrap_udp_socket(socket).map_err(bind)?));
+    Endpoint::new_with_abstract_socket(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)
 }
 
 /// "All addresses" of a machine without IPv6 are those of IPv4.
@@ -103,8 +114,8 @@ fn limits() -> TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(TWO_WAY_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(ONE_WAY_STREAMS))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
-        .send_window(SEND_WINDOW)
+        .receive_window(VarInt::from_u32(VISIT_WINDOW))
+        .send_window(VISIT_SEND_WINDOW)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         .keep_alive_interval(None)
         .crypto_buffer_size(CRYPTO_BUFFER)
@@ -138,7 +149,10 @@ fn ask_for_buffer(socket: &UdpSocket) {
 
 /// Accepts connections until the endpoint closes, then waits for those that are left.
 pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
+    let Limits { connections: most, visitors, connections_per_address, .. } = parts.config.limits;
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let visitors = Arc::new(Semaphore::new(visitors));
+    let sources = Places::default();
     let mut connections = JoinSet::new();
     let mut phase = parts.phase.subscribe();
     loop {
@@ -149,16 +163,26 @@ pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
         };
         let Some(incoming) = incoming else { break };
         let busy = HANDSHAKES.saturating_sub(handshakes.available_permits());
-        if connections.len() >= parts.config.limits.connections {
+        if connections.len() >= most {
             parts.metrics.connections_refused.one();
             incoming.refuse();
         } else if busy >= RETRY_FROM && incoming.may_retry() && !incoming.remote_address_validated() {
             parts.metrics.retries_asked.one();
             // Only an attempt that has been retried refuses this, and that is excluded above.
             let _asked = incoming.retry();
-        } else if let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() {
-            parts.metrics.connections_begun.one();
-            connections.spawn(connection::serve(incoming, permit, Arc::clone(&parts)));
+        } else if let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() {
+            let source = sources.take(Source::from(incoming.remote_address().ip()), connections_per_address);
+            match (source, Arc::clone(&visitors).try_acquire_owned()) {
+                (Some(source), Ok(visitor)) => {
+                    parts.metrics.connections_begun.one();
+                    let room = Admittance { handshake, visitor, source };
+                    connections.spawn(connection::serve(incoming, room, Arc::clone(&parts)));
+                }
+                (None, _) | (_, Err(_)) => {
+                    parts.metrics.connections_refused.one();
+                    incoming.refuse();
+                }
+            }
         } else {
             parts.metrics.connections_refused.one();
             incoming.ignore();

@@ -6,6 +6,8 @@ use bytes::{Buf, Bytes};
 use h3::server::RequestStream;
 use relevo_protocol::wire::{FrameFault, FrameReader};
 
+use super::http3::{Receiving, Sending};
+
 /// What is sent in one HTTP/3 DATA frame: segments that lie apart in memory, so that an entry goes out from where it
 /// is and is not copied into each reader's buffer.
 #[derive(Debug, Default)]
@@ -110,11 +112,11 @@ pub(crate) enum StreamFault {
 }
 
 /// Relay to client. Boxed, as the other half is: it passes through several futures, each of which would keep room for it.
-pub(crate) struct SendHalf(Box<RequestStream<h3_quinn::SendStream<Batch>, Batch>>);
+pub(crate) struct SendHalf(Box<RequestStream<Sending<Batch>, Batch>>);
 
 impl SendHalf {
     /// Wraps the stream of a request whose response head has been sent.
-    pub(super) fn new(stream: RequestStream<h3_quinn::SendStream<Batch>, Batch>) -> Self {
+    pub(super) fn new(stream: RequestStream<Sending<Batch>, Batch>) -> Self {
         Self(Box::new(stream))
     }
 
@@ -143,13 +145,13 @@ impl SendHalf {
 
 /// Client to relay.
 pub(crate) struct ReceiveHalf {
-    stream: Box<RequestStream<h3_quinn::RecvStream, Batch>>,
+    stream: Box<RequestStream<Receiving, Batch>>,
     frames: FrameReader,
 }
 
 impl ReceiveHalf {
     /// Wraps the stream of a request whose head has been read.
-    pub(super) fn new(stream: RequestStream<h3_quinn::RecvStream, Batch>) -> Self {
+    pub(super) fn new(stream: RequestStream<Receiving, Batch>) -> Self {
         Self { stream: Box::new(stream), frames: FrameReader::new() }
     }
 
