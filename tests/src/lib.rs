@@ -2,6 +2,7 @@
 
 pub mod evil;
 pub mod fuzzing;
+pub mod hostile;
 pub mod pdf;
 pub mod proxy;
 pub mod relay_process;

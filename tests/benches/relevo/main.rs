@@ -5,6 +5,7 @@ mod catch_up;
 mod client;
 mod direct;
 mod fan_out;
+mod hostile;
 mod load;
 mod machine;
 mod raw;
@@ -63,6 +64,8 @@ enum Measure {
     Client,
     /// Messages that wait for a member who was away
     CatchUp,
+    /// An honest client's wait, and the relay's memory, beside attackers
+    Hostile,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -98,6 +101,7 @@ async fn measured(measure: Measure, settings: &rig::Settings) -> anyhow::Result<
         Measure::Transfer => transfer::measure(settings).await,
         Measure::Client => client::measure(settings).await,
         Measure::CatchUp => catch_up::measure(settings).await,
+        Measure::Hostile => hostile::measure(settings).await,
     }
 }
 

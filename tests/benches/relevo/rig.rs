@@ -18,6 +18,8 @@ use crate::machine::Process;
 
 /// Nothing is refused for its number or size; everything that costs speed or memory stays as it is by default.
 const BOUNDS: &str = "\
+[limits]
+connections_per_address = 8192
 [store]
 bytes = 1099511627776
 mailbox_entries = 1000000000
@@ -72,6 +74,10 @@ impl Rig {
         let relay = RelayProcess::start_with(&settings.program, &folder.path().join("data"), listen, &config)?;
         let address = relay.address().parse()?;
         Ok(Self { relay, address, _folder: folder })
+    }
+
+    pub(crate) fn socket(&self) -> anyhow::Result<SocketAddr> {
+        Ok(SocketAddr::new(self.address.host.parse()?, self.address.port))
     }
 
     pub(crate) fn process(&self) -> Process {

@@ -26,6 +26,7 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     let mut each = STEPS.map(|step| (settings.share(step), Samples::default()));
     let mut handshake = Samples::default();
     let mut held = Samples::default();
+    let mut given_back = Samples::default();
     for _ in 0..settings.rounds {
         let rig = Rig::start(settings)?;
         sleep(REST).await;
@@ -44,7 +45,12 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         handshake.push(cpu.as_secs_f64() * 1000.0 / float(sessions.len()));
         sleep(HELD).await;
         held.push(float(sessions.iter().filter(|connected| !connected.arrivals.is_closed()).count()));
+        let most = rig.process().memory_kib()?.saturating_sub(alone);
         drop(sessions);
+        drop(links);
+        sleep(HELD).await;
+        let kept = rig.process().memory_kib()?.saturating_sub(alone);
+        given_back.push(100.0 * (1.0 - float(kept) / float(most)));
         rig.stop()?;
     }
     let mut rows = vec![Row::new("idle relay, MiB", idle, "under 30")];
@@ -52,6 +58,7 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         rows.push(Row::new(format!("KiB of the relay for each of {count} idle sessions"), samples, "under 48"));
     }
     rows.push(Row::new("sessions of those still open after 35 s", held, "5,000"));
+    rows.push(Row::new("per cent of that memory given back when they have gone", given_back, ""));
     rows.push(Row::new("processor ms of the relay for a session's handshake and greeting", handshake, ""));
     Ok(rows)
 }

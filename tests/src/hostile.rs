@@ -1,0 +1,281 @@
+//! Attackers with real QUIC and no manners: what they send is decided frame by frame, whatever quinn would allow.
+
+mod half_open;
+mod injector;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::{Buf, Bytes};
+use h3::client::{RequestStream, SendRequest};
+use quinn::crypto::rustls::QuicClientConfig;
+use relevo_protocol::labels;
+use relevo_protocol::limits::MAX_FRAME;
+use relevo_protocol::secret::Secret;
+use relevo_protocol::wire::{
+    Admission, Call, Exporter, FrameReader, Hello, Opening, RelayAddress, Reply, Request, Version, decode_exact,
+    encode, write_frame,
+};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio::time::timeout;
+
+pub use half_open::HalfOpen;
+use injector::{Frames, Injector};
+
+/// How long an attacker waits for what a relay does at once.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Frames of QUIC (RFC 9000, 19.8) that carry one byte at every second place of a stream, so that nothing of it can be
+/// read and nothing joined: what a receiver must hold, piece by piece, at the least cost to the sender.
+#[must_use]
+pub fn gappy(stream: u64, window: u64) -> Vec<Vec<u8>> {
+    (0..window / 2)
+        .map(|piece| {
+            // STREAM with offset and length.
+            let mut frame = vec![0x0e];
+            frame.extend(injector::number(stream));
+            frame.extend(injector::number(piece * 2 + 1));
+            frame.extend([1, b'x']);
+            frame
+        })
+        .collect()
+}
+
+/// A connection of somebody who owes nobody anything.
+pub struct Attacker {
+    /// Below HTTP.
+    pub connection: quinn::Connection,
+    frames: Arc<Frames>,
+    endpoint: quinn::Endpoint,
+}
+
+/// HTTP/3 on an attacker's connection.
+pub struct Http(SendRequest<h3_quinn::OpenStreams, Bytes>);
+
+/// A request's stream.
+pub struct Stream {
+    /// Towards the relay.
+    pub send: RequestStream<h3_quinn::SendStream<Bytes>, Bytes>,
+    /// From the relay.
+    pub receive: RequestStream<h3_quinn::RecvStream, Bytes>,
+    frames: FrameReader,
+}
+
+impl Attacker {
+    /// Shakes hands with a relay.
+    ///
+    /// # Errors
+    /// The relay would not.
+    pub async fn connect(to: SocketAddr) -> anyhow::Result<Self> {
+        let frames = Arc::new(Frames::default());
+        let crypto = Injector::new(Arc::new(QuicClientConfig::try_from(tls()?)?), Arc::clone(&frames));
+        let endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        let mut transport = quinn::TransportConfig::default();
+        // It lives as long as it likes.
+        transport.keep_alive_interval(Some(Duration::from_secs(5)));
+        config.transport_config(Arc::new(transport));
+        let connecting = endpoint.connect_with(config, to, "localhost")?;
+        let connection = timeout(PATIENCE, connecting).await.context("no handshake in time")??;
+        Ok(Self { connection, frames, endpoint })
+    }
+
+    /// Sends frames in place of all that quinn would send, now and from now on.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn inject(&self, frames: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        self.frames.queue(frames);
+        // Something for quinn to make packets of. The relay never sees this stream.
+        let mut carrier = self.connection.open_uni().await?;
+        let sending = async {
+            while !self.frames.is_empty() {
+                carrier.write_all(&[0; 16 << 10]).await?;
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(PATIENCE, sending).await.context("the frames did not go out in time")?
+    }
+
+    /// Opens HTTP/3.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn http(&self) -> anyhow::Result<Http> {
+        let (mut driver, streams) = h3::client::new(h3_quinn::Connection::new(self.connection.clone())).await?;
+        tokio::spawn(async move { driver.wait_idle().await });
+        Ok(Http(streams))
+    }
+
+    /// A session that the relay admits.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn admitted(&self, address: &RelayAddress) -> anyhow::Result<(Http, Stream)> {
+        self.admitted_as(address, &address.admission).await
+    }
+
+    /// The same with another admission than the address has.
+    ///
+    /// # Errors
+    /// It is not admitted.
+    pub async fn admitted_as(&self, address: &RelayAddress, admission: &Admission) -> anyhow::Result<(Http, Stream)> {
+        let mut http = self.http().await?;
+        let mut stream = self.greet(&mut http, address).await?;
+        stream.frame().await?.context("no Welcome")?;
+        let admit = Call::Admit { id: admission.id(), proof: admission.key().proof(&self.exporter()?) };
+        match stream.ask(0, admit).await? {
+            Reply::Answer { outcome: relevo_protocol::wire::Outcome::Done { .. }, .. } => Ok((http, stream)),
+            other => bail!("not admitted: {other:?}"),
+        }
+    }
+
+    /// A stream on the secret path, with a Hello on it.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn greet(&self, http: &mut Http, address: &RelayAddress) -> anyhow::Result<Stream> {
+        let mut stream = self.secret(http, address).await?;
+        let hello = Hello::new([4; 32], vec![Version::CURRENT]);
+        stream.write(&encode(&Opening::Session { hello })).await?;
+        timeout(PATIENCE, stream.receive.recv_response()).await??;
+        Ok(stream)
+    }
+
+    /// A stream on the secret path, with nothing on it.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn secret(&self, http: &mut Http, address: &RelayAddress) -> anyhow::Result<Stream> {
+        http.begin(http::Method::POST, &address.path.path(&self.exporter()?)).await
+    }
+
+    fn exporter(&self) -> anyhow::Result<Exporter> {
+        let mut exporter = [0; 32];
+        let exported = self.connection.export_keying_material(&mut exporter, labels::EXPORTER.as_bytes(), b"");
+        exported.ok().context("no exporter")?;
+        Ok(Secret::new(exporter))
+    }
+
+    /// Waits until the relay has ended the connection: the code and the reason it gave, or why it ended otherwise.
+    ///
+    /// # Errors
+    /// It did not end in time, or otherwise than by the relay's word.
+    pub async fn ended(&self, within: Duration) -> anyhow::Result<(u64, Bytes)> {
+        match timeout(within, self.connection.closed()).await.context("the connection goes on")? {
+            quinn::ConnectionError::ApplicationClosed(close) => Ok((close.error_code.into_inner(), close.reason)),
+            other => bail!("ended otherwise: {other}"),
+        }
+    }
+
+    /// Goes away without a word.
+    pub fn vanish(self) {
+        drop(self.endpoint);
+    }
+}
+
+impl Http {
+    /// Begins a request.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn begin(&mut self, method: http::Method, path: &str) -> anyhow::Result<Stream> {
+        let uri = format!("https://localhost{path}");
+        let request = http::Request::builder().method(method).uri(uri).body(())?;
+        let (send, receive) = timeout(PATIENCE, self.0.send_request(request)).await??.split();
+        Ok(Stream { send, receive, frames: FrameReader::new() })
+    }
+}
+
+impl Stream {
+    /// Sends one frame of ours.
+    ///
+    /// # Errors
+    /// The stream ended.
+    pub async fn write(&mut self, body: &[u8]) -> anyhow::Result<()> {
+        let mut out = Vec::new();
+        write_frame(&mut out, body, MAX_FRAME)?;
+        Ok(self.send.send_data(out.into()).await?)
+    }
+
+    /// The next frame of ours, or none at the end.
+    ///
+    /// # Errors
+    /// None came in time.
+    pub async fn frame(&mut self) -> anyhow::Result<Option<Bytes>> {
+        loop {
+            if let Some(frame) = self.frames.next_frame(MAX_FRAME)? {
+                return Ok(Some(frame));
+            }
+            match timeout(PATIENCE, self.receive.recv_data()).await.context("nothing came in time")? {
+                Ok(Some(mut data)) => self.frames.push(&data.copy_to_bytes(data.remaining())),
+                Ok(None) | Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Asks and takes the next reply, whatever it is.
+    ///
+    /// # Errors
+    /// The session ended.
+    pub async fn ask(&mut self, number: u32, call: Call) -> anyhow::Result<Reply> {
+        self.write(&encode(&Request { number, call })).await?;
+        Ok(decode_exact(&self.frame().await?.context("the session ended")?)?)
+    }
+}
+
+/// TLS as the product has it, and whatever certificate.
+fn tls() -> anyhow::Result<rustls::ClientConfig> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
+    let provider = Arc::new(provider);
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h3".to_vec()];
+    Ok(tls)
+}
+
+/// An attacker does not care who answers.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.2".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

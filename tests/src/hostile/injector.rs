@@ -1,0 +1,222 @@
+//! A client's TLS that puts other frames into packets just before they are encrypted, and lets quinn believe that the
+//! relay allows everything, so that it goes on sending packets to be filled.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Buf, BufMut, BytesMut};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::crypto::{
+    ClientConfig, CryptoError, ExportKeyingMaterialError, HeaderKey, KeyPair, Keys, PacketKey, Session,
+};
+use quinn::{ConnectError, ConnectionId, Side};
+use quinn_proto::TransportError;
+use quinn_proto::transport_parameters::TransportParameters;
+
+/// Frames that wait for a packet.
+#[derive(Default)]
+pub(super) struct Frames {
+    waiting: Mutex<VecDeque<Vec<u8>>>,
+    /// Whether packets carry these alone. From then on nothing of quinn's goes out, not even acknowledgements.
+    only: AtomicBool,
+}
+
+impl Frames {
+    pub(super) fn queue(&self, frames: Vec<Vec<u8>>) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(frames);
+        self.only.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Fills a packet's payload: PING (1), what fits, PADDING (0).
+    fn fill(&self, payload: &mut [u8]) {
+        if !self.only.load(Ordering::Relaxed) {
+            return;
+        }
+        payload.fill(0);
+        let Some((ping, mut left)) = payload.split_first_mut() else { return };
+        *ping = 1;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(frame) = waiting.pop_front() {
+            match left.split_at_mut_checked(frame.len()) {
+                Some((place, rest)) => {
+                    place.copy_from_slice(&frame);
+                    left = rest;
+                }
+                None => {
+                    waiting.push_front(frame);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A variable-length integer (RFC 9000, 16).
+pub(super) fn number(value: u64) -> Vec<u8> {
+    match (u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
+        (Ok(value), _, _) if value < 0x40 => vec![value],
+        (_, Ok(value), _) if value < 0x4000 => (value | 0x4000).to_be_bytes().to_vec(),
+        (_, _, Ok(value)) if value < 0x4000_0000 => (value | 0x8000_0000).to_be_bytes().to_vec(),
+        _ => (value | 0xc000_0000_0000_0000).to_be_bytes().to_vec(),
+    }
+}
+
+pub(super) struct Injector {
+    inner: Arc<QuicClientConfig>,
+    frames: Arc<Frames>,
+}
+
+impl Injector {
+    pub(super) fn new(inner: Arc<QuicClientConfig>, frames: Arc<Frames>) -> Self {
+        Self { inner, frames }
+    }
+}
+
+impl ClientConfig for Injector {
+    fn start_session(
+        self: Arc<Self>,
+        version: u32,
+        name: &str,
+        parameters: &TransportParameters,
+    ) -> Result<Box<dyn Session>, ConnectError> {
+        let inner = Arc::clone(&self.inner).start_session(version, name, parameters)?;
+        Ok(Box::new(Injecting { inner, frames: Arc::clone(&self.frames), keys: 0 }))
+    }
+}
+
+struct Injecting {
+    inner: Box<dyn Session>,
+    frames: Arc<Frames>,
+    /// Keys given out: the first are of the handshake.
+    keys: usize,
+}
+
+impl Injecting {
+    fn filled(&self, key: Box<dyn PacketKey>) -> Box<dyn PacketKey> {
+        Box::new(Filling { inner: key, frames: Arc::clone(&self.frames) })
+    }
+}
+
+impl Session for Injecting {
+    fn initial_keys(&self, id: &ConnectionId, side: Side) -> Keys {
+        self.inner.initial_keys(id, side)
+    }
+
+    fn handshake_data(&self) -> Option<Box<dyn Any>> {
+        self.inner.handshake_data()
+    }
+
+    fn peer_identity(&self) -> Option<Box<dyn Any>> {
+        self.inner.peer_identity()
+    }
+
+    fn early_crypto(&self) -> Option<(Box<dyn HeaderKey>, Box<dyn PacketKey>)> {
+        self.inner.early_crypto()
+    }
+
+    fn early_data_accepted(&self) -> Option<bool> {
+        self.inner.early_data_accepted()
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.inner.is_handshaking()
+    }
+
+    fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
+        self.inner.read_handshake(bytes)
+    }
+
+    fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
+        Ok(self.inner.transport_parameters()?.map(|parameters| boundless(&parameters)))
+    }
+
+    fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Keys> {
+        let keys = self.inner.write_handshake(out)?;
+        self.keys += 1;
+        let Keys { header, packet: KeyPair { local, remote } } = keys;
+        let local = if self.keys > 1 { self.filled(local) } else { local };
+        Some(Keys { header, packet: KeyPair { local, remote } })
+    }
+
+    fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn PacketKey>>> {
+        let KeyPair { local, remote } = self.inner.next_1rtt_keys()?;
+        Some(KeyPair { local: self.filled(local), remote })
+    }
+
+    fn is_valid_retry(&self, id: &ConnectionId, header: &[u8], payload: &[u8]) -> bool {
+        self.inner.is_valid_retry(id, header, payload)
+    }
+
+    fn export_keying_material(
+        &self,
+        out: &mut [u8],
+        label: &[u8],
+        context: &[u8],
+    ) -> Result<(), ExportKeyingMaterialError> {
+        self.inner.export_keying_material(out, label, context)
+    }
+}
+
+/// The relay's transport parameters with flow control that never ends (RFC 9000, 18.2: data 0x04, one-way streams 0x07 and 0x09).
+fn boundless(parameters: &TransportParameters) -> TransportParameters {
+    let mut bytes = Vec::new();
+    parameters.write(&mut bytes);
+    let mut left = bytes.as_slice();
+    let mut out = Vec::new();
+    let value = |bytes: &mut &[u8]| {
+        let length = 1_usize << (bytes.first().copied().unwrap_or(0) >> 6);
+        let mut number = bytes.first().map_or(0, |first| u64::from(first & 0x3f));
+        for byte in bytes.iter().take(length).skip(1) {
+            number = (number << 8) | u64::from(*byte);
+        }
+        bytes.advance(length.min(bytes.len()));
+        number
+    };
+    while !left.is_empty() {
+        let (id, length) = (value(&mut left), value(&mut left));
+        let body: Vec<u8> = left.iter().take(usize::try_from(length).unwrap_or(0)).copied().collect();
+        left.advance(body.len());
+        let body = if matches!(id, 0x04 | 0x07 | 0x09) { number(1 << 40) } else { body };
+        out.put_slice(&number(id));
+        out.put_slice(&number(u64::try_from(body.len()).unwrap_or(0)));
+        out.put_slice(&body);
+    }
+    TransportParameters::read(Side::Client, &mut out.as_slice()).unwrap_or(*parameters)
+}
+
+struct Filling {
+    inner: Box<dyn PacketKey>,
+    frames: Arc<Frames>,
+}
+
+impl PacketKey for Filling {
+    fn encrypt(&self, packet: u64, bytes: &mut [u8], header: usize) {
+        let end = bytes.len().saturating_sub(self.inner.tag_len());
+        if let Some(payload) = bytes.get_mut(header..end) {
+            self.frames.fill(payload);
+        }
+        self.inner.encrypt(packet, bytes, header);
+    }
+
+    fn decrypt(&self, packet: u64, header: &[u8], payload: &mut BytesMut) -> Result<(), CryptoError> {
+        self.inner.decrypt(packet, header, payload)
+    }
+
+    fn tag_len(&self) -> usize {
+        self.inner.tag_len()
+    }
+
+    fn confidentiality_limit(&self) -> u64 {
+        self.inner.confidentiality_limit()
+    }
+
+    fn integrity_limit(&self) -> u64 {
+        self.inner.integrity_limit()
+    }
+}
