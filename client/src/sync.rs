@@ -14,6 +14,8 @@ mod engine;
 mod lane;
 mod network;
 mod peer;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod reader;
 mod reading;
 mod runner;

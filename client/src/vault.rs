@@ -59,6 +59,9 @@ pub struct Vault {
     connection: Connection,
     directory: PathBuf,
     _lock: Lock,
+    /// A simulator's power cut: so many more transactions come to their end.
+    #[cfg(feature = "simulation")]
+    left: Option<u64>,
 }
 
 impl Vault {
@@ -95,7 +98,7 @@ impl Vault {
         fs::File::open(directory)?.sync_all()?;
 
         let connection = schema::open(&database, &key)?;
-        Ok(Self { connection, directory: directory.to_owned(), _lock: lock })
+        Ok(Self::of(connection, directory, lock))
     }
 
     /// Opens the vault in `directory`.
@@ -110,7 +113,30 @@ impl Vault {
         let lock = Lock::take(&directory.join(LOCK))?;
         let key = Slots::read(&slots)?.open(passphrase)?;
         let connection = schema::open(&database, &key)?;
-        Ok(Self { connection, directory: directory.to_owned(), _lock: lock })
+        Ok(Self::of(connection, directory, lock))
+    }
+
+    fn of(connection: Connection, directory: &Path, lock: Lock) -> Self {
+        Self {
+            connection,
+            directory: directory.to_owned(),
+            _lock: lock,
+            #[cfg(feature = "simulation")]
+            left: None,
+        }
+    }
+
+    /// Lets so many more transactions come to their end, and none after them: a power cut, for simulators.
+    #[cfg(feature = "simulation")]
+    pub fn stop_after(&mut self, transactions: u64) {
+        self.left = Some(transactions);
+    }
+
+    /// Whether [`Self::stop_after`] has come.
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.left == Some(0)
     }
 
     /// Whether there is a vault in `directory`, so that nobody is asked for a passphrase in vain.
@@ -136,6 +162,12 @@ impl Vault {
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        #[cfg(feature = "simulation")]
+        match &mut self.left {
+            Some(0) => return Err(VaultFault::System(std::io::ErrorKind::Other).into()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = Transaction(begun.map_err(VaultFault::from)?);
         let done = work(&transaction)?;

@@ -6,6 +6,8 @@
 
 pub mod labels;
 pub mod limits;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod random;
 pub mod secret;
 pub mod time;

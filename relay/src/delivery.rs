@@ -84,6 +84,10 @@ impl Delivery {
 
     /// Marks the mailbox at all who follow it. Called after what changed is durable.
     pub(crate) fn wake(&self, mailbox: &MailboxId) {
+        #[cfg(feature = "planted-bugs")]
+        if relevo_protocol::planted::is(relevo_protocol::planted::Bug::LostWake) && mailbox.0.first() < Some(&64) {
+            return;
+        }
         if let Some(followers) = self.shard(mailbox).get(mailbox) {
             for ((_, id), listener) in followers {
                 listener.mark(*id);

@@ -140,6 +140,17 @@ fn the_relay_cannot_name_a_seal_a_card_or_a_text() {
 }
 
 #[test]
+fn no_product_has_the_simulators_hands_or_its_bugs() {
+    for package in ["relevo-client", "relevo-relay"] {
+        let features = cargo(&["tree", "--locked", "-p", package, "-e", "features", "--prefix", "none"]);
+        assert!(features.contains("relevo-protocol feature \"default\""), "the tree was not read");
+        for feature in ["simulation", "planted-bugs"] {
+            assert!(!features.contains(&format!("feature \"{feature}\"")), "{package} switches {feature} on");
+        }
+    }
+}
+
+#[test]
 fn each_dependency_comes_in_by_its_one_door() {
     let files = cargo_sources();
     assert!(files.len() > 20, "the sources were not found");

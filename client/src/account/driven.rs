@@ -99,6 +99,16 @@ impl Driven {
         Ok(effects)
     }
 
+    /// The power goes after so many more transactions.
+    pub fn stop_after(&mut self, transactions: u64) {
+        self.core.vault().stop_after(transactions);
+    }
+
+    /// Whether it has gone.
+    pub fn has_stopped(&mut self) -> bool {
+        self.core.vault().has_stopped()
+    }
+
     /// Whether anything came since this was last asked.
     pub fn has_news(&mut self) -> bool {
         let news = self.account.changes.has_changed().unwrap_or(false);

@@ -66,9 +66,13 @@ impl Desk<'_> {
         let signer = LeafSigner::random()?;
         let key = signer.public();
         let grouped = place != LeafUse::KeyPackage;
+        #[cfg(feature = "planted-bugs")]
+        let key = if relevo_protocol::planted::forging() && !grouped { LeafSigner::random()?.public() } else { key };
         let binding = LeafBinding { leaf_key: LeafKey(key), place, serial, not_after: self.now.plus_seconds(seconds) };
         let me = self.me;
         let credential = LeafCredential::new(me.card.clone(), me.devices.clone(), &binding, &me.device)?;
+        #[cfg(feature = "planted-bugs")]
+        let key = signer.public();
         conversations::put_leaf_key(self.tx, &key, signer.secret().expose(), grouped)?;
         let credential = Credential::new(CREDENTIAL, credential.encode());
         Ok((signer, CredentialWithKey { credential, signature_key: key.to_vec().into() }))

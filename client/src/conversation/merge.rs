@@ -76,7 +76,7 @@ impl Desk<'_> {
         }
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             // Whoever was added since it was written might not have been meant: ask.
-            if judged.effect.adds && is_for_people(message.kind) {
+            if judged.effect.adds && is_for_people(message.kind) && asks() {
                 messages::set_state(self.tx, message.number, MessageState::Undecided)?;
             }
         }
@@ -189,6 +189,8 @@ impl Desk<'_> {
             let call = Call::Close { mailbox, capability: owner.duplicate() };
             self.effects.push(Effect::Call { relay, call, then: Awaited::Nothing });
         }
+        #[cfg(feature = "planted-bugs")]
+        self.welcome_all_the_same(room, &intention, row.welcome.as_deref())?;
         intention.set_owner(None);
         // The first retry is at once: of several that lost, the log picks one each time.
         let wait = u64::from(row.lost).saturating_mul(2).min(MAX_BACKOFF);
@@ -196,8 +198,44 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// The planted bug "losing-welcome".
+    #[cfg(feature = "planted-bugs")]
+    fn welcome_all_the_same(
+        &mut self,
+        room: &Room,
+        intention: &Intention,
+        welcome: Option<&[u8]>,
+    ) -> Result<(), ConversationFault> {
+        use relevo_protocol::planted::{Bug, is};
+        let (Intention::Add { people }, Some(welcome), true) = (intention, welcome, is(Bug::LosingWelcome)) else {
+            return Ok(());
+        };
+        let place = self.place(room)?;
+        let Some(at) = crate::sync::following(self.tx, &place.mailbox)? else { return Ok(()) };
+        for person in people {
+            let parcel = Welcome {
+                group: room.id,
+                welcome: WelcomeSource::Inline { welcome: Opaque::new(welcome.to_vec()) },
+                secrets: place.secrets.duplicate(),
+                relay: room.context.relay.duplicate(),
+                mailbox: place.mailbox,
+                incarnation: at.cursor.incarnation.unwrap_or(relevo_protocol::wire::Incarnation([0; 8])),
+                after: at.cursor.after,
+                head: at.head,
+                pinned: Vec::new(),
+            };
+            let body = ParcelBody::Welcome(parcel);
+            self.effects.push(Effect::Parcel { member: person.member, to: person.inbox.duplicate(), body });
+        }
+        Ok(())
+    }
+
     /// We are out.
     fn removed(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        #[cfg(feature = "planted-bugs")]
+        if relevo_protocol::planted::is(relevo_protocol::planted::Bug::StillIn) {
+            return Ok(());
+        }
         room.row.standing = Standing::Left;
         intentions::remove_all(self.tx, &room.id)?;
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
@@ -234,4 +272,13 @@ impl Desk<'_> {
         }
         self.send_welcomes(room, welcome, guests)
     }
+}
+
+/// Whether authors are asked before somebody new reads what waits: always, but for the planted bug.
+fn asks() -> bool {
+    #[cfg(feature = "planted-bugs")]
+    if relevo_protocol::planted::is(relevo_protocol::planted::Bug::UnaskedNewcomer) {
+        return false;
+    }
+    true
 }

@@ -68,6 +68,25 @@ impl Engine {
         let Self { peers, jitter, .. } = self;
         let Some(peer) = peers.get_mut(relay) else { return };
         let Some(open) = peer.open(attempt) else { return };
+        #[cfg(feature = "planted-bugs")]
+        if relevo_protocol::planted::is(relevo_protocol::planted::Bug::CursorEarly) {
+            let mut later = super::planted::Later::default();
+            let counted = vault.transaction(|tx| {
+                let mut batch = Batch::new(*relay, open);
+                for incoming in &incoming {
+                    batch.take(tx, &mut later, incoming, now)?;
+                }
+                Ok::<_, LogicFault>(batch.changes)
+            });
+            let _lost = vault.transaction(|tx| later.give(tx, logic, now.wall));
+            for change in counted.unwrap_or_default() {
+                peer.apply(*relay, attempt, change, now, jitter, effects);
+            }
+            if let Some(Incoming::Over(why)) = incoming.last() {
+                peer.disconnected(attempt, *why, now.elapsed, jitter);
+            }
+            return;
+        }
         let whole = vault.transaction(|tx| {
             let mut batch = Batch::new(*relay, open);
             for incoming in &incoming {

@@ -1,14 +1,13 @@
 //! The account's thread without the thread: whoever drives it says what time it is and what came, and is told what is to
 //! be sent. For simulators.
 
-use relevo_protocol::wire::Fingerprint;
 use tokio::sync::mpsc;
 
+use super::Logic;
 use super::engine::{Effect, Engine, Input, Now};
 use super::runner::{MESSAGES, Message, Runner};
 use super::status::Status;
-use super::{DispatchId, Logic};
-use crate::vault::{Vault, VaultFault, outbox};
+use crate::vault::{Vault, VaultFault};
 
 /// What the account's thread owns, moved by hand.
 #[derive(Debug)]
@@ -54,6 +53,11 @@ impl<L: Logic + Send + 'static> ByHand<L> {
         }
     }
 
+    /// The vault, to have it stop.
+    pub fn vault(&mut self) -> &mut Vault {
+        &mut self.vault
+    }
+
     /// When [`Input::Tick`] is due, in the terms of [`Now::elapsed`].
     #[must_use]
     pub fn wake_at(&self) -> core::time::Duration {
@@ -64,13 +68,5 @@ impl<L: Logic + Send + 'static> ByHand<L> {
     #[must_use]
     pub fn status(&self) -> Status {
         self.engine.status()
-    }
-
-    /// Requests in the outbox, for each relay that has any.
-    ///
-    /// # Errors
-    /// The vault's.
-    pub fn outbox(&mut self) -> Result<Vec<Fingerprint>, VaultFault> {
-        self.vault.transaction(|tx| Ok(outbox::newer(tx, DispatchId(0))?.iter().map(|row| row.relay).collect()))
     }
 }

@@ -106,6 +106,10 @@ impl Lane {
 
     /// The session is over: whatever had no answer is sent again, the same bytes in the same order.
     pub(super) fn all_lost(&mut self) {
+        #[cfg(feature = "planted-bugs")]
+        if relevo_protocol::planted::is(relevo_protocol::planted::Bug::ForgottenRequest) {
+            self.items.retain(|item| item.place == Place::Waiting);
+        }
         for item in &mut self.items {
             item.place = Place::Waiting;
         }

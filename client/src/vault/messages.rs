@@ -128,6 +128,12 @@ pub(crate) fn in_state(
 
 /// Messages of ours that wait and are not under way in an epoch, oldest first.
 pub(crate) fn unsent(tx: &Transaction<'_>, conversation: &GroupId, epoch: u64) -> Result<Vec<MessageRow>, VaultFault> {
+    #[cfg(feature = "planted-bugs")]
+    if relevo_protocol::planted::is(relevo_protocol::planted::Bug::StrandedWords) {
+        let mut rows = in_state(tx, conversation, MessageState::Waiting)?;
+        rows.retain(|row| row.epoch.is_none());
+        return Ok(rows);
+    }
     let mut statement = tx.sql().prepare_cached(&format!(
         "SELECT {COLUMNS} FROM messages WHERE conversation = ? AND state = 0 AND epoch IS NOT ? ORDER BY number"
     ))?;

@@ -72,6 +72,10 @@ fn seal_as(label: &str, key: &EntryKey, mailbox: &MailboxId, body: &[u8]) -> Res
     // 192 random bits do not repeat in any number of entries that a group can write.
     let mut nonce = [0; NONCE];
     crate::random::fill(&mut nonce)?;
+    #[cfg(feature = "planted-bugs")]
+    if crate::planted::is(crate::planted::Bug::NonceRepeated) {
+        nonce = [7; NONCE];
+    }
     seal_with_nonce(label, key, mailbox, body, nonce)
 }
 

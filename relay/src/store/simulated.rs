@@ -137,6 +137,10 @@ impl Engine for SimulatedDisk {
             disk.unsynced.entry(key).or_insert(before);
         }
         drop(disk);
+        #[cfg(feature = "planted-bugs")]
+        if relevo_protocol::planted::is(relevo_protocol::planted::Bug::NoSync) {
+            return Ok(());
+        }
         self.call()?.unsynced.clear();
         Ok(())
     }

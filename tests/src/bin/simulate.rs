@@ -46,6 +46,10 @@ struct Arguments {
     /// Go on after a failure, and do not make lists shorter
     #[arg(long)]
     all: bool,
+    /// Put a bug in, or each of them in turn with "all", and see within how many seeds it is found
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, value_name = "BUG")]
+    planted: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,6 +71,10 @@ struct Shared {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    #[cfg(feature = "planted-bugs")]
+    if let Some(bug) = &arguments.planted {
+        return prove(&arguments, bug);
+    }
     let begun = Instant::now();
     let town = Town::found(arguments.people.clamp(2, 5))?;
     println!("a town of {} founded in {:.1} s", arguments.people, begun.elapsed().as_secs_f64());
@@ -117,8 +125,8 @@ fn work(town: &Town, first: u64, faults: Faults, arguments: &Arguments, shared: 
             return Ok(());
         }
         let seed = first.wrapping_add(at);
-        let report = std::panic::catch_unwind(|| run::draw(town, seed, arguments.ops, faults, arguments.trace))
-            .map_err(|_| anyhow::anyhow!("seed {seed} panicked"))??;
+        let report = std::panic::catch_unwind(|| run::draw(town, seed, arguments.ops, faults, arguments.trace));
+        let report = report.unwrap_or_else(|_| Ok(Report::panicked()))?;
         let Ok(mut found) = shared.found.lock() else { return Ok(()) };
         found.0 += 1;
         for (what, count) in &report.counts {
@@ -132,6 +140,45 @@ fn work(town: &Town, first: u64, faults: Faults, arguments: &Arguments, shared: 
             }
         }
     }
+}
+
+/// Puts bugs in, one after the other, and looks for each: all must be found.
+#[cfg(feature = "planted-bugs")]
+fn prove(arguments: &Arguments, wanted: &str) -> anyhow::Result<ExitCode> {
+    use relevo_protocol::planted::{BUGS, plant};
+    anyhow::ensure!(wanted == "all" || BUGS.iter().any(|(_, name, _)| *name == wanted), "no bug is called {wanted}");
+    let first = arguments.seed.unwrap_or(1);
+    let mut missed = false;
+    for (_, name, what) in BUGS.iter().filter(|(_, name, _)| wanted == "all" || *name == wanted) {
+        plant(name);
+        let begun = Instant::now();
+        let town = Town::found(arguments.people.clamp(2, 5))?;
+        let mut found = None;
+        for at in 0..arguments.seeds {
+            let seed = first.wrapping_add(at);
+            let report = std::panic::catch_unwind(|| run::draw(&town, seed, arguments.ops, Faults::All, 0));
+            let report = report.unwrap_or_else(|_| Ok(Report::panicked()))?;
+            if let Some(broken) = report.broken {
+                found = Some((at + 1, broken));
+                break;
+            }
+        }
+        let seconds = begun.elapsed().as_secs();
+        match found {
+            Some((seeds, broken)) => println!("{name} ({what}): found in seed {seeds}, {seconds} s: {}", last(&broken)),
+            None => {
+                missed = true;
+                println!("{name} ({what}): NOT FOUND in {} seeds, {seconds} s", arguments.seeds);
+            }
+        }
+    }
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The last line, which says what broke.
+#[cfg(feature = "planted-bugs")]
+fn last(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
 }
 
 fn tell(seed: u64, report: &Report, lines: usize) {

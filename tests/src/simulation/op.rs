@@ -55,6 +55,8 @@ kinds! {
     Offline "offline" 6 2,
     /// A client crashes after so many more effects: who, effects.
     Crash "crash" 8 2,
+    /// The power of a client goes after so many more transactions: who, transactions.
+    Power "power cut" 6 2,
     /// A client crashes at once and is back: who.
     Restart "restart" 4 1,
     /// A relay dies at its so-manieth store call from now: relay, calls.
@@ -151,6 +153,7 @@ impl Kind {
             | Self::Pass => true,
             Self::Offline
             | Self::Crash
+            | Self::Power
             | Self::Restart
             | Self::Stop
             | Self::Cut
@@ -181,7 +184,7 @@ impl Kind {
                 (_, Faults::All) => dice.below(40 * DAY),
                 (_, Faults::None | Faults::Passing) => dice.below(5 * DAY),
             },
-            (Self::Crash, 1) => dice.below(12),
+            (Self::Crash | Self::Power, 1) => dice.below(12),
             (Self::Stop, 1) => dice.below(60),
             (Self::Part, 2) => dice.below(900),
             (Self::Weather, 0) => [20, 20, 200, 1_200][dice.place(4)],

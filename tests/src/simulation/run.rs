@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use relevo_client::account::{Account, AccountFault, NewAlert};
 use relevo_client::conversation::{Conversation, Kind as Sort, Standing};
 use relevo_protocol::content::{AlertAnswer, AlertText, GroupId, Severity};
@@ -32,6 +32,15 @@ pub struct Report {
     pub broken: Option<String>,
     /// The last lines of the trace.
     pub lines: Vec<String>,
+}
+
+impl Report {
+    /// Of a run that ended in a panic.
+    #[must_use]
+    pub fn panicked() -> Self {
+        let broken = Some("something panicked".to_owned());
+        Self { ops: Vec::new(), digest: 0, counts: std::collections::BTreeMap::new(), broken, lines: Vec::new() }
+    }
 }
 
 /// One run under way.
@@ -66,8 +75,8 @@ pub fn play(town: &Town, seed: u64, ops: Vec<Op>, keep: usize) -> anyhow::Result
     let people = world.clients.len();
     let relays = world.relays.len();
     let mut run = Run {
+        model: Model::new(people, world.forger),
         world,
-        model: Model::new(people),
         names: 0,
         vaults: (0..people).map(|_| None).collect(),
         disks: (0..relays).map(|_| None).collect(),
@@ -93,6 +102,7 @@ impl Run {
             // What follows at once.
             let pause = self.world.dice.below(400);
             self.world.run_until(self.world.now + pause).with_context(|| format!("after operation {place}: {op}"))?;
+            ensure!(self.world.broken.is_none(), "{}", self.world.broken.take().unwrap_or_default());
         }
         self.calm()
     }
@@ -135,6 +145,7 @@ impl Run {
                 self.world.open_after(who, op.number(1) * 1_000);
             }
             Kind::Crash => self.world.crash_after(who, op.number(1)),
+            Kind::Power => self.world.stop_after(who, 1 + op.number(1)),
             Kind::Restart => {
                 self.world.crash(who);
                 self.world.open(who)?;
@@ -198,7 +209,7 @@ impl Run {
 
     fn send(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
         let Some(group) = self.group(op, who)? else { return Ok("no group".to_owned()) };
-        self.say(who, &group.name.clone(), Some(group))
+        self.say(who, &group.name, Some(group.id))
     }
 
     fn tell(&mut self, who: usize, whom: usize) -> anyhow::Result<String> {
@@ -208,27 +219,26 @@ impl Run {
         self.say(who, NAMES[whom], None)
     }
 
-    fn say(&mut self, who: usize, to: &str, group: Option<Conversation>) -> anyhow::Result<String> {
+    fn say(&mut self, who: usize, to: &str, group: Option<GroupId>) -> anyhow::Result<String> {
+        if !self.world.is_open(who) {
+            return Ok("away".to_owned());
+        }
         let text = self.model.next_text();
         let (words, name) = (text.clone(), to.to_owned());
-        let Some(done) = self.world.act(who, async move |one| one.send(&name, &words, None).await)? else {
-            return Ok("away".to_owned());
-        };
-        match done {
-            Ok(_) => {
-                // It may have crashed after its first effect; what it said is in its vault.
-                self.world.open(who)?;
-                let view = self.view(who)?;
-                let found = view.saying(&text).context("what was said is not there")?;
-                let invited = if group.is_none() { NAMES.iter().position(|name| *name == to) } else { None };
-                if let Some(invited) = invited {
-                    self.model.invited(who, found, invited);
-                }
-                self.model.said(who, &text, &view, found);
-                Ok("said".to_owned())
-            }
-            Err(fault) => verdict(fault),
+        let done = self.world.act(who, async move |one| one.send(&name, &words, None).await)?;
+        if let Some(Err(fault)) = done {
+            return verdict(fault);
         }
+        // The power may have gone at any moment of it: what counts is what is in the vault.
+        self.world.open(who)?;
+        let view = self.view(who)?;
+        let Some(found) = view.saying(&text) else { return Ok("lost with the power".to_owned()) };
+        let invited = if group.is_none() { NAMES.iter().position(|name| *name == to) } else { None };
+        if let Some(invited) = invited {
+            self.model.invited(who, found, invited);
+        }
+        self.model.said(who, &text, &view, found);
+        Ok("said".to_owned())
     }
 
     fn read(&mut self, who: usize) -> anyhow::Result<String> {
@@ -249,9 +259,20 @@ impl Run {
         self.names += 1;
         let name = format!("Mesa {}", self.names);
         let invited: Vec<String> = members.iter().map(|at| NAMES[*at].to_owned()).collect();
-        let done = self.world.act(who, async move |one| one.create_group(&name, &invited).await)?;
+        if !self.world.is_open(who) {
+            return Ok("away".to_owned());
+        }
+        let called = name.clone();
+        let done = self.world.act(who, async move |one| one.create_group(&called, &invited).await)?;
         match done {
-            None => Ok("away".to_owned()),
+            None => {
+                self.world.open(who)?;
+                let made = self.view(who)?.conversations.into_iter().find(|one| one.name == name);
+                for (one, member) in made.iter().flat_map(|one| members.iter().map(move |member| (one, member))) {
+                    self.model.invited(who, one.id, *member);
+                }
+                Ok("cut".to_owned())
+            }
             Some(Ok(group)) => {
                 for member in members {
                     self.model.invited(who, group, member);
@@ -278,8 +299,8 @@ impl Run {
             }
         };
         match done {
-            None => Ok("away".to_owned()),
-            Some(Ok(())) => {
+            // None: the power went, perhaps after it was done.
+            None | Some(Ok(())) => {
                 match verb {
                     Verb::Add => self.model.invited(who, group.id, whom),
                     Verb::Remove => self.model.out(group.id, whom),
@@ -314,12 +335,13 @@ impl Run {
         let Some(alerts) = self.world.act(who, async |one| one.alerts().await)? else { return Ok("away".to_owned()) };
         let Some(open) = alerts?.into_iter().find(|alert| alert.answer.is_none()) else { return Ok("none".to_owned()) };
         let done = self.world.act(who, async move |one| one.answer_alert(open.number, AlertAnswer::Read).await)?;
-        match done.context("it was there")? {
-            Ok(()) => {
+        match done {
+            None => Ok("cut".to_owned()),
+            Some(Ok(())) => {
                 self.model.answered(who, &open);
                 Ok("answered".to_owned())
             }
-            Err(fault) => verdict(fault),
+            Some(Err(fault)) => verdict(fault),
         }
     }
 
@@ -337,8 +359,12 @@ impl Run {
     }
 
     fn view(&mut self, who: usize) -> anyhow::Result<View> {
-        let seen = self.world.act(who, async |one| look(one).await)?;
-        Ok(seen.context("nobody there to look")??)
+        loop {
+            if let Some(seen) = self.world.act(who, async |one| look(one).await)? {
+                return Ok(seen?);
+            }
+            self.world.open(who)?;
+        }
     }
 
     /// Faults stop. Everything must converge without a person.
@@ -351,6 +377,7 @@ impl Run {
         }
         for who in 0..self.world.clients.len() {
             self.world.crash_after(who, u64::MAX);
+            self.world.stop_after(who, u64::MAX);
             self.world.open(who)?;
         }
         let mut fault = None;
@@ -416,6 +443,3 @@ fn verdict(fault: AccountFault) -> anyhow::Result<String> {
     }
     Ok(fault.code().to_owned())
 }
-
-/// A conversation's id, for the model.
-pub type Group = GroupId;

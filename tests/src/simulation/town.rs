@@ -27,6 +27,7 @@ pub struct Town {
     disk: Copied,
     people: usize,
     founded: u64,
+    forger: Option<usize>,
 }
 
 impl Town {
@@ -39,6 +40,8 @@ impl Town {
         let ground = ground()?;
         let disk = SimulatedDisk::default();
         let mut world = World::new(SEED, ground.path(), 0);
+        let forger = forger(people);
+        world.forger = forger;
         world.relay(RELAY, disk.clone(), StoreConfig::default())?;
         for name in NAMES.iter().take(people.max(2)) {
             world.arrive(name)?;
@@ -84,7 +87,7 @@ impl Town {
         }
         let founded = world.now;
         drop(world);
-        Ok(Self { ground, disk: disk.copy(), people, founded })
+        Ok(Self { ground, disk: disk.copy(), people, founded, forger })
     }
 
     /// A world of this town for a seed, whose vaults lie in `ground`.
@@ -97,6 +100,7 @@ impl Town {
         disk.put_back(&self.disk);
         let mut world = World::new(seed, ground, keep);
         world.now = self.founded;
+        world.forger = self.forger;
         world.relay(RELAY, disk, StoreConfig::default())?;
         for name in NAMES.iter().take(self.people) {
             world.come_back(name)?;
@@ -137,6 +141,16 @@ pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who forges, where that bug is planted: the last who came.
+fn forger(people: usize) -> Option<usize> {
+    #[cfg(feature = "planted-bugs")]
+    if relevo_protocol::planted::is(relevo_protocol::planted::Bug::LeafUnchecked) {
+        return people.checked_sub(1);
+    }
+    let _nobody = people;
+    None
 }
 
 fn verb<T>(

@@ -12,7 +12,7 @@ use relevo_client::link::{AdmissionKind, Admitted, Incoming, LinkFault, Ticket};
 use relevo_client::sync::{Attempt, Effect, Input, Now};
 use relevo_client::vault::Passphrase;
 use relevo_protocol::time::Timestamp;
-use relevo_protocol::wire::{Answer, Fingerprint, Reply, Request, decode_exact, encode};
+use relevo_protocol::wire::{Answer, Call, Fingerprint, Reply, Request, decode_exact, encode};
 use relevo_relay::driven::{DrivenRelay, SessionId, SimulatedDisk, Unsynced};
 use relevo_relay::store::{StoreConfig, StoreFault};
 
@@ -82,6 +82,12 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Event>,
     counter: u64,
     ground: PathBuf,
+    /// Nonces of entries, each with what it seals.
+    nonces: BTreeMap<[u8; 24], u64>,
+    /// Something that may never happen has.
+    pub broken: Option<String>,
+    /// Who forges the bindings of their leaves, when that bug is planted.
+    pub forger: Option<usize>,
 }
 
 impl World {
@@ -100,6 +106,9 @@ impl World {
             queue: BTreeMap::new(),
             counter: 0,
             ground: ground.to_owned(),
+            nonces: BTreeMap::new(),
+            broken: None,
+            forger: None,
         }
     }
 
@@ -167,8 +176,14 @@ impl World {
         verb: impl AsyncFnOnce(&Account) -> Result<T, AccountFault>,
     ) -> anyhow::Result<Option<Result<T, AccountFault>>> {
         let now = self.clock(client);
+        self.acts(client);
         let Some(driven) = &mut self.clients[client].driven else { return Ok(None) };
-        let (done, effects) = driven.act(now, verb)?;
+        let acted = driven.act(now, verb);
+        if driven.has_stopped() {
+            self.power_cut(client);
+            return Ok(None);
+        }
+        let (done, effects) = acted?;
         self.clients[client].pause = TICK.0;
         self.clients[client].tend_at = self.clients[client].tend_at.min(self.now + TICK.0);
         self.perform(client, effects)?;
@@ -248,6 +263,39 @@ impl World {
     /// A client crashes after so many more effects; the rest of its last ones never leaves.
     pub fn crash_after(&mut self, client: usize, effects: u64) {
         self.clients[client].crash_after = Some(effects);
+    }
+
+    /// The power of a client goes after so many more transactions.
+    pub fn stop_after(&mut self, client: usize, transactions: u64) {
+        if let Some(driven) = &mut self.clients[client].driven {
+            driven.stop_after(transactions);
+        }
+    }
+
+    fn power_cut(&mut self, client: usize) {
+        self.trace.count("client crashed between transactions");
+        self.crash(client);
+        let pause = self.dice.between(1, 60_000);
+        self.open_after(client, pause);
+    }
+
+    /// Says who acts now, to the planted bug that one member has.
+    #[cfg_attr(not(feature = "planted-bugs"), expect(clippy::unused_self, reason = "nobody forges"))]
+    fn acts(&self, _client: usize) {
+        #[cfg(feature = "planted-bugs")]
+        relevo_protocol::planted::set_forging(self.forger == Some(_client));
+    }
+
+    /// No nonce seals two entries.
+    fn sealed(&mut self, call: &Call) {
+        let (Call::Append { entry, .. } | Call::LastResort { entry, .. }) = call else { return };
+        let Some(nonce) = entry.bytes().first_chunk::<24>() else { return };
+        let mut hash = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(entry.bytes().as_ref(), &mut hash);
+        let digest = std::hash::Hasher::finish(&hash);
+        if self.nonces.insert(*nonce, digest).is_some_and(|known| known != digest) {
+            self.broken = Some("one nonce seals two entries".to_owned());
+        }
     }
 
     /// A client starts again.
@@ -414,8 +462,14 @@ impl World {
         one.pause = one.pause.saturating_mul(2).clamp(TICK.0, TICK.1);
         one.tend_at = self.now + one.pause;
         let now = self.clock(client);
+        self.acts(client);
         let Some(driven) = &mut self.clients[client].driven else { return Ok(()) };
-        let effects = driven.tend(now)?;
+        let tended = driven.tend(now);
+        if driven.has_stopped() {
+            self.power_cut(client);
+            return Ok(());
+        }
+        let effects = tended?;
         if !effects.is_empty() {
             self.clients[client].pause = TICK.0;
             self.clients[client].tend_at = self.now + TICK.0;
@@ -425,9 +479,15 @@ impl World {
 
     fn input(&mut self, client: usize, input: Input) -> anyhow::Result<()> {
         let now = self.clock(client);
+        self.acts(client);
         let one = &mut self.clients[client];
         let Some(driven) = &mut one.driven else { return Ok(()) };
-        let effects = driven.step(input, now)?;
+        let stepped = driven.step(input, now);
+        if driven.has_stopped() {
+            self.power_cut(client);
+            return Ok(());
+        }
+        let effects = stepped?;
         if driven.has_news() {
             one.tend_at = one.tend_at.min(self.now + GATHERED);
             one.pause = TICK.0;
@@ -479,6 +539,7 @@ impl World {
             }
             Effect::Request { relay, attempt, ticket, call } => {
                 let Some(link) = self.clients[client].links.get(&(relay, attempt)).copied() else { return };
+                self.sealed(&call);
                 let words = self.trace.call(&call);
                 self.trace.line(self.now, format_args!("c{client} -> {} #{} {words}", link.0, ticket.0));
                 let number = u32::try_from(ticket.0).unwrap_or(u32::MAX);

@@ -44,7 +44,10 @@ impl Work<'_> {
         }
         let sequence = mailbox.last.next();
         let head = mailbox.head.extend(&id, mailbox.incarnation, sequence, &entry);
-        let expires = self.now.round_up().plus(self.shared.config.entry_hours);
+        let hours = self.shared.config.entry_hours;
+        #[cfg(feature = "planted-bugs")]
+        let hours = if relevo_protocol::planted::is(relevo_protocol::planted::Bug::EarlyExpiry) { 24 } else { hours };
+        let expires = self.now.round_up().plus(hours);
         if mailbox.entries() == 0 {
             mailbox.first_expires = expires;
         }
