@@ -7,6 +7,7 @@ mod connection;
 mod endpoint;
 mod frames;
 mod http3;
+mod reset;
 mod socket;
 mod stream;
 mod tls;

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::BbrConfig;
-use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt,
-};
+use quinn::{Endpoint, IdleTimeout, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connection::{self, Admittance};
 use super::socket::Socket;
-use super::tls;
+use super::{reset, tls};
 use crate::config::Limits;
 use crate::keys::Keys;
 use crate::places::{Places, Source};
@@ -92,7 +90,7 @@ pub(crate) fn listen(address: SocketAddr, keys: &Keys) -> Result<Endpoint, Liste
     ask_for_buffer(&socket);
     let runtime = Arc::new(quinn::TokioRuntime);
     let socket = Arc::new(Socket::new(runtime.wrap_udp_socket(socket).map_err(bind)?));
-    Endpoint::new_with_abstract_socket(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)
+    Endpoint::new_with_abstract_socket(reset::endpoint(&keys.identity), Some(server), socket, runtime).map_err(bind)
 }
 
 /// "All addresses" of a machine without IPv6 are those of IPv4.

@@ -1,5 +1,8 @@
 //! Sessions: what opens one, what does not, and what one carries.
 
+use std::path::Path;
+use std::time::Duration;
+
 use relevo_client::link::{AdmissionKind, Incoming, Link, LinkFault, RequestFault};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{
@@ -120,4 +123,26 @@ async fn a_stopping_relay_says_so_and_later_requests_are_lost() {
     assert!(matches!(told.last(), Some(Incoming::Over(_))));
     assert_eq!(connected.session.request(Call::Ping).await, Err(RequestFault::Lost));
     stopping.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_that_was_killed_and_is_back_says_so_to_the_clients_of_before() {
+    let data = tempfile::tempdir().unwrap();
+    let program = relevo_tests::story::relay_beside(Path::new(env!("CARGO_BIN_EXE_relevo-demo"))).unwrap();
+    let start = |port: u16| {
+        let listen = ([127, 0, 0, 1], port).into();
+        relevo_tests::relay_process::RelayProcess::start(&program, &data.path().join("relay"), listen).unwrap()
+    };
+    let relay = start(0);
+    let address: RelayAddress = relay.address().parse().unwrap();
+    let mut connected = Link::new().unwrap().connect(&address).await.unwrap();
+    // Killed: it says nothing to anybody.
+    drop(relay);
+    let _back = start(address.port);
+    // Less than a connection lives in silence (30 s), so it was told.
+    let told = tokio::time::timeout(Duration::from_secs(25), async {
+        let asked = connected.session.request(Call::Ping).await;
+        (asked, connected.arrivals.recv().await.unwrap().incoming)
+    });
+    assert_eq!(told.await.unwrap(), (Err(RequestFault::Lost), Incoming::Over(LinkFault::Lost)));
 }
