@@ -12,6 +12,8 @@ mod blob;
 mod certificate;
 mod fault;
 mod greeting;
+mod reach;
+mod roam;
 mod session;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,15 +24,16 @@ use quinn::congestion::BbrConfig;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint, IdleTimeout, TransportConfig, VarInt};
 use relevo_protocol::wire::RelayAddress;
+use tokio::task::JoinSet;
 
 pub use blob::{BlobFault, BlobPart};
 pub use fault::{LinkFault, RequestFault};
 pub use greeting::{AdmissionKind, Admitted};
+use reach::Reached;
 pub use session::{Arrival, Connected, Incoming, Room, Session, Ticket};
 
-/// From the first packet to the answered admission. Twice what a relay allows for handshake and Hello (5 s), and time
-/// for a name look-up and lost packets at 600 ms.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// From the name to the answered admission: twice what a relay allows for the handshake (10 s).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Keeps the paths of routers and firewalls open; three may be lost before the connection counts as dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -54,6 +57,9 @@ const RELAY_STREAMS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Link {
     endpoint: Endpoint,
+    reached: Reached,
+    /// Ends with the last clone.
+    _roaming: Arc<JoinSet<()>>,
 }
 
 impl Link {
@@ -66,7 +72,10 @@ impl Link {
         let old = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let mut endpoint = Endpoint::client(both).or_else(|_| Endpoint::client(old)).map_err(LinkFault::from)?;
         endpoint.set_default_client_config(configuration()?);
-        Ok(Self { endpoint })
+        let reached = Reached::default();
+        let mut roaming = JoinSet::new();
+        roaming.spawn(roam::follow(endpoint.clone(), reached.clone()));
+        Ok(Self { endpoint, reached, _roaming: Arc::new(roaming) })
     }
 
     /// Opens a session at the relay of an address, with the address's admission.
@@ -91,25 +100,11 @@ impl Link {
         Ok(session::start(connection, greeted))
     }
 
-    /// Connects to the first address of the host that answers.
     async fn reach(&self, host: &str, port: u16) -> Result<quinn::Connection, LinkFault> {
-        let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| LinkFault::UnknownHost)?;
-        let mut fault = LinkFault::UnknownHost;
-        for address in addresses {
-            let connecting = self.endpoint.connect(address, host);
-            let connecting = match connecting {
-                Ok(connecting) => connecting,
-                Err(_) => {
-                    fault = LinkFault::Unreachable;
-                    continue;
-                }
-            };
-            match connecting.await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => fault = LinkFault::while_connecting(&error),
-            }
-        }
-        Err(fault)
+        let addresses = self.reached.addresses(host, port).await?;
+        let connection = reach::first(&self.endpoint, addresses, host).await?;
+        self.reached.remember(host, connection.remote_address());
+        Ok(connection)
     }
 }
 
