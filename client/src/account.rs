@@ -4,12 +4,14 @@
 //! transaction on it. The network comes after: what a verb wants sent is in the outbox when it returns.
 
 mod alerts;
+mod chunks;
 mod converse;
 mod documents;
 #[cfg(feature = "simulation")]
 mod driven;
 mod fault;
 mod names;
+mod pace;
 mod people;
 mod rules;
 mod talk;

@@ -3,29 +3,21 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
 use relevo_protocol::content::{Body, FileName, MediaType};
 use relevo_protocol::limits::CHUNK;
-use relevo_protocol::wire::{BlobId, Fingerprint};
+use relevo_protocol::wire::BlobId;
 use tokio::task::{JoinSet, spawn_blocking};
 use zeroize::Zeroizing;
 
+use super::chunks::Held;
 use super::converse::group_id;
+use super::pace::{Pace, Tally};
 use super::{Account, AccountFault};
 use crate::document::{self, Attestation, Author, DocumentFault, DocumentNumber, DocumentView, Download, NewDocument};
 use crate::inbox;
-use crate::link::{BlobFault, Session};
-
-/// Chunks under way at once: enough to fill a long link, little enough to hold in memory.
-const AT_ONCE: usize = 8;
-/// How long a chunk's lease is asked for, in hours: as long as entries live.
-const LEASE_HOURS: u32 = relevo_protocol::limits::MAX_LEASE_HOURS;
-/// How long to wait for a session each time.
-const SESSION: Duration = Duration::from_secs(20);
-/// Between two attempts to have a session.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// How far a document has come, in bytes of its chunks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,26 +99,37 @@ impl Account {
         let waiting: Vec<u32> = (0..).zip(&upload.stored).filter(|(_, stored)| !**stored).map(|(at, _)| at).collect();
         let mut done = u64::try_from(upload.stored.len() - waiting.len()).unwrap_or(0) * CHUNK_BYTES;
         progress(Progress { done: done.min(size), total: size });
-        let upload = std::sync::Arc::new(upload);
-        let (mut waiting, mut under_way) = (waiting.into_iter(), JoinSet::new());
+        let upload = Arc::new(upload);
+        let (mut waiting, mut under_way, mut pace) = (waiting.into_iter(), JoinSet::new(), Pace::new());
+        let tally = Arc::new(Tally::default());
         loop {
-            while under_way.len() < AT_ONCE {
+            while under_way.len() < pace.at_once() {
                 let Some(place) = waiting.next() else { break };
                 let chunk = chunk_of(&source, &upload, place).await?;
                 let sealing = upload.clone();
                 // On disk before any of it leaves: a chunk is never sealed over other bytes.
                 let sealed = self.act(move |tx, _| document::seal(tx, &sealing, place, &chunk)).await?;
-                let account = self.clone();
+                let (account, moving) = (self.clone(), tally.clone());
                 under_way.spawn(async move {
-                    account.put(relay, sealed.id, sealed.bytes).await?;
-                    Ok::<_, AccountFault>(place)
+                    let begun = Instant::now();
+                    account.put(relay, sealed.id, sealed.bytes, |left| moving.note(place, left)).await?;
+                    Ok::<_, AccountFault>((place, begun.elapsed()))
                 });
             }
-            let Some(moved) = under_way.join_next().await else { break };
-            let place = moved.map_err(|_| AccountFault::Closed)??;
+            let moved = tokio::select! {
+                moved = under_way.join_next() => moved,
+                () = tally.changed() => {
+                    progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });
+                    continue;
+                }
+            };
+            let Some(moved) = moved else { break };
+            let (place, took) = moved.map_err(|_| AccountFault::Closed)??;
+            pace.moved(took);
+            tally.end(place);
             self.act(move |tx, _| document::stored(tx, number, place)).await?;
             done += CHUNK_BYTES;
-            progress(Progress { done: done.min(size), total: size });
+            progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });
         }
         let read = blocking(move || document::digest(&mut File::open(source)?)).await?;
         self.converse(move |with| {
@@ -151,7 +154,7 @@ impl Account {
         number: DocumentNumber,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<(), AccountFault> {
-        let download = std::sync::Arc::new(self.download(number).await?);
+        let download = Arc::new(self.download(number).await?);
         loop {
             self.fetch_missing(&download, &mut progress).await?;
             let (whole, parts) = (download.clone(), self.parts.clone());
@@ -178,21 +181,35 @@ impl Account {
         let missing: Vec<(u32, BlobId)> = download.missing(&self.parts).collect();
         let mut done = u64::try_from(download.chunks.len() - missing.len()).unwrap_or(0) * CHUNK_BYTES;
         progress(Progress { done: done.min(size), total: size });
-        let (mut missing, mut under_way) = (missing.into_iter(), JoinSet::new());
+        let (mut missing, mut under_way, mut pace) = (missing.into_iter(), JoinSet::new(), Pace::new());
+        let tally = Arc::new(Tally::default());
         loop {
-            while under_way.len() < AT_ONCE {
+            while under_way.len() < pace.at_once() {
                 let Some((place, id)) = missing.next() else { break };
-                let (account, number) = (self.clone(), download.number);
+                let (account, number, moving) = (self.clone(), download.number, tally.clone());
                 under_way.spawn(async move {
-                    let bytes = account.get(at, id).await?;
+                    let begun = Instant::now();
+                    let mut held = Held::of(&account.parts, number, place);
+                    account.get(at, id, &mut held.bytes, |came| moving.note(place, came)).await?;
+                    let bytes = std::mem::take(&mut held.bytes);
                     let parts = account.parts.clone();
-                    blocking(move || Ok(parts.write(number, place, &bytes)?)).await
+                    blocking(move || Ok(parts.write(number, place, &bytes)?)).await?;
+                    Ok::<_, AccountFault>((place, begun.elapsed()))
                 });
             }
-            let Some(moved) = under_way.join_next().await else { return Ok(()) };
-            moved.map_err(|_| AccountFault::Closed)??;
+            let moved = tokio::select! {
+                moved = under_way.join_next() => moved,
+                () = tally.changed() => {
+                    progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });
+                    continue;
+                }
+            };
+            let Some(moved) = moved else { return Ok(()) };
+            let (place, took) = moved.map_err(|_| AccountFault::Closed)??;
+            pace.moved(took);
+            tally.end(place);
             done += CHUNK_BYTES;
-            progress(Progress { done: done.min(size), total: size });
+            progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });
         }
     }
 
@@ -243,44 +260,6 @@ impl Account {
 
     async fn download(&self, number: DocumentNumber) -> Result<Download, AccountFault> {
         self.act(move |tx, _| document::download(tx, number)).await
-    }
-
-    /// Stores a blob, however often the link breaks.
-    async fn put(&self, relay: Fingerprint, id: BlobId, bytes: Bytes) -> Result<(), AccountFault> {
-        loop {
-            let session = self.session(relay).await?;
-            match session.put_blob(id, bytes.clone(), LEASE_HOURS).await {
-                Ok(_) => return Ok(()),
-                Err(fault) if fault.is_passing() => tokio::time::sleep(PAUSE).await,
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-    }
-
-    /// Fetches a blob, however often the link breaks; what came of it before a break is not asked for again.
-    async fn get(&self, relay: Fingerprint, id: BlobId) -> Result<Bytes, AccountFault> {
-        loop {
-            let session = self.session(relay).await?;
-            match session.get_blob(id, 0..relevo_protocol::limits::MAX_BLOB).await {
-                Ok(part) if BlobId::of(&part.bytes) == id => return Ok(part.bytes),
-                Ok(_) => return Err(BlobFault::Mismatch.into()),
-                Err(fault) if fault.is_passing() => tokio::time::sleep(PAUSE).await,
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-    }
-
-    /// A session, waited for as long as there is hope of one: a relay that is not who it should be ends the waiting.
-    async fn session(&self, relay: Fingerprint) -> Result<Session, AccountFault> {
-        loop {
-            match self.runner.session(relay, SESSION).await? {
-                Ok(session) => return Ok(session),
-                Err(status) => match status.relays.iter().find(|row| row.relay == relay).and_then(|row| row.fault) {
-                    Some(fault) if !fault.is_passing() => return Err(fault.into()),
-                    _ => tokio::time::sleep(PAUSE).await,
-                },
-            }
-        }
     }
 }
 

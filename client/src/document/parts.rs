@@ -39,6 +39,28 @@ impl Parts {
         fs::rename(draft, folder.join(place.to_string()))
     }
 
+    /// Keeps the beginning of a chunk whose transfer broke off.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn keep(&self, document: DocumentNumber, place: u32, begun: &[u8]) -> io::Result<()> {
+        let folder = self.folder.join(document.0.to_string());
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let begin = |path: &Path| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+        begin(&folder.join(format!("{place}.part")))?.write_all(begun)
+    }
+
+    /// Takes the beginning of a chunk that was kept. Whether it is its beginning, only the whole tells.
+    #[must_use]
+    pub fn take_begun(&self, document: DocumentNumber, place: u32) -> Vec<u8> {
+        let path = self.folder.join(document.0.to_string()).join(format!("{place}.part"));
+        let mut begun = Vec::new();
+        // One that cannot be read is fetched again.
+        let read = fs::File::open(&path).and_then(|file| file.take(MAX_BLOB).read_to_end(&mut begun));
+        let _removed = fs::remove_file(path);
+        if read.is_ok() { begun } else { Vec::new() }
+    }
+
     /// The chunk, if it is here whole.
     ///
     /// # Errors

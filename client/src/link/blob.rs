@@ -10,6 +10,9 @@ use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Opening, Refusal, decod
 use super::Session;
 use super::greeting::{Frames, Sending, begin};
 
+/// Bytes that go into one DATA frame: after each, whoever watches sees the blob move. 2 s at 64 kbit/s.
+const PIECE: usize = 16 << 10;
+
 /// Why a blob was not moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BlobFault {
@@ -74,6 +77,23 @@ impl Session {
     /// # Cancel safety
     /// Dropping the future stops the put; a later one resumes it.
     pub async fn put_blob(&self, id: BlobId, bytes: Bytes, lease_hours: u32) -> Result<Hour, BlobFault> {
+        self.put_blob_watched(id, bytes, lease_hours, |_| {}).await
+    }
+
+    /// As [`Session::put_blob`]; says how many of the bytes have left, at most a stream's window ahead of the relay.
+    ///
+    /// # Errors
+    /// [`BlobFault`].
+    ///
+    /// # Cancel safety
+    /// As [`Session::put_blob`].
+    pub async fn put_blob_watched(
+        &self,
+        id: BlobId,
+        bytes: Bytes,
+        lease_hours: u32,
+        mut left: impl FnMut(usize) + Send,
+    ) -> Result<Hour, BlobFault> {
         let length = u64::try_from(bytes.len()).map_err(|_| Refusal::Malformed)?;
         if length > MAX_BLOB {
             return Err(Refusal::Malformed.into());
@@ -88,9 +108,11 @@ impl Session {
         if offset > bytes.len() {
             return Err(BlobFault::Malformed);
         }
-        let rest = bytes.slice(offset..);
-        if !rest.is_empty() {
-            sending.send_data(rest).await.map_err(|_| BlobFault::Lost)?;
+        let mut rest = bytes.slice(offset..);
+        while !rest.is_empty() {
+            let piece = rest.split_to(PIECE.min(rest.len()));
+            sending.send_data(piece).await.map_err(|_| BlobFault::Lost)?;
+            left(bytes.len().saturating_sub(rest.len()));
         }
         sending.finish().await.map_err(|_| BlobFault::Lost)?;
         match reply(&mut frames).await? {
@@ -110,21 +132,55 @@ impl Session {
     pub async fn get_blob(&self, id: BlobId, range: Range<u64>) -> Result<BlobPart, BlobFault> {
         let wanted = range.end.saturating_sub(range.start).min(MAX_BLOB);
         let call = BlobCall::Get { id, offset: range.start, length: wanted };
-        let (mut sending, mut frames, _turn) = self.blob_stream(call).await?;
-        sending.finish().await.map_err(|_| BlobFault::Lost)?;
-        let (length, total) = match reply(&mut frames).await? {
-            BlobReply::Sending { length, total } => (length, total),
-            BlobReply::Refused { refusal } => return Err(refusal.into()),
-            BlobReply::Have { .. } | BlobReply::Stored { .. } => return Err(BlobFault::Malformed),
-        };
+        let (length, total, frames, _turn) = self.open_blob(call).await?;
         if length > wanted || total > MAX_BLOB {
             return Err(BlobFault::Malformed);
         }
-        let bytes = rest(frames, usize::try_from(length).map_err(|_| BlobFault::Malformed)?).await?;
+        let mut bytes = BytesMut::new();
+        rest(frames, usize::try_from(length).map_err(|_| BlobFault::Malformed)?, &mut bytes, |_| {}).await?;
+        let bytes = bytes.freeze();
         if range.start == 0 && length == total && BlobId::of(&bytes) != id {
             return Err(BlobFault::Mismatch);
         }
         Ok(BlobPart { bytes, total })
+    }
+
+    /// Fetches a blob whole, going on after what `held` has of it; what comes before a break is in `held` afterwards.
+    /// Says how many bytes are held.
+    ///
+    /// # Errors
+    /// [`BlobFault`]; after [`BlobFault::Mismatch`] what is held is worth nothing.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the read; what came is kept.
+    pub async fn fetch_blob(
+        &self,
+        id: BlobId,
+        held: &mut BytesMut,
+        came: impl FnMut(usize) + Send,
+    ) -> Result<(), BlobFault> {
+        let offset = u64::try_from(held.len()).map_err(|_| BlobFault::Malformed)?;
+        let wanted = MAX_BLOB.saturating_sub(offset);
+        let (length, total, frames, _turn) = self.open_blob(BlobCall::Get { id, offset, length: wanted }).await?;
+        if length > wanted || offset.saturating_add(length) != total {
+            return Err(BlobFault::Malformed);
+        }
+        rest(frames, usize::try_from(total).map_err(|_| BlobFault::Malformed)?, held, came).await?;
+        if BlobId::of(held) == id { Ok(()) } else { Err(BlobFault::Mismatch) }
+    }
+
+    /// Asks for a blob: length and total that the relay promises, and the stream after its promise.
+    async fn open_blob(
+        &self,
+        call: BlobCall,
+    ) -> Result<(u64, u64, Frames, tokio::sync::SemaphorePermit<'_>), BlobFault> {
+        let (mut sending, mut frames, turn) = self.blob_stream(call).await?;
+        sending.finish().await.map_err(|_| BlobFault::Lost)?;
+        match reply(&mut frames).await? {
+            BlobReply::Sending { length, total } => Ok((length, total, frames, turn)),
+            BlobReply::Refused { refusal } => Err(refusal.into()),
+            BlobReply::Have { .. } | BlobReply::Stored { .. } => Err(BlobFault::Malformed),
+        }
     }
 
     async fn blob_stream(
@@ -147,18 +203,24 @@ async fn reply(frames: &mut Frames) -> Result<BlobReply, BlobFault> {
     decode_exact(&frame).map_err(|_| BlobFault::Malformed)
 }
 
-/// The `length` bytes after the last frame.
-async fn rest(frames: Frames, length: usize) -> Result<Bytes, BlobFault> {
+/// Fills `held` up to `length` with the bytes after the last frame. What comes before a break stays in it.
+async fn rest(
+    frames: Frames,
+    length: usize,
+    held: &mut BytesMut,
+    mut came: impl FnMut(usize) + Send,
+) -> Result<(), BlobFault> {
     let (first, mut stream) = frames.into_parts();
-    let mut bytes = BytesMut::with_capacity(length);
-    bytes.extend_from_slice(&first);
-    while bytes.len() < length {
+    held.reserve(length.saturating_sub(held.len()));
+    held.extend_from_slice(&first);
+    while held.len() < length {
         let mut data = stream.recv_data().await.map_err(|_| BlobFault::Lost)?.ok_or(BlobFault::Lost)?;
         while data.has_remaining() {
             let chunk = data.chunk().len();
-            bytes.extend_from_slice(data.chunk());
+            held.extend_from_slice(data.chunk());
             data.advance(chunk);
         }
+        came(held.len());
     }
-    if bytes.len() == length { Ok(bytes.freeze()) } else { Err(BlobFault::Malformed) }
+    if held.len() == length { Ok(()) } else { Err(BlobFault::Malformed) }
 }

@@ -1,6 +1,6 @@
 //! Blobs over streams of their own.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use relevo_client::link::BlobFault;
 use relevo_protocol::wire::{Answer, BlobId, Call, Refusal};
 
@@ -22,6 +22,23 @@ async fn a_blob_is_put_and_read_back_whole_and_in_ranges() {
     assert_eq!((whole.bytes, whole.total), (bytes.clone(), 256 << 10));
     let part = session.get_blob(id, 1000..5000).await.unwrap();
     assert_eq!((part.bytes, part.total), (bytes.slice(1000..5000), 256 << 10));
+}
+
+#[tokio::test]
+async fn a_blob_that_broke_off_is_fetched_from_there_on() {
+    let trial = Trial::start().await;
+    let session = trial.connect().await.session;
+    let bytes = blob(3, 256 << 10);
+    let id = BlobId::of(&bytes);
+    let mut left = Vec::new();
+    session.put_blob_watched(id, bytes.clone(), 24, |bytes| left.push(bytes)).await.unwrap();
+    assert!(left.len() >= 16 && left.is_sorted() && left.last() == Some(&bytes.len()), "it is seen to move");
+    let (mut held, mut first) = (BytesMut::from(&bytes[..200_000]), None);
+    session.fetch_blob(id, &mut held, |bytes| first = first.or(Some(bytes))).await.unwrap();
+    assert_eq!(held, bytes);
+    assert!(first.unwrap() > 200_000);
+    let mut wrong = BytesMut::from(&blob(4, 200_000)[..]);
+    assert_eq!(session.fetch_blob(id, &mut wrong, |_| {}).await, Err(BlobFault::Mismatch));
 }
 
 #[tokio::test]
