@@ -3,6 +3,7 @@
 pub mod evil;
 pub mod fuzzing;
 pub mod hostile;
+pub mod lab;
 pub mod pdf;
 pub mod proxy;
 pub mod relay_process;

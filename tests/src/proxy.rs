@@ -1,19 +1,29 @@
-//! A UDP link that can be cut: stands between a client and a relay, as a bad network would.
+//! A UDP link that behaves as bad networks do: loses, delays, doubles and reorders datagrams, is narrow, is cut, and
+//! forgets where its clients are, as a NAT does. It stands between clients and a relay.
+
+mod client;
+mod conditions;
+mod shaper;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+
+pub use conditions::Conditions;
 
 /// Largest datagram that is carried.
 const DATAGRAM: usize = 65_536;
 /// Clients at most; further ones get nothing.
 const CLIENTS: usize = 64;
+/// Datagrams of one client that have come and are not looked at.
+const WAITING: usize = 1024;
 
-/// A proxy on a loopback port of its own. Ends when dropped.
+/// A proxy on a port of its own. Ends when dropped.
 #[derive(Debug)]
 pub struct UdpProxy {
     address: SocketAddr,
@@ -23,34 +33,37 @@ pub struct UdpProxy {
 
 #[derive(Debug)]
 struct State {
-    down: AtomicBool,
+    conditions: watch::Sender<Conditions>,
+    /// Grows each time when the NAT forgets.
+    rebinds: watch::Sender<u64>,
+    seed: u64,
     carried: AtomicU64,
     dropped: AtomicU64,
 }
 
-impl State {
-    /// Whether a datagram goes through; counted either way.
-    fn passes(&self, bytes: usize) -> bool {
-        let down = self.down.load(Ordering::Acquire);
-        if down {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.carried.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
-        }
-        !down
-    }
-}
-
 impl UdpProxy {
-    /// Carries datagrams to and from `relay`.
+    /// Carries datagrams to and from `relay`, on a loopback port.
     ///
     /// # Errors
     /// No loopback port could be bound.
     pub async fn start(relay: SocketAddr) -> std::io::Result<Self> {
-        let front = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), relay, 1).await
+    }
+
+    /// Carries datagrams between `front`, where clients connect, and `relay`. What chance decides repeats with `seed`.
+    ///
+    /// # Errors
+    /// `front` could not be bound.
+    pub async fn start_at(front: SocketAddr, relay: SocketAddr, seed: u64) -> std::io::Result<Self> {
+        let front = Arc::new(UdpSocket::bind(front).await?);
         let address = front.local_addr()?;
-        let state =
-            Arc::new(State { down: AtomicBool::new(false), carried: AtomicU64::new(0), dropped: AtomicU64::new(0) });
+        let state = Arc::new(State {
+            conditions: watch::Sender::new(Conditions::default()),
+            rebinds: watch::Sender::new(0),
+            seed,
+            carried: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(forward(front, relay, state.clone()));
         Ok(Self { address, state, _tasks: tasks })
@@ -62,20 +75,31 @@ impl UdpProxy {
         self.address
     }
 
+    /// Behaves so from now on, both ways and for each client alone.
+    pub fn set(&self, conditions: Conditions) {
+        self.state.conditions.send_replace(conditions);
+    }
+
     /// Drops everything, both ways.
     pub fn cut(&self) {
-        self.state.down.store(true, Ordering::Release);
+        self.state.conditions.send_modify(|conditions| conditions.cut = true);
     }
 
     /// Carries again.
     pub fn mend(&self) {
-        self.state.down.store(false, Ordering::Release);
+        self.state.conditions.send_modify(|conditions| conditions.cut = false);
     }
 
     /// Whether it drops everything.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.state.down.load(Ordering::Acquire)
+        self.state.conditions.borrow().cut
+    }
+
+    /// Forgets its clients, as a NAT does that was restarted: what they send next comes to the relay from another port,
+    /// and what the relay sends to the old ones is lost.
+    pub fn rebind(&self) {
+        self.state.rebinds.send_modify(|rebinds| *rebinds += 1);
     }
 
     /// Bytes carried so far, both ways.
@@ -91,45 +115,22 @@ impl UdpProxy {
     }
 }
 
-/// One socket towards the relay for each client, so that the relay tells them apart.
+/// Each client has a socket of its own towards the relay, so that the relay tells them apart.
 async fn forward(front: Arc<UdpSocket>, relay: SocketAddr, state: Arc<State>) {
-    let mut backs: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+    let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
     let mut tasks = JoinSet::new();
     let mut buffer = vec![0; DATAGRAM];
     loop {
         // An ICMP error of an earlier send shows here; the next datagram may be fine.
         let Ok((length, client)) = front.recv_from(&mut buffer).await else { continue };
-        let back = match backs.get(&client) {
-            Some(back) => back.clone(),
-            None if backs.len() < CLIENTS => {
-                let Ok(back) = UdpSocket::bind("127.0.0.1:0").await else { continue };
-                if back.connect(relay).await.is_err() {
-                    continue;
-                }
-                let back = Arc::new(back);
-                tasks.spawn(answer(back.clone(), front.clone(), client, state.clone()));
-                backs.insert(client, back.clone());
-                back
-            }
-            None => continue,
-        };
-        if state.passes(length) {
-            // A lost datagram is what this link is for.
-            let _sent = back.send(buffer.get(..length).unwrap_or_default()).await;
+        if !clients.contains_key(&client) && clients.len() < CLIENTS {
+            let (to, datagrams) = mpsc::channel(WAITING);
+            tasks.spawn(client::carry(front.clone(), client, relay, datagrams, state.clone()));
+            clients.insert(client, to);
         }
-    }
-}
-
-async fn answer(back: Arc<UdpSocket>, front: Arc<UdpSocket>, client: SocketAddr, state: Arc<State>) {
-    let mut buffer = vec![0; DATAGRAM];
-    loop {
-        let Ok(length) = back.recv(&mut buffer).await else {
-            // The relay's port may be closed for a while: do not spin.
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            continue;
-        };
-        if state.passes(length) {
-            let _sent = front.send_to(buffer.get(..length).unwrap_or_default(), client).await;
+        if let Some(to) = clients.get(&client) {
+            // One that finds no room is lost.
+            let _lost = to.try_send(buffer.get(..length).unwrap_or_default().to_vec());
         }
     }
 }

@@ -26,7 +26,7 @@ impl RelayProcess {
     /// # Errors
     /// The program could not be started, or did not print its address in time.
     pub fn start(program: &Path, data: &Path, listen: SocketAddr) -> anyhow::Result<Self> {
-        Self::run(program, data, listen, None)
+        Self::start_by(Command::new(program), data, listen, &[])
     }
 
     /// As [`Self::start`], with a configuration file.
@@ -34,22 +34,28 @@ impl RelayProcess {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(program: &Path, data: &Path, listen: SocketAddr, config: &Path) -> anyhow::Result<Self> {
-        Self::run(program, data, listen, Some(config))
+        Self::start_by(Command::new(program), data, listen, &[OsStr::new("--config"), config.as_os_str()])
     }
 
-    fn run(program: &Path, data: &Path, listen: SocketAddr, config: Option<&Path>) -> anyhow::Result<Self> {
-        let mut child = Command::new(program)
+    /// As [`Self::start`], with further arguments, by a command that becomes the program, such as one that enters another
+    /// network first.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_by(mut command: Command, data: &Path, listen: SocketAddr, more: &[&OsStr]) -> anyhow::Result<Self> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
             .arg("run")
             .arg("--data")
             .arg(data)
             .arg("--listen")
             .arg(listen.to_string())
-            .args(config.into_iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
+            .args(more)
             .env("RELEVO_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+            .with_context(|| format!("cannot start {name}"))?;
         let output = child.stdout.take().context("the relay has no output")?;
         let (tell, hear) = std::sync::mpsc::channel();
         // Reads to the end, so that the relay never blocks on a full pipe.
