@@ -9,12 +9,14 @@ mod entry;
 mod group;
 mod inbox;
 mod padding;
+mod x25519;
 
 pub use chunk::{DocumentKey, chunk_count, chunk_length, open_chunk, seal_chunk};
 pub use code::CodeSecret;
 pub use entry::{EntryKey, open, open_code, open_shelf, seal, seal_code, seal_shelf};
 pub use group::GroupSecrets;
 pub use inbox::{InboxKeyPair, InboxPublicKey, seal_to};
+pub use x25519::SMALL_ORDER;
 
 /// Why something does not seal or open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

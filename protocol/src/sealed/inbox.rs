@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::SealFault;
 use super::padding::{pad, unpad};
+use super::x25519::ends_in_small_order;
 use crate::labels;
 use crate::secret::Secret;
 use crate::wire::{Entry, MailboxId};
@@ -35,9 +36,12 @@ impl InboxPublicKey {
     /// Takes the bytes of a public key. Whether ML-KEM accepts them shows when something is sealed to it.
     ///
     /// # Errors
-    /// [`SealFault::BadKey`] for another length.
+    /// [`SealFault::BadKey`] for another length, or when its X25519 half agrees on nothing.
     pub fn parse(bytes: &[u8]) -> Result<Self, SealFault> {
-        if bytes.len() == PUBLIC_KEY { Ok(Self(bytes.to_vec())) } else { Err(SealFault::BadKey) }
+        if bytes.len() != PUBLIC_KEY || ends_in_small_order(bytes) {
+            return Err(SealFault::BadKey);
+        }
+        Ok(Self(bytes.to_vec()))
     }
 
     /// The bytes.
@@ -116,13 +120,17 @@ impl InboxKeyPair {
     /// Opens an entry of the inbox with this pair.
     ///
     /// # Errors
-    /// [`SealFault::UnknownKey`] when it was sealed to another key, [`SealFault::NotOurs`], [`SealFault::Malformed`].
+    /// [`SealFault::UnknownKey`] when it was sealed to another key, [`SealFault::BadKey`] when it was sealed with a point
+    /// that agrees on nothing, [`SealFault::NotOurs`], [`SealFault::Malformed`].
     pub fn open(&self, mailbox: &MailboxId, entry: &Entry) -> Result<Zeroizing<Vec<u8>>, SealFault> {
         let parts = entry.bytes().split_first_chunk::<KEY_TAG>();
         let (tag, rest) = parts.ok_or(SealFault::NotOurs)?;
         let (encapsulated, sealed) = rest.split_at_checked(ENCAPSULATED).ok_or(SealFault::UnknownKey)?;
         if self.public.tag(encapsulated) != *tag {
             return Err(SealFault::UnknownKey);
+        }
+        if ends_in_small_order(encapsulated) {
+            return Err(SealFault::BadKey);
         }
         let padded = suite()
             .open(encapsulated, &self.private, &info(), &mailbox.0, sealed, None, None, None)

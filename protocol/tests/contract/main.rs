@@ -4,6 +4,7 @@
 mod alliance;
 mod cddl;
 mod content;
+mod cross_use;
 mod dice;
 mod frames;
 mod said;
