@@ -19,7 +19,7 @@ use relevo_protocol::wire::{
     encode, write_frame,
 };
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub use half_open::HalfOpen;
 use injector::{Frames, Injector};
@@ -27,20 +27,33 @@ use injector::{Frames, Injector};
 /// How long an attacker waits for what a relay does at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Frames of QUIC (RFC 9000, 19.8) that carry one byte at every second place of a stream, so that nothing of it can be
-/// read and nothing joined: what a receiver must hold, piece by piece, at the least cost to the sender.
+/// Frames of QUIC (RFC 9000, 19.8) that carry single bytes of a stream, so many and so far apart, and never its first: nothing
+/// of it can be read and nothing joined. What a receiver must hold, piece by piece, at the least cost to the sender.
 #[must_use]
-pub fn gappy(stream: u64, window: u64) -> Vec<Vec<u8>> {
-    (0..window / 2)
+pub fn gappy(stream: u64, pieces: u64, apart: u64) -> Vec<Vec<u8>> {
+    (0..pieces)
         .map(|piece| {
             // STREAM with offset and length.
             let mut frame = vec![0x0e];
             frame.extend(injector::number(stream));
-            frame.extend(injector::number(piece * 2 + 1));
+            frame.extend(injector::number(piece * apart + 1));
             frame.extend([1, b'x']);
             frame
         })
         .collect()
+}
+
+/// All that the windows of a connection without a session hold: eight streams, just short of the number of pieces (1,024)
+/// from which on quinn ends the connection.
+#[must_use]
+pub fn gappy_visit() -> Vec<Vec<u8>> {
+    (0..8).flat_map(|stream| gappy(stream * 4, 1000, 2)).collect()
+}
+
+/// The same for an admitted session: fifteen streams beside it.
+#[must_use]
+pub fn gappy_session() -> Vec<Vec<u8>> {
+    (1..16).flat_map(|stream| gappy(stream * 4, 1000, 16)).collect()
 }
 
 /// A connection of somebody who owes nobody anything.
@@ -92,8 +105,9 @@ impl Attacker {
         let mut carrier = self.connection.open_uni().await?;
         let sending = async {
             while !self.frames.is_empty() {
-                carrier.write_all(&[0; 16 << 10]).await?;
-                tokio::task::yield_now().await;
+                // Little at a time: what quinn holds when the last frame has gone follows it as packets of nothing.
+                carrier.write_all(&[0; 4 << 10]).await?;
+                sleep(Duration::from_millis(2)).await;
             }
             anyhow::Ok(())
         };
@@ -105,7 +119,9 @@ impl Attacker {
     /// # Errors
     /// The connection ended first.
     pub async fn http(&self) -> anyhow::Result<Http> {
-        let (mut driver, streams) = h3::client::new(h3_quinn::Connection::new(self.connection.clone())).await?;
+        // No stream of grease: with it there would be more than the relay allows, which this client does not see.
+        let quic = h3_quinn::Connection::new(self.connection.clone());
+        let (mut driver, streams) = h3::client::builder().send_grease(false).build(quic).await?;
         tokio::spawn(async move { driver.wait_idle().await });
         Ok(Http(streams))
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use relevo_client::link::{Connected, Incoming, Session, Ticket};
 use relevo_protocol::wire::{Call, Capability, Cursor, Request, Sequence, Subscription, SubscriptionId, encode};
-use relevo_tests::hostile::{Attacker, HalfOpen, gappy};
+use relevo_tests::hostile::{Attacker, HalfOpen, gappy_visit};
 use tokio::task::JoinHandle;
 
 use crate::load::{Client, stored};
@@ -128,7 +128,7 @@ impl Attack {
             Self::GappyVisitors => {
                 for _ in 0..settings.share(HOLDERS) {
                     let attacker = Attacker::connect(to).await?;
-                    attacker.inject(gappy(0, 16 << 10)).await?;
+                    attacker.inject(gappy_visit()).await?;
                     going.held.push(Box::new(attacker));
                 }
             }

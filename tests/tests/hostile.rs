@@ -1,0 +1,394 @@
+//! Each attacker of issue "Attack it" against a real relay process: what it may pin, and that others are served on.
+//! Figures of speed under attack are a benchmark (tests/benches); here are bounds that hold on any machine.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use relevo_client::link::{Link, LinkFault};
+use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{
+    Admission, Answer, Call, Capability, Cursor, Entry, Grant, MailboxKind, Opening, Outcome, Refusal, RelayAddress,
+    Reply, Request, Sequence, Subscription, SubscriptionId, encode,
+};
+use relevo_tests::hostile::{Attacker, HalfOpen, Http, PATIENCE, Stream, gappy, gappy_session, gappy_visit};
+use relevo_tests::relay_process::RelayProcess;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// H3_NO_ERROR and not a word: how every connection ends.
+const SILENT: (u64, &[u8]) = (0x100, b"");
+
+/// A relay to be attacked.
+struct Target {
+    relay: RelayProcess,
+    address: RelayAddress,
+    _folder: TempDir,
+}
+
+impl Target {
+    fn start(limits: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("relay.toml");
+        let store = "[store]\nfree_bytes = 0\nlast_free_bytes = 0\nballast_bytes = 0\n";
+        fs::write(&config, format!("[limits]\n{limits}\n{store}")).unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let relay = RelayProcess::start_with(&program(), &folder.path().join("data"), listen, &config).unwrap();
+        let address = relay.address().parse().unwrap();
+        Self { relay, address, _folder: folder }
+    }
+
+    fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address.host.parse::<IpAddr>().unwrap(), self.address.port)
+    }
+
+    /// The most memory that was ever resident, in KiB: what was given back again counts too.
+    fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.relay.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// The same, once it grows no more.
+    async fn settled(&self) -> u64 {
+        let mut last = self.memory();
+        loop {
+            sleep(Duration::from_millis(400)).await;
+            let now = self.memory();
+            if now <= last {
+                return now;
+            }
+            last = now;
+        }
+    }
+
+    async fn attackers(&self, count: usize) -> Vec<Attacker> {
+        let mut all = Vec::new();
+        for _ in 0..count {
+            all.push(Attacker::connect(self.socket()).await.unwrap());
+        }
+        all
+    }
+
+    /// Others are served.
+    async fn serves(&self) {
+        let connected = Link::new().unwrap().connect(&self.address).await.unwrap();
+        assert_eq!(connected.session.request(Call::Ping).await, Ok(Answer::Done));
+    }
+}
+
+fn program() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_relevo-demo")).with_file_name("relevo-relay");
+    assert!(path.exists(), "relevo-relay is not built: run `cargo build --workspace --bins`, or tests/run");
+    path
+}
+
+/// A request's stream on an attacker's connection, admitted, with what must live as long.
+async fn admitted(target: &Target, attacker: &Attacker) -> (Http, Stream) {
+    attacker.admitted(&target.address).await.unwrap()
+}
+
+#[tokio::test]
+async fn gaps_in_a_visitors_streams_pin_less_than_a_mebibyte() {
+    const ATTACKERS: usize = 30;
+    let target = Target::start("");
+    target.serves().await;
+    let before = target.settled().await;
+    let attackers = target.attackers(ATTACKERS).await;
+    for attacker in &attackers {
+        attacker.inject(gappy_visit()).await.unwrap();
+    }
+    let each = target.settled().await.saturating_sub(before) / u64::try_from(ATTACKERS).unwrap();
+    assert!(each < 1024, "{each} KiB for each");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn more_than_the_window_of_a_visitor_ends_the_connection() {
+    let target = Target::start("");
+    let attacker = Attacker::connect(target.socket()).await.unwrap();
+    // Ten bytes, the last of them at the place 18,001.
+    let _sent = attacker.inject(gappy(0, 10, 2000)).await;
+    let ended = tokio::time::timeout(PATIENCE, attacker.connection.closed()).await.unwrap();
+    assert!(matches!(ended, quinn::ConnectionError::ConnectionClosed(_)), "{ended}");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_gaps_alone_ends_the_connection() {
+    let target = Target::start("");
+    let attacker = Attacker::connect(target.socket()).await.unwrap();
+    let (_http, _stream) = admitted(&target, &attacker).await;
+    // The relay may end it before all has gone out.
+    let _sent = attacker.inject(gappy(4, 3000, 2)).await;
+    let ended = tokio::time::timeout(PATIENCE, attacker.connection.closed()).await.unwrap();
+    assert!(matches!(ended, quinn::ConnectionError::ConnectionClosed(_)), "{ended}");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn gaps_in_an_admitted_clients_streams_pin_no_more_than_stated() {
+    const ATTACKERS: usize = 3;
+    let target = Target::start("");
+    let mut held = Vec::new();
+    for attacker in target.attackers(ATTACKERS).await {
+        held.push((admitted(&target, &attacker).await, attacker));
+    }
+    let before = target.settled().await;
+    for (_, attacker) in &held {
+        attacker.inject(gappy_session()).await.unwrap();
+    }
+    let each = target.settled().await.saturating_sub(before) / u64::try_from(ATTACKERS).unwrap();
+    assert!(each < 3 << 10, "{each} KiB for each");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn a_frame_that_would_have_to_be_held_whole_ends_the_connection() {
+    // Type 0x21, which nobody knows, and HEADERS, of 1 MiB.
+    for head in [[0x21, 0x80, 0x10, 0x00, 0x00], [0x01, 0x80, 0x10, 0x00, 0x00]] {
+        let target = Target::start("");
+        let visitor = Attacker::connect(target.socket()).await.unwrap();
+        let member = Attacker::connect(target.socket()).await.unwrap();
+        let _session = admitted(&target, &member).await;
+        for attacker in [visitor, member] {
+            let (mut send, _receive) = attacker.connection.open_bi().await.unwrap();
+            send.write_all(&head).await.unwrap();
+            let (code, reason) = attacker.ended(PATIENCE).await.unwrap();
+            assert_eq!((code, reason.as_ref()), SILENT);
+        }
+        target.serves().await;
+    }
+}
+
+#[tokio::test]
+async fn handshakes_that_nobody_finishes_cost_a_bounded_sum_and_keep_nobody_out() {
+    let target = Target::start("");
+    target.serves().await;
+    let before = target.settled().await;
+    let mut flood = HalfOpen::record(300).await.unwrap();
+    flood.send(target.socket()).await.unwrap();
+    // While they are under way: who answers the Retry comes in.
+    target.serves().await;
+    let grown = target.settled().await.saturating_sub(before);
+    // 32 before the first Retry, at most 128 in all, 64 KiB each.
+    assert!(grown < 8 << 10, "{grown} KiB");
+    let (sent, answered) = (flood.sent(), flood.answered());
+    assert!(answered < 3 * sent, "{answered} bytes answered to {sent}, sent from addresses that nobody proved");
+}
+
+#[tokio::test]
+async fn a_greeting_that_stops_ends_by_itself() {
+    let target = Target::start("");
+    let mut waiting = JoinSet::new();
+    for step in ["no hello", "half a hello", "no admit"] {
+        let (to, address) = (target.socket(), target.address.duplicate());
+        waiting.spawn(async move {
+            let attacker = Attacker::connect(to).await.unwrap();
+            let mut http = attacker.http().await.unwrap();
+            let _stream = match step {
+                "no hello" => attacker.secret(&mut http, &address).await.unwrap(),
+                "half a hello" => {
+                    let mut stream = attacker.secret(&mut http, &address).await.unwrap();
+                    let hello = relevo_protocol::wire::Hello::new([4; 32], vec![]);
+                    let opening = encode(&Opening::Session { hello });
+                    let announced = u32::try_from(opening.len()).unwrap().to_be_bytes();
+                    let half = [announced.as_slice(), &opening[..opening.len() / 2]].concat();
+                    stream.send.send_data(half.into()).await.unwrap();
+                    stream
+                }
+                _ => attacker.greet(&mut http, &address).await.unwrap(),
+            };
+            let (code, reason) = attacker.ended(PATIENCE).await.unwrap();
+            assert_eq!((code, reason.as_ref()), SILENT, "{step}");
+        });
+    }
+    while let Some(done) = waiting.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn visitors_have_a_number_of_places_and_members_do_not_take_them() {
+    let target = Target::start("visitors = 3");
+    let member = Attacker::connect(target.socket()).await.unwrap();
+    let _session = admitted(&target, &member).await;
+    let mut visitors = target.attackers(3).await;
+    assert!(Attacker::connect(target.socket()).await.is_err());
+    // A refusal passes: the client comes again.
+    let refused = Link::new().unwrap().connect(&target.address).await.unwrap_err();
+    assert_eq!(refused, LinkFault::Ended);
+    visitors.pop().unwrap().connection.close(0_u32.into(), b"");
+    until(async || Attacker::connect(target.socket()).await.is_ok()).await;
+}
+
+/// Tries until it holds.
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "it never held");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_a_number_of_places() {
+    let target = Target::start("connections_per_address = 3");
+    let mut held = Vec::new();
+    for attacker in target.attackers(3).await {
+        held.push((admitted(&target, &attacker).await, attacker));
+    }
+    assert!(Attacker::connect(target.socket()).await.is_err());
+    let (_, attacker) = held.pop().unwrap();
+    attacker.connection.close(0_u32.into(), b"");
+    until(async || Attacker::connect(target.socket()).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn an_admission_has_a_number_of_sessions() {
+    let target = Target::start("sessions_per_admission = 2");
+    let (invite, own) = (Admission::new(Secret::new([5; 32])), Admission::new(Secret::new([6; 32])));
+    let host = Attacker::connect(target.socket()).await.unwrap();
+    let (_http, mut stream) = admitted(&target, &host).await;
+    let expires = Hour(u32::MAX);
+    let done =
+        |reply: Reply| assert!(matches!(reply, Reply::Answer { outcome: Outcome::Done { .. }, .. }), "{reply:?}");
+    done(stream.ask(1, Call::Sponsor { id: invite.id(), key: invite.key(), expires }).await.unwrap());
+    let guest = Attacker::connect(target.socket()).await.unwrap();
+    let (_http, mut first) = guest.admitted_as(&target.address, &invite).await.unwrap();
+    done(first.ask(1, Call::Enroll { id: own.id(), key: own.key() }).await.unwrap());
+    // The session that enrolled is the first of them.
+    let second = Attacker::connect(target.socket()).await.unwrap();
+    let _second_session = second.admitted_as(&target.address, &own).await.unwrap();
+    let third = Attacker::connect(target.socket()).await.unwrap();
+    let refused = third.admitted_as(&target.address, &own).await.err().unwrap().to_string();
+    assert!(refused.contains("Busy"), "{refused}");
+    let address = target.address.with_admission(&own);
+    assert_eq!(Link::new().unwrap().connect(&address).await.unwrap_err(), LinkFault::Ended);
+    second.connection.close(0_u32.into(), b"");
+    until(async || Link::new().unwrap().connect(&address).await.is_ok()).await;
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn idle_streams_are_few_and_small() {
+    const ATTACKERS: usize = 40;
+    let target = Target::start("");
+    target.serves().await;
+    let before = target.settled().await;
+    let attackers = target.attackers(ATTACKERS).await;
+    let mut streams = Vec::new();
+    for attacker in &attackers {
+        for _ in 0..16 {
+            let (mut send, receive) = attacker.connection.open_bi().await.unwrap();
+            // The first byte of a HEADERS frame.
+            send.write_all(&[1]).await.unwrap();
+            streams.push((send, receive));
+        }
+        tokio::select! {
+            biased;
+            _ = attacker.connection.open_bi() => panic!("a seventeenth stream"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    let each = target.settled().await.saturating_sub(before) / u64::try_from(ATTACKERS).unwrap();
+    assert!(each < 256, "{each} KiB for each");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn guessed_capabilities_are_refused_like_mailboxes_that_are_not() {
+    let target = Target::start("");
+    let attacker = Attacker::connect(target.socket()).await.unwrap();
+    let (_http, mut stream) = admitted(&target, &attacker).await;
+    let (owner, nobody) = (Capability::random().unwrap(), Capability::random().unwrap());
+    let open = Call::Open {
+        kind: MailboxKind::Personal,
+        owner: owner.hash(),
+        read: None,
+        append: vec![],
+        take: vec![],
+        lease_hours: 24,
+    };
+    stream.ask(0, open).await.unwrap();
+    for _ in 0..50 {
+        for mailbox in [owner.mailbox(), nobody.mailbox()] {
+            let guess = || Capability::random().unwrap();
+            let calls = [
+                Call::Checkpoint { mailbox, capability: guess() },
+                Call::Append { mailbox, capability: guess(), entry: entry(512) },
+                Call::Take { mailbox, capability: guess() },
+                Call::Close { mailbox, capability: guess() },
+            ];
+            for call in calls {
+                let outcome = Outcome::Refused { refusal: Refusal::NoSuchMailbox };
+                assert_eq!(stream.ask(7, call).await.unwrap(), Reply::Answer { number: 7, outcome });
+            }
+        }
+    }
+}
+
+fn entry(size: usize) -> Entry {
+    Entry::parse(vec![7; size].into()).unwrap()
+}
+
+#[tokio::test]
+async fn readers_who_never_read_hold_a_bounded_sum() {
+    const READERS: usize = 8;
+    const ENTRIES: u32 = 80;
+    let target = Target::start("");
+    let writer = Link::new().unwrap().connect(&target.address).await.unwrap();
+    let (owner, append) = (Capability::random().unwrap(), Capability::random().unwrap());
+    let expires = Hour(u32::MAX);
+    let grant = Grant { hash: append.hash(), per_hour: u32::MAX, bytes_per_hour: u64::MAX, expires };
+    let open = Call::Open {
+        kind: MailboxKind::Shared,
+        owner: owner.hash(),
+        read: None,
+        append: vec![grant],
+        take: vec![],
+        lease_hours: 24,
+    };
+    writer.session.request(open).await.unwrap();
+    for _ in 0..ENTRIES {
+        let call = Call::Append { mailbox: owner.mailbox(), capability: append.duplicate(), entry: entry(128 << 10) };
+        writer.session.request(call).await.unwrap();
+    }
+    let mut held = Vec::new();
+    for attacker in target.attackers(READERS).await {
+        held.push((admitted(&target, &attacker).await, attacker));
+    }
+    let before = target.settled().await;
+    for ((_, stream), _) in &mut held {
+        let cursor = Cursor { incarnation: None, after: Sequence::START };
+        let (id, mailbox, capability) = (SubscriptionId(1), owner.mailbox(), owner.duplicate());
+        let subscriptions = vec![Subscription { id, mailbox, capability, cursor, credit: 1024 }];
+        stream.write(&encode(&Request { number: 1, call: Call::Resume { subscriptions } })).await.unwrap();
+    }
+    let each = target.settled().await.saturating_sub(before) / u64::try_from(READERS).unwrap();
+    // The send window is 512 KiB, a batch 64 KiB and an entry; all entries are 10 MiB.
+    assert!(each < 2 << 10, "{each} KiB for each");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn rubbish_in_a_session_ends_that_session_only() {
+    let target = Target::start("");
+    let keeps = Attacker::connect(target.socket()).await.unwrap();
+    let (_http, mut kept) = admitted(&target, &keeps).await;
+    for rubbish in
+        [vec![0, 0, 0, 0], vec![0x7f, 0xff, 0xff, 0xff], vec![0, 0, 0, 1, 0xff], vec![0, 0, 0, 2, 0xa0, 0xa0]]
+    {
+        let attacker = Attacker::connect(target.socket()).await.unwrap();
+        let (_http, mut stream) = admitted(&target, &attacker).await;
+        stream.send.send_data(rubbish.into()).await.unwrap();
+        let (code, reason) = attacker.ended(PATIENCE).await.unwrap();
+        assert_eq!((code, reason.as_ref()), SILENT);
+    }
+    let outcome = Outcome::Done { answer: Answer::Done };
+    assert_eq!(kept.ask(1, Call::Ping).await.unwrap(), Reply::Answer { number: 1, outcome });
+}
