@@ -1,6 +1,6 @@
 //! Each attacker of issue "Attack it" against a real relay process: what it may pin, and that others are served on.
 //! Figures of speed under attack are a benchmark (tests/benches); here are bounds that hold on any machine.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
