@@ -53,7 +53,13 @@ impl DataDirectory {
     /// [`DataFault`].
     pub(crate) fn open(path: &Path) -> Result<Self, DataFault> {
         let fault = |source| DataFault::File { path: path.to_owned(), source };
+        let made: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
         DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(fault)?;
+        // Their names too: else a power cut soon after the first start takes the whole relay, keys and all.
+        for directory in made {
+            let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(above).and_then(|above| above.sync_all()).map_err(fault)?;
+        }
         if fs::metadata(path).map_err(fault)?.permissions().mode() & 0o077 != 0 {
             return Err(DataFault::Open { path: path.to_owned() });
         }
