@@ -15,11 +15,22 @@ const STATEMENTS: usize = 256;
 /// Makes an empty database file that only its owner may read; its log inherits that.
 pub(super) fn create(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFault> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    open(path, key)
+    let connection = keyed(path, key)?;
+    // Before the first page is written. On a database that is there, SQLite would write this anew at each opening, and
+    // could not on a full disk.
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
+    tune(&connection)?;
+    Ok(connection)
 }
 
-/// Opens a database under its raw key.
+/// Opens a database under its raw key. Writes nothing, so that a full disk can be read.
 pub(super) fn open(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFault> {
+    let connection = keyed(path, key)?;
+    tune(&connection)?;
+    Ok(connection)
+}
+
+fn keyed(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // SQLCipher otherwise explains a wrong key on standard error.
@@ -32,7 +43,6 @@ pub(super) fn open(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFau
     statement.push_str(hex);
     statement.push_str("'\";");
     connection.execute_batch(&statement)?;
-    tune(&connection)?;
     Ok(connection)
 }
 
@@ -42,7 +52,6 @@ pub(super) fn open(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFau
 fn tune(connection: &Connection) -> Result<(), VaultFault> {
     connection.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE;
-         PRAGMA auto_vacuum = INCREMENTAL;
          PRAGMA temp_store = MEMORY;
          PRAGMA secure_delete = ON;
          PRAGMA journal_mode = WAL;
@@ -84,12 +93,32 @@ mod tests {
 
     const TEXT: &str = "the plant at the border will be closed";
 
+    #[test]
+    fn opening_writes_nothing() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (database, log) = (directory.path().join("vault.db"), directory.path().join("vault.db-wal"));
+        let key = Secret::new([7; 32]);
+        let connection = create(&database, &key).unwrap();
+        connection.execute_batch("CREATE TABLE note (text TEXT)").unwrap();
+        purge(&connection).unwrap();
+        drop(connection);
+        let before = fs::read(&database).unwrap();
+        let connection = open(&database, &key).unwrap();
+        let notes: i64 = connection.query_row("SELECT count(*) FROM note", [], |row| row.get(0)).unwrap();
+        assert_eq!((notes, fs::metadata(&log).unwrap().len()), (0, 0));
+        let freed: i64 = connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).unwrap();
+        assert_eq!(freed, 2, "incremental, as it was made");
+        drop(connection);
+        assert!(fs::read(&database).unwrap() == before);
+    }
+
     /// SQLCipher without a key is plain SQLite, so the file shows what an owner of the key would see.
     #[test]
     fn deleted_text_is_gone_from_the_pages_and_the_log_after_a_purge() {
         let directory = tempfile::TempDir::new().unwrap();
         let database = directory.path().join("plain.db");
         let connection = Connection::open(&database).unwrap();
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;").unwrap();
         tune(&connection).unwrap();
         connection.execute_batch("CREATE TABLE note (text TEXT)").unwrap();
         for _ in 0..500 {
