@@ -1,7 +1,8 @@
 //! The relay's own keys, drawn at the first start: who it proves to be, what names its path, what lets clients in.
 //!
 //! They lie in `keys/` of the data directory, one file each (0600), apart from the store, which holds no secret but
-//! admission keys. The directory appears whole or not at all.
+//! admission keys. The directory appears whole or not at all. `sums` holds the SHA-256 of each, so that a lost bit is
+//! said by the file's name, where else the relay would be another one or let nobody in.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, PathSecret, RelayIdentity};
+use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Why the keys cannot be used.
@@ -24,7 +26,7 @@ pub enum KeysFault {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A file has another length than its key.
+    /// A file is not as it was written.
     #[error("{} is damaged: restore it from your backup, since clients know the relay by these keys", path.display())]
     Damaged {
         /// The file.
@@ -65,6 +67,7 @@ impl Keys {
     /// [`KeysFault`]; in particular [`KeysFault::File`] with `NotFound` before the first start.
     pub(crate) fn load(data: &Path) -> Result<Self, KeysFault> {
         let directory = data.join(DIRECTORY);
+        compare_sums(&directory)?;
         let identity = fixed::<32>(&directory.join(IDENTITY))?;
         Ok(Self {
             identity: SigningKey::from_bytes(identity.expose()),
@@ -99,6 +102,9 @@ const PATH: &str = "path";
 const ADMISSION: &str = "admission";
 const CERTIFICATE: &str = "certificate.der";
 const CERTIFICATE_KEY: &str = "certificate.key";
+/// SHA-256 of the others, in this order.
+const SUMS: &str = "sums";
+const SUMMED: [&str; 5] = [IDENTITY, PATH, ADMISSION, CERTIFICATE, CERTIFICATE_KEY];
 
 /// Writes all keys beside the final directory, then renames it into place.
 fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
@@ -115,9 +121,31 @@ fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
     let (certificate, key) = self_signed(host).map_err(|_| KeysFault::Certificate)?;
     write(&directory.join(CERTIFICATE), certificate.der())?;
     write(&directory.join(CERTIFICATE_KEY), &Zeroizing::new(key.serialize_der()))?;
+    let mut sums = Vec::new();
+    for name in SUMMED {
+        sums.extend(Sha256::digest(&*read(&directory.join(name))?));
+    }
+    write(&directory.join(SUMS), &sums)?;
     let sync = |path: &Path| fs::File::open(path).and_then(|opened| opened.sync_all());
     sync(&directory).map_err(file)?;
     fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
+}
+
+/// Compares each key with its sum. Keys of the first version have none.
+fn compare_sums(directory: &Path) -> Result<(), KeysFault> {
+    let path = directory.join(SUMS);
+    let sums = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(|source| KeysFault::File { path: path.clone(), source })?,
+    };
+    let mut sums = sums.chunks(32);
+    for name in SUMMED {
+        let path = directory.join(name);
+        if sums.next() != Some(Sha256::digest(&*read(&path)?).as_slice()) {
+            return Err(KeysFault::Damaged { path });
+        }
+    }
+    Ok(())
 }
 
 /// A certificate like anybody's: rcgen's own subject and dates would let one scan find every relay.
@@ -174,6 +202,22 @@ mod tests {
         assert_eq!(mode(&data.path().join(DIRECTORY)), 0o700);
         for entry in fs::read_dir(data.path().join(DIRECTORY)).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_any_key_is_said_by_the_files_name() {
+        let data = tempfile::tempdir().unwrap();
+        Keys::load_or_draw(data.path(), "localhost").unwrap();
+        for name in SUMMED {
+            let file = data.path().join(DIRECTORY).join(name);
+            let sound = fs::read(&file).unwrap();
+            let mut flipped = sound.clone();
+            flipped[7] ^= 1;
+            fs::write(&file, flipped).unwrap();
+            let found = Keys::load_or_draw(data.path(), "localhost").err();
+            assert!(matches!(&found, Some(KeysFault::Damaged { path }) if *path == file), "{name}: {found:?}");
+            fs::write(&file, sound).unwrap();
         }
     }
 

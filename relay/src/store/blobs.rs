@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::time::Timestamp;
@@ -96,13 +97,18 @@ impl Store {
     pub fn open_blob(&self, id: &BlobId, offset: u64, length: u64, now: Timestamp) -> Result<Download, Refusal> {
         let blob = self.blob(id)?.filter(|blob| !blob.expires.is_past(now)).ok_or(Refusal::NoSuchBlob)?;
         let place = self.shared.blobs.place.as_ref().ok_or(Refusal::NoSuchBlob)?;
-        let file = match File::open(place.file(id)) {
-            Ok(file) => file,
+        let path = place.file(id);
+        let whole = match fs::read(&path) {
+            Ok(whole) => whole,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Refusal::NoSuchBlob),
             Err(error) => return Err(failed(error.into())),
         };
-        let left = length.min(blob.length.saturating_sub(offset));
-        Ok(Download { file, offset, left, total: blob.length })
+        if BlobId::of(&whole) != *id {
+            return self.shared.blobs.discard_damaged(*id, &path);
+        }
+        let range = |at: u64| usize::try_from(at.min(blob.length)).unwrap_or(usize::MAX).min(whole.len());
+        let (start, end) = (range(offset), range(offset.saturating_add(length)));
+        Ok(Download { bytes: Bytes::from(whole).slice(start..end), total: blob.length })
     }
 
     /// Removes unfinished blobs that nobody went on with. Blocks on the disk.
@@ -153,12 +159,27 @@ impl Blobs {
         Ok(Self { place: Some(place), busy: Arc::default() })
     }
 
+    /// Removes a file that is not its blob, unless it is just being written. Without its file the row is mended by the
+    /// next put, and whoever has the bytes may put them.
+    fn discard_damaged(&self, id: BlobId, path: &Path) -> Result<Download, Refusal> {
+        if let Some(_busy) = self.occupy(id)
+            && fs::read(path).is_ok_and(|bytes| BlobId::of(&bytes) != id)
+        {
+            tracing::error!("a blob is damaged on disk and was removed: its author can send the document again");
+            remove(path).map_err(failed)?;
+        }
+        Err(Refusal::NoSuchBlob)
+    }
+
+    /// Marks a blob as being written; none while somebody else does.
+    fn occupy(&self, id: BlobId) -> Option<Busy> {
+        let new = self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        new.then(|| Busy { id, busy: Arc::clone(&self.busy) })
+    }
+
     fn begin(&self, id: BlobId, length: u64, most: u64) -> Result<Upload, Refusal> {
         let place = self.place.as_ref().ok_or(Refusal::RelayFull)?;
-        if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
-            return Err(Refusal::Busy);
-        }
-        let busy = Busy { id, busy: Arc::clone(&self.busy) };
+        let busy = self.occupy(id).ok_or(Refusal::Busy)?;
         let partial = place.partial.join(HEXLOWER.encode(&id.0));
         let open = || -> io::Result<(Option<File>, u64)> {
             // Made when there is something to keep: most blobs come in one go.
@@ -175,7 +196,7 @@ impl Blobs {
             Ok((Some(file), 0))
         };
         let (file, offset) = open().map_err(|error| failed(error.into()))?;
-        Ok(Upload { id, length, file, offset, partial, whole: place.file(&id), most, busy })
+        Ok(Upload { id, length, file, offset, found: offset, partial, whole: place.file(&id), most, busy })
     }
 
     /// Whether the file of a blob is there; a store in memory has no files to miss.

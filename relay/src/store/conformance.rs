@@ -4,6 +4,7 @@ mod access;
 mod agreement;
 mod bounds;
 mod census;
+mod damage;
 mod durability;
 mod entries;
 mod faults;

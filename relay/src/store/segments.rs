@@ -20,32 +20,38 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 /// Bodies begin at multiples of a page, so that their space can be given back exactly.
 const PAGE: u64 = 4096;
 
-/// Where a body lies. 16 bytes in a row: segment u32, offset u64, length u32, big-endian.
+/// Where a body lies, and its CRC-32: a bit that the disk lost is found before the body is given to anybody. 20 bytes
+/// in a row: segment u32, offset u64, length u32, sum u32, big-endian.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Pointer {
     pub(crate) segment: u32,
     pub(crate) offset: u64,
     pub(crate) length: u32,
+    /// None in rows of the first version.
+    pub(crate) sum: Option<u32>,
 }
 
 impl Pointer {
-    pub(crate) fn encode(&self) -> [u8; 16] {
-        let mut out = [0; 16];
-        let (segment, rest) = out.split_at_mut(4);
-        let (offset, length) = rest.split_at_mut(8);
-        segment.copy_from_slice(&self.segment.to_be_bytes());
-        offset.copy_from_slice(&self.offset.to_be_bytes());
-        length.copy_from_slice(&self.length.to_be_bytes());
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let Self { segment, offset, length, sum } = self;
+        let mut out = Vec::with_capacity(20);
+        out.extend(segment.to_be_bytes());
+        out.extend(offset.to_be_bytes());
+        out.extend(length.to_be_bytes());
+        out.extend(sum.iter().flat_map(|sum| sum.to_be_bytes()));
         out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (segment, rest) = bytes.split_first_chunk::<4>()?;
         let (offset, rest) = rest.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let sum = if rest.is_empty() { None } else { Some(u32::from_be_bytes(rest.try_into().ok()?)) };
         Some(Self {
             segment: u32::from_be_bytes(*segment),
             offset: u64::from_be_bytes(*offset),
-            length: u32::from_be_bytes(rest.try_into().ok()?),
+            length: u32::from_be_bytes(*length),
+            sum,
         })
     }
 }
@@ -131,7 +137,8 @@ impl Segments {
         };
         let length = u32::try_from(body.len()).map_err(|_| StoreFault::Corrupt { what: "body" })?;
         file.write_all_at(body, tail.length)?;
-        let pointer = Pointer { segment: tail.segment, offset: tail.length, length };
+        let sum = Some(crc32fast::hash(body));
+        let pointer = Pointer { segment: tail.segment, offset: tail.length, length, sum };
         tail.length = tail.length.saturating_add(u64::from(length)).next_multiple_of(PAGE);
         tail.unsynced = true;
         Ok(pointer)
@@ -146,13 +153,18 @@ impl Segments {
         Ok(())
     }
 
-    /// Reads a body. None when its file has gone.
+    /// Reads a body as it was appended. None when its file has gone or what lies there is not the body.
     pub(crate) fn read(&self, pointer: &Pointer) -> Result<Option<Bytes>, StoreFault> {
         let Some(file) = self.file(pointer.segment)? else { return Ok(None) };
         let length = usize::try_from(pointer.length).map_err(|_| StoreFault::Corrupt { what: "body" })?;
         let mut body = vec![0; length];
-        file.read_exact_at(&mut body, pointer.offset)?;
-        Ok(Some(body.into()))
+        match file.read_exact_at(&mut body, pointer.offset) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
+            Err(_cut_short) => return Ok(None),
+            Ok(()) => {}
+        }
+        let is_whole = pointer.sum.is_none_or(|sum| sum == crc32fast::hash(&body));
+        Ok(is_whole.then(|| body.into()))
     }
 
     /// Gives a body's space back, after the removal of its row is durable.

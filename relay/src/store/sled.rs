@@ -23,7 +23,7 @@ use bytes::Bytes;
 use super::config::StoreConfig;
 use super::disk;
 use super::engine::{Batch, Engine, Key, Row};
-use super::fault::StoreFault;
+use super::fault::{BODY, StoreFault};
 use super::segments::{Pointer, Segments, Tail};
 
 /// Bodies up to this length lie in the index. A leaf of sled holds up to 17 rows and is written whole; above
@@ -56,13 +56,14 @@ impl Sled {
     pub(crate) fn open(directory: &Path, config: &StoreConfig, lock: File) -> Result<Self, StoreFault> {
         let index = directory.join("index");
         disk::private_directory(&index)?;
-        let rows = sled::Config::new()
-            .path(&index)
-            .cache_capacity(config.cache_bytes)
-            // Only the writer flushes: a flush of sled's own would claim durability that it has not.
-            .flush_every_ms(None)
-            .open()
-            .map_err(fault)?;
+        let rows = guarded(|| {
+            sled::Config::new()
+                .path(&index)
+                .cache_capacity(config.cache_bytes)
+                // Only the writer flushes: a flush of sled's own would claim durability that it has not.
+                .flush_every_ms(None)
+                .open()
+        })?;
         let file = File::open(index.join("db"))?;
         file.sync_all()?;
         // A database whose configuration was lost in a power cut does not open again.
@@ -72,8 +73,7 @@ impl Sled {
 
         let (segments, tail) = Segments::open(&directory.join("bodies"))?;
         let mut live = HashMap::new();
-        for row in rows.scan_prefix(COUNTS) {
-            let (key, count) = row.map_err(fault)?;
+        for (key, count) in guarded(|| rows.scan_prefix(COUNTS).collect::<Result<Vec<_>, _>>())? {
             let segment = key.strip_prefix(COUNTS).and_then(|key| key.try_into().ok()).map(u32::from_be_bytes);
             let count = count.as_ref().try_into().ok().map(u64::from_be_bytes);
             let (Some(segment), Some(count)) = (segment, count) else {
@@ -93,7 +93,7 @@ impl Sled {
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Value>, StoreFault> {
-        self.rows.get(key).map_err(fault)?.map(Value::decode).transpose()
+        guarded(|| self.rows.get(key))?.map(Value::decode).transpose()
     }
 }
 
@@ -110,21 +110,22 @@ impl Engine for Sled {
         };
         let body = self.segments.read(&pointer)?;
         // Its space is given back after the row is gone: while the row stands, what was read is the body.
-        match (body, self.rows.contains_key(key).map_err(fault)?) {
+        match (body, guarded(|| self.rows.contains_key(key))?) {
             (Some(body), true) => Ok(Some(Row { header, body })),
             (_, false) => Ok(None),
-            (None, true) => Err(StoreFault::Corrupt { what: "bodies" }),
+            (None, true) => Err(StoreFault::Corrupt { what: BODY }),
         }
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreFault> {
         let start = if from > prefix { from } else { prefix };
         let mut found = Vec::new();
-        for row in self.rows.range(start..).take(limit) {
-            let (key, value) = row.map_err(fault)?;
-            if !key.starts_with(prefix) {
-                break;
-            }
+        let inside = |row: &Result<(sled::IVec, sled::IVec), _>| match row {
+            Ok((key, _)) => key.starts_with(prefix),
+            Err(_) => true,
+        };
+        let rows = || self.rows.range(start..).take(limit).take_while(inside).collect::<Result<Vec<_>, _>>();
+        for (key, value) in guarded(rows)? {
             found.push((key.to_vec(), Value::decode(value)?.header));
         }
         Ok(found)
@@ -168,8 +169,8 @@ impl Engine for Sled {
         }
         // Bodies first: no row may point at what a power cut can take.
         self.segments.sync(tail)?;
-        self.rows.apply_batch(rows).map_err(fault)?;
-        self.rows.flush().map_err(fault)?;
+        guarded(|| self.rows.apply_batch(rows))?;
+        guarded(|| self.rows.flush())?;
         self.file.sync_data()?;
         // The tail stays even when nothing lives in it: the next body goes there.
         emptied.retain(|segment| *segment != tail.segment());
@@ -234,6 +235,15 @@ impl Value {
             _ => return Err(FAULT),
         };
         Ok(Self { header, body })
+    }
+}
+
+/// Calls sled. It asserts where a damaged file contradicts itself; that is damage here, never a panic: nothing of
+/// sled's is used after one, since the relay stops at the first damage of the index.
+fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, StoreFault> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
+        Ok(outcome) => outcome.map_err(fault),
+        Err(_panic) => Err(StoreFault::Corrupt { what: "index" }),
     }
 }
 

@@ -39,10 +39,13 @@ impl Shared {
             let remembered = lock(&self.recent).entry(id, mailbox.incarnation, sequence);
             let entry = match remembered {
                 Some(entry) => entry,
-                None => match self.entry(id, mailbox.incarnation, sequence).map_err(failed)? {
-                    Some(entry) => entry,
+                None => match self.entry(id, mailbox.incarnation, sequence).map_err(failed) {
+                    Ok(Some(entry)) => entry,
                     // Removed by the batch under way: its touch comes when it is durable, and the reader looks again.
-                    None => break,
+                    Ok(None) => break,
+                    // What lies before a damaged entry is read; the entry itself is refused, never passed over.
+                    Err(refusal) if page.entries.is_empty() => return Err(refusal),
+                    Err(_) => break,
                 },
             };
             page.take(entry);

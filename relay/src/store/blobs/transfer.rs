@@ -25,6 +25,8 @@ pub struct Upload {
     /// What came before a break; made when the first byte is written.
     pub(super) file: Option<File>,
     pub(super) offset: u64,
+    /// Bytes that were there before.
+    pub(super) found: u64,
     pub(super) partial: PathBuf,
     pub(super) whole: PathBuf,
     /// Unfinished blobs that there may be.
@@ -40,12 +42,10 @@ pub struct Whole {
     pub(super) _busy: Busy,
 }
 
-/// A range of a blob to send. Its methods block on the disk.
+/// A range of a blob to send, read whole and compared with its id before: at most 256 KiB in memory.
 #[derive(Debug)]
 pub struct Download {
-    pub(super) file: File,
-    pub(super) offset: u64,
-    pub(super) left: u64,
+    pub(super) bytes: Bytes,
     pub(super) total: u64,
 }
 
@@ -126,7 +126,8 @@ impl Upload {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] when bytes are missing, [`Refusal::BlobMismatch`], [`Refusal::RelayFull`],
-    /// [`Refusal::Failed`]. After a mismatch nothing is kept.
+    /// [`Refusal::Failed`]. After a mismatch nothing is kept. [`Refusal::Busy`] when it may be our own part of the bytes
+    /// that is wrong, as after a power cut: the client comes again and sends all of them.
     pub fn finish(mut self) -> Result<Whole, Refusal> {
         if self.wanted() > 0 {
             return Err(Refusal::Malformed);
@@ -135,7 +136,7 @@ impl Upload {
         let digest = digest(self.partial_file()?, length).map_err(|error| failed(error.into()))?;
         if digest != self.id.0 {
             remove(&self.partial).map_err(failed)?;
-            return Err(Refusal::BlobMismatch);
+            return Err(if self.found > 0 { Refusal::Busy } else { Refusal::BlobMismatch });
         }
         let (partial, whole) = (self.partial.clone(), self.whole.clone());
         let moved = |file: &File| {
@@ -192,7 +193,7 @@ impl Download {
     /// Length of the range.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.left
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
     }
 
     /// Length of the whole blob.
@@ -206,12 +207,7 @@ impl Download {
     /// # Errors
     /// [`Refusal::Failed`].
     pub fn next_bytes(&mut self, most: usize) -> Result<Bytes, Refusal> {
-        let most = u64::try_from(most).unwrap_or(u64::MAX).min(self.left);
-        let mut bytes = vec![0; usize::try_from(most).map_err(|_| Refusal::Failed)?];
-        self.file.read_exact_at(&mut bytes, self.offset).map_err(|error| failed(error.into()))?;
-        self.offset = self.offset.saturating_add(most);
-        self.left = self.left.saturating_sub(most);
-        Ok(bytes.into())
+        Ok(self.bytes.split_to(most.min(self.bytes.len())))
     }
 }
 

@@ -6,7 +6,7 @@ use relevo_protocol::wire::{
 };
 
 use super::super::applied::{Applied, Popped, Touch};
-use super::super::fault::StoreFault;
+use super::super::fault::{BODY, StoreFault};
 use super::super::keys;
 use super::super::record::{EntryHeader, LastResort, Mailbox, Place};
 use super::super::rules::{self, Shown, Spending};
@@ -81,21 +81,37 @@ impl Work<'_> {
         let mut mailbox = self.live(&id)?;
         let grant = self.grant(&id, GrantTable::Take, &shown)?.ok_or(Refusal::NoSuchMailbox)?;
         rules::kind(&mailbox, MailboxKind::Personal)?;
-        let (key, popped) = if mailbox.entries() > 0 {
-            (keys::entry(&id, mailbox.incarnation, mailbox.first), Popped::Entry)
-        } else {
-            let last_resort = mailbox.last_resort.ok_or(Refusal::Empty)?;
-            (keys::last_resort(&id, mailbox.incarnation, last_resort.serial), Popped::LastResort)
-        };
+        if mailbox.entries() == 0 && mailbox.last_resort.is_none() {
+            return Err(Refusal::Empty.into());
+        }
         self.rates.spend(keys::grant(&id, GrantTable::Take, &shown), GrantTable::Take, &grant, 0, self.now)?;
-        let row = self.draft.row(&key)?.ok_or(StoreFault::Corrupt { what: "shelf" })?;
-        let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: "shelf" })?;
-        if popped == Popped::Entry {
+        // An entry that the disk has damaged is popped and not given: the one after it serves as well.
+        let mut given = None;
+        while let (None, true) = (&given, mailbox.entries() > 0) {
+            given = self.whole(&keys::entry(&id, mailbox.incarnation, mailbox.first))?;
             self.drop_first(&id, &mut mailbox)?;
             self.touches.push((id, Touch::Trimmed { first_available: mailbox.first }));
-            self.draft.set_mailbox(&id, Some(mailbox))?;
         }
+        let popped = if given.is_some() { Popped::Entry } else { Popped::LastResort };
+        if let (None, Some(last_resort)) = (&given, mailbox.last_resort) {
+            given = self.whole(&keys::last_resort(&id, mailbox.incarnation, last_resort.serial))?;
+        }
+        self.draft.set_mailbox(&id, Some(mailbox))?;
+        // Nothing whole is left. What was popped stays so; its owner stocks the shelf again, as when it is empty.
+        let entry = given.ok_or(Refusal::Empty)?;
         Ok(Effect::Told(Applied::Taken { entry, popped }))
+    }
+
+    /// An entry whose body is as it was stored.
+    fn whole(&self, key: &[u8]) -> Result<Option<Entry>, StoreFault> {
+        match self.draft.row(key) {
+            Ok(row) => Ok(row.and_then(|row| Entry::parse(row.body).ok())),
+            Err(fault @ StoreFault::Corrupt { what: BODY }) => {
+                tracing::error!(%fault, "an entry of a shelf is damaged and was passed over");
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     pub(super) fn last_resort(

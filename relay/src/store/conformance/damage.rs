@@ -1,0 +1,258 @@
+//! Bits that the disk loses: found before anybody is given them, said, and contained to what they hit. Never a panic.
+//!
+//! `RELEVO_FLIPS=20000 cargo test -p relevo-tests -p relevo-relay --lib damage` draws more flips; `RELEVO_SEED` repeats.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use relevo_protocol::wire::{BlobId, MailboxKind, Refusal};
+
+use super::super::blobs::Begun;
+use super::super::{Applied, Change, Most, Popped, Store, StoreFault};
+use super::world::{Held, NOW, World, entry, small};
+
+/// A store with something of everything, closed, and what it holds.
+struct Sound {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    mailboxes: Vec<(Held, usize)>,
+    blobs: Vec<(BlobId, Vec<u8>)>,
+}
+
+fn sound() -> Sound {
+    let mut world = World::sled();
+    let mut mailboxes = Vec::new();
+    for number in 0..4 {
+        let mailbox = world.open(if number == 0 { MailboxKind::Shared } else { MailboxKind::Personal });
+        for fill in 0..12_u8 {
+            let bucket = [0, 0, 1, 2, 3][usize::from(fill) % 5];
+            world.append_as(&mailbox, mailbox.append, entry(fill, bucket)).unwrap();
+        }
+        mailboxes.push((mailbox, 12));
+    }
+    let mut blobs = Vec::new();
+    for number in 0..3_u8 {
+        let bytes = vec![number; 5000];
+        let id = BlobId::of(&bytes);
+        let Begun::Wanted(mut upload) = world.store.begin_blob(&world.purse, id, 5000, NOW).unwrap() else { panic!() };
+        upload.write(&bytes).unwrap();
+        let _whole = upload.finish().unwrap();
+        let keep = Change::KeepBlob { admission: world.purse, id, length: 5000, lease_hours: 24 };
+        world.apply(keep).unwrap();
+        blobs.push((id, bytes));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    world.reopen();
+    let from = world.path().unwrap();
+    drop(world.store.clone());
+    let World { store, ledger, .. } = &mut world;
+    let (other, others) = Store::in_memory(small()).unwrap();
+    drop((std::mem::replace(store, other), std::mem::replace(ledger, others)));
+    copy(&from, &path);
+    Sound { _folder: folder, path, mailboxes, blobs }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for item in fs::read_dir(directory).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// What an opened store says of a sound one's content.
+#[derive(Debug, Default)]
+struct Found {
+    /// Mailboxes whose every entry was read as it was written.
+    whole: usize,
+    /// Mailboxes of which some entry is refused; all before it are as they were written.
+    refused: usize,
+    /// Mailboxes that end before what was acknowledged: gone without a word.
+    shorter: usize,
+    /// Blobs read as they were written.
+    blobs: usize,
+}
+
+/// Reads everything. Fails on anything that is served and was not written.
+fn examine(sound: &Sound, store: &Store) -> Found {
+    let mut found = Found::default();
+    for (mailbox, count) in &sound.mailboxes {
+        let mut read = 0;
+        let outcome = loop {
+            let most = Most { entries: 5, bytes: usize::MAX };
+            let after = relevo_protocol::wire::Sequence(read);
+            match store.follow(&mailbox.id, after, most, NOW) {
+                Ok(slice) if slice.entries.is_empty() => break Ok(()),
+                Ok(slice) => {
+                    for one in slice.entries {
+                        let fill = u8::try_from(read).unwrap();
+                        assert_eq!(one.sequence.0, read + 1);
+                        assert_eq!(one.entry, entry(fill, [0, 0, 1, 2, 3][usize::from(fill) % 5]), "served as good");
+                        read += 1;
+                    }
+                }
+                Err(refusal) => break Err(refusal),
+            }
+        };
+        match outcome {
+            Ok(()) if read == u64::try_from(*count).unwrap() => found.whole += 1,
+            Ok(()) | Err(Refusal::NoSuchMailbox) => found.shorter += 1,
+            Err(Refusal::Failed) => found.refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    for (id, bytes) in &sound.blobs {
+        match store.open_blob(id, 0, u64::MAX, NOW) {
+            Ok(mut download) => {
+                assert_eq!(download.next_bytes(usize::MAX).unwrap(), bytes.as_slice(), "served as good");
+                found.blobs += 1;
+            }
+            Err(refusal) => assert!(matches!(refusal, Refusal::NoSuchBlob | Refusal::Failed), "{refusal:?}"),
+        }
+    }
+    found
+}
+
+/// Flips one bit of a file, opens the store, and reads everything.
+fn flipped(sound: &Sound, file: &Path, bit: u64) -> Result<Found, StoreFault> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    copy(&sound.path, &path);
+    let target = path.join(file.strip_prefix(&sound.path).unwrap());
+    let mut bytes = fs::read(&target).unwrap();
+    bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
+    fs::write(&target, bytes).unwrap();
+    let (store, _ledger) = Store::open(&path, small())?;
+    Ok(examine(sound, &store))
+}
+
+#[test]
+fn a_body_that_lost_a_bit_is_refused_and_every_other_mailbox_is_whole() {
+    let sound = sound();
+    let bodies = files(&sound.path.join("bodies"));
+    assert!(!bodies.is_empty());
+    // The first body of the first mailbox: entry 4, 8 KiB.
+    for bit in [0, 12_345, 8 * 8192 - 1] {
+        let found = flipped(&sound, &bodies[0], bit).unwrap();
+        assert_eq!((found.whole, found.refused, found.shorter, found.blobs), (3, 1, 0, 3), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_blob_that_lost_a_bit_is_missing_until_it_is_put_again() {
+    let sound = sound();
+    let (id, bytes) = &sound.blobs[1];
+    let name = data_encoding::HEXLOWER.encode(&id.0);
+    let file = sound.path.join("blobs/whole").join(&name[..2]).join(&name);
+    let found = flipped(&sound, &file, 999).unwrap();
+    assert_eq!((found.whole, found.blobs), (4, 2));
+    let mut damaged = bytes.clone();
+    damaged[9] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    let (store, mut ledger) = Store::open(&sound.path, small()).unwrap();
+    assert_eq!(store.open_blob(id, 0, 10, NOW).unwrap_err(), Refusal::NoSuchBlob);
+    let admission = relevo_protocol::wire::Admission::new(relevo_protocol::secret::Secret::new([9; 32])).id();
+    let Begun::Wanted(mut upload) = store.begin_blob(&admission, *id, 5000, NOW).unwrap() else { panic!() };
+    upload.write(bytes).unwrap();
+    let _whole = upload.finish().unwrap();
+    let keep = Change::KeepBlob { admission, id: *id, length: 5000, lease_hours: 24 };
+    ledger.apply(vec![keep], NOW).unwrap().outcomes.remove(0).unwrap();
+    assert_eq!(store.open_blob(id, 0, 10, NOW).unwrap().next_bytes(10).unwrap(), bytes[..10]);
+}
+
+#[test]
+fn a_damaged_package_of_a_shelf_is_passed_over() {
+    let mut world = World::sled();
+    let shelf = world.open(MailboxKind::Personal);
+    for fill in 1..=3 {
+        world.append_as(&shelf, shelf.append, entry(fill, 2)).unwrap();
+    }
+    let segment = files(&world.path().unwrap().join("bodies")).remove(0);
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[100] ^= 1;
+    bytes[8192 + 100] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    world.reopen();
+    let take = || Change::Take { mailbox: shelf.id, capability: shelf.take };
+    assert_eq!(world.apply(take()), Ok(Applied::Taken { entry: entry(3, 2), popped: Popped::Entry }));
+    assert_eq!(world.apply(take()), Err(Refusal::Empty));
+    world.append_as(&shelf, shelf.append, entry(4, 2)).unwrap();
+    assert_eq!(world.apply(take()), Ok(Applied::Taken { entry: entry(4, 2), popped: Popped::Entry }));
+}
+
+/// A partial blob whose bytes a power cut took, though its length stayed.
+#[test]
+fn a_partial_blob_that_is_not_what_was_sent_is_sent_again_whole() {
+    let world = World::sled();
+    let bytes = vec![7; 5000];
+    let id = BlobId::of(&bytes);
+    let begin = || match world.store.begin_blob(&world.purse, id, 5000, NOW).unwrap() {
+        Begun::Wanted(upload) => upload,
+        Begun::Held => panic!(),
+    };
+    begin().write(&[0; 2000]).unwrap();
+    let mut upload = begin();
+    assert_eq!(upload.offset(), 2000);
+    upload.write(&bytes[2000..]).unwrap();
+    assert!(matches!(upload.finish(), Err(Refusal::Busy)));
+    let mut upload = begin();
+    assert_eq!(upload.offset(), 0);
+    upload.write(&bytes).unwrap();
+    assert!(upload.finish().is_ok());
+}
+
+/// Flips all over the store: whatever is said, nothing false is served and nothing panics. What a flip in the index
+/// can do beyond that is written in DESIGN.md.
+#[test]
+fn no_flip_anywhere_is_served_as_good() {
+    let sound = sound();
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let flips = number("RELEVO_FLIPS").unwrap_or(60);
+    let mut seed = number("RELEVO_SEED").unwrap_or_else(|| u64::from(getrandom::u32().unwrap()));
+    println!("RELEVO_SEED={seed} RELEVO_FLIPS={flips}");
+    let files = files(&sound.path);
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 20
+    };
+    let (mut whole, mut contained, mut refused, mut shorter) = (0, 0, 0, 0);
+    for _ in 0..flips {
+        let file = &files[usize::try_from(next()).unwrap() % files.len()];
+        let length = fs::metadata(file).unwrap().len() * 8;
+        if length == 0 {
+            continue;
+        }
+        let bit = next() % length;
+        let name = file.strip_prefix(&sound.path).unwrap().display().to_string();
+        match flipped(&sound, file, bit) {
+            Ok(found) if found.shorter > 0 => {
+                println!("{name}, bit {bit} of {length}: {found:?}");
+                shorter += 1;
+            }
+            Ok(found) if found.refused > 0 || found.blobs < 3 => contained += 1,
+            Ok(_) => whole += 1,
+            Err(fault) => {
+                assert!(matches!(fault, StoreFault::Corrupt { .. }), "{name}, bit {bit}: {fault}");
+                refused += 1;
+            }
+        }
+    }
+    println!("whole {whole}, contained {contained}, store refused {refused}, shorter {shorter}");
+    assert_eq!(shorter, 0, "acknowledged entries were gone without a word");
+}
