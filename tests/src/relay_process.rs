@@ -1,6 +1,7 @@
 //! A real `relevo-relay` process on loopback, ended by its pid when dropped.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,22 @@ impl RelayProcess {
     /// As [`Self::start`].
     pub fn start_with(program: &Path, data: &Path, listen: SocketAddr, config: &Path) -> anyhow::Result<Self> {
         Self::start_by(Command::new(program), data, listen, &[OsStr::new("--config"), config.as_os_str()])
+    }
+
+    /// As [`Self::start_with`], its log going to a file.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_logged(
+        program: &Path,
+        data: &Path,
+        listen: SocketAddr,
+        config: &Path,
+        log: File,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.stderr(log);
+        Self::start_by(command, data, listen, &[OsStr::new("--config"), config.as_os_str()])
     }
 
     /// As [`Self::start`], with further arguments, by a command that becomes the program, such as one that enters another
@@ -72,7 +89,7 @@ impl RelayProcess {
         let mut relay = Self { child, data: data.to_owned(), address: String::new() };
         match address {
             Ok(address) => relay.address = address,
-            Err(_) => bail!("the relay printed no address within {} s", PATIENCE.as_secs()),
+            Err(_) => bail!("the relay ended or printed no address within {} s", PATIENCE.as_secs()),
         }
         Ok(relay)
     }
@@ -93,6 +110,24 @@ impl RelayProcess {
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Kills it (SIGKILL) and waits for its end.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Whether it has ended by itself.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Asks it to stop (SIGTERM) and waits.

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one round of fetching may take.
 const ROUND: Duration = Duration::from_secs(10);
 /// Passphrase of every vault.
-const PASSPHRASE: &str = "una frase larga que nadie adivina";
+pub(crate) const PASSPHRASE: &str = "una frase larga que nadie adivina";
 
 /// A relay on a loopback port, over a folder of its own.
 pub struct TestRelay {
