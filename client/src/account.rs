@@ -122,6 +122,14 @@ impl Account {
         self.runner.stop().await;
     }
 
+    /// Runs a verb that only reads. Nothing else is done with it, so that history can be read on a full disk.
+    async fn look<T: Send + 'static, E: Into<AccountFault>>(
+        &self,
+        verb: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, AccountFault> {
+        self.runner.work(move |vault, _, now| vault.transaction(|tx| verb(tx, now.wall).map_err(Into::into))).await?
+    }
+
     /// Runs a verb in a transaction of its own.
     async fn act<T: Send + 'static, E: Into<AccountFault>>(
         &self,

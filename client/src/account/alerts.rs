@@ -45,7 +45,7 @@ impl Account {
     /// # Errors
     /// [`alert::AlertFault`].
     pub async fn alerts(&self) -> Result<Vec<AlertView>, AccountFault> {
-        self.act(alert::list).await
+        self.look(alert::list).await
     }
 
     /// Answers an alert. The answer goes to its sender, not to the group.
@@ -61,7 +61,7 @@ impl Account {
     /// # Errors
     /// [`alert::AlertFault`].
     pub async fn sent_alerts(&self) -> Result<Vec<AlertStatus>, AccountFault> {
-        self.act(|tx, _| alert::sent(tx)).await
+        self.look(|tx, _| alert::sent(tx)).await
     }
 
     /// Who has answered one of our alerts, who needs help, who is silent.
@@ -69,6 +69,6 @@ impl Account {
     /// # Errors
     /// [`alert::AlertFault`].
     pub async fn alert_status(&self, number: u64) -> Result<AlertStatus, AccountFault> {
-        self.act(move |tx, _| alert::status(tx, number)).await
+        self.look(move |tx, _| alert::status(tx, number)).await
     }
 }

@@ -247,7 +247,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn documents(&self) -> Result<Vec<DocumentView>, AccountFault> {
-        self.act(|tx, _| document::list(tx)).await
+        self.look(|tx, _| document::list(tx)).await
     }
 
     /// Documents of ours that are not sent whole: to be given to [`Account::upload`] again.
@@ -255,7 +255,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn unfinished_documents(&self) -> Result<Vec<DocumentNumber>, AccountFault> {
-        self.act(|tx, _| document::unfinished(tx)).await
+        self.look(|tx, _| document::unfinished(tx)).await
     }
 
     async fn download(&self, number: DocumentNumber) -> Result<Download, AccountFault> {

@@ -19,7 +19,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn about_me(&self) -> Result<AboutMe, AccountFault> {
-        self.act(|tx, _| membership::about_me(tx)).await
+        self.look(|tx, _| membership::about_me(tx)).await
     }
 
     /// Founds an alliance with a first union. Gives the link for the second coordinator.
@@ -46,7 +46,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn founding(&self) -> Result<Option<Founding>, AccountFault> {
-        self.act(|tx, _| membership::founding(tx)).await
+        self.look(|tx, _| membership::founding(tx)).await
     }
 
     /// Makes a link for one newcomer.
@@ -82,7 +82,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn errands(&self) -> Result<Vec<Errand>, AccountFault> {
-        self.act(|tx, _| membership::errands(tx)).await
+        self.look(|tx, _| membership::errands(tx)).await
     }
 
     /// What waits for our word.
@@ -90,7 +90,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn requests(&self) -> Result<Vec<Request>, AccountFault> {
-        self.act(|tx, _| membership::requests(tx)).await
+        self.look(|tx, _| membership::requests(tx)).await
     }
 
     /// Gives our signed word for a newcomer.
@@ -139,7 +139,7 @@ impl Account {
     /// # Errors
     /// [`MembershipFault`].
     pub async fn charter(&self) -> Result<CharterView, AccountFault> {
-        self.act(|tx, _| charter::show(tx)).await
+        self.look(|tx, _| charter::show(tx)).await
     }
 
     /// Proposes the amendment that brings a union in.
@@ -164,7 +164,7 @@ impl Account {
     /// [`MembershipFault`].
     pub async fn alliance_words(&self, language: &str) -> Result<Vec<&'static str>, AccountFault> {
         let language = language.to_owned();
-        self.act(move |tx, _| {
+        self.look(move |tx, _| {
             let alliance = charter::known_alliance(tx)?.ok_or(MembershipFault::NotMember)?;
             Ok::<_, MembershipFault>(membership::words::in_language(&membership::words::alliance(&alliance), &language))
         })
@@ -176,7 +176,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn contacts(&self) -> Result<Vec<Contact>, AccountFault> {
-        self.act(|tx, _| membership::contacts(tx)).await
+        self.look(|tx, _| membership::contacts(tx)).await
     }
 
     /// A code for one person to become our contact by.
@@ -237,7 +237,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn warnings(&self) -> Result<Vec<Warning>, AccountFault> {
-        self.act(|tx, _| warning::list(tx)).await
+        self.look(|tx, _| warning::list(tx)).await
     }
 }
 

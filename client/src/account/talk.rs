@@ -78,7 +78,7 @@ impl Account {
     /// [`AccountFault::NoSuchName`].
     pub async fn messages(&self, with: Option<&str>, after: i64, limit: u32) -> Result<Vec<Spoken>, AccountFault> {
         let with = with.map(str::to_owned);
-        self.act(move |tx, _| match with {
+        self.look(move |tx, _| match with {
             Some(name) => {
                 let group = match meant(tx, &name)? {
                     Meant::Conversation(group) => Some(group),
@@ -104,7 +104,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn shown(&self) -> Result<i64, AccountFault> {
-        self.act(|tx, _| SHOWN.read(tx).map(|shown| shown.unwrap_or(0))).await
+        self.look(|tx, _| SHOWN.read(tx).map(|shown| shown.unwrap_or(0))).await
     }
 
     /// Notes that everything up to a message was shown.
@@ -124,7 +124,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn conversations(&self) -> Result<Vec<Conversation>, AccountFault> {
-        self.act(|tx, _| {
+        self.look(|tx, _| {
             let mut all = conversation::conversations_of(tx)?;
             let me = membership::me(tx)?.member;
             // A pair has no name of its own: it is called by the other.
@@ -139,7 +139,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn alarms(&self) -> Result<Vec<Alarm>, AccountFault> {
-        self.act(|tx, _| conversation::alarms(tx)).await
+        self.look(|tx, _| conversation::alarms(tx)).await
     }
 
     /// Messages and commits of ours that wait for the network.
@@ -147,7 +147,7 @@ impl Account {
     /// # Errors
     /// The vault's.
     pub async fn waiting(&self) -> Result<u64, AccountFault> {
-        self.act(|tx, _| conversation::waiting(tx)).await
+        self.look(|tx, _| conversation::waiting(tx)).await
     }
 
     /// Starts a group with contacts. The first of them helps to administrate it.
