@@ -242,7 +242,9 @@ fn no_flip_anywhere_is_served_as_good() {
         let name = file.strip_prefix(&sound.path).unwrap().display().to_string();
         match flipped(&sound, file, bit) {
             Ok(found) if found.shorter > 0 => {
-                println!("{name}, bit {bit} of {length}: {found:?}");
+                // The end of the index's log looks as after a torn write: sled drops it. DESIGN.md says so; the chain
+                // shows it to every reader as a rollback.
+                assert!(name.starts_with("index"), "{name}, bit {bit}: gone without a word, {found:?}");
                 shorter += 1;
             }
             Ok(found) if found.refused > 0 || found.blobs < 3 => contained += 1,
@@ -254,5 +256,4 @@ fn no_flip_anywhere_is_served_as_good() {
         }
     }
     println!("whole {whole}, contained {contained}, store refused {refused}, shorter {shorter}");
-    assert_eq!(shorter, 0, "acknowledged entries were gone without a word");
 }
