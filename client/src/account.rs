@@ -33,7 +33,7 @@ pub use talk::{Spoken, What};
 
 use crate::document::Parts;
 use crate::membership;
-use crate::sync::{Runner, Status};
+use crate::sync::{Reach, Runner, Status};
 use crate::vault::{Cost, Passphrase, Transaction, Vault};
 use converse::Converse;
 use rules::Rules;
@@ -66,7 +66,7 @@ impl Account {
     ) -> Result<Self, AccountFault> {
         let mut vault = Vault::create(directory, passphrase, cost)?;
         vault.transaction(|tx| membership::init(tx, pseudonym))?;
-        Self::start(directory, vault)
+        Self::start(directory, vault, Reach::Network)
     }
 
     /// Opens the vault in `directory`. Must be called inside a tokio runtime, which carries the sockets.
@@ -74,12 +74,21 @@ impl Account {
     /// # Errors
     /// The vault's; the system's when it gives no socket or thread.
     pub fn open(directory: &Path, passphrase: &Passphrase) -> Result<Self, AccountFault> {
-        Self::start(directory, Vault::open(directory, passphrase)?)
+        Self::start(directory, Vault::open(directory, passphrase)?, Reach::Network)
     }
 
-    fn start(directory: &Path, vault: Vault) -> Result<Self, AccountFault> {
+    /// Opens the vault in `directory` without any network: no socket, no session. What is asked waits in the vault for
+    /// the next opening with one. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The vault's; the system's when it gives no thread.
+    pub fn open_offline(directory: &Path, passphrase: &Passphrase) -> Result<Self, AccountFault> {
+        Self::start(directory, Vault::open(directory, passphrase)?, Reach::Nothing)
+    }
+
+    fn start(directory: &Path, vault: Vault, reach: Reach) -> Result<Self, AccountFault> {
         let (rules, changes) = Rules::new();
-        let runner = Runner::start(vault, rules)?;
+        let runner = Runner::start(vault, rules, reach)?;
         let ticker = tokio::spawn(tick(runner.clone(), changes.clone()));
         Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Some(Arc::new(AbortOnDrop(ticker))) })
     }

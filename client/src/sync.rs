@@ -33,7 +33,7 @@ use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
 
 #[cfg(feature = "simulation")]
 pub use by_hand::ByHand;
-pub use engine::{Attempt, Effect, Engine, Input, Now};
+pub use engine::{Attempt, Effect, Engine, Input, Now, Reach};
 pub use runner::{Runner, Stopped};
 pub use status::{RelayStatus, SessionStatus, Status};
 

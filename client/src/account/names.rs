@@ -79,7 +79,12 @@ fn choose(
 /// Conversations by the name that people see. Those that we left count only if there is no other.
 fn named(tx: &Transaction<'_>, me: &MemberKey, name: &str) -> Result<Vec<Conversation>, AccountFault> {
     let mut found = conversation::conversations_of(tx)?;
-    found.retain(|one| name_of(one, me) == name);
+    let mut names = Vec::new();
+    for one in &found {
+        names.push(name_of(tx, one, me)?);
+    }
+    let mut called = names.into_iter().map(|called| called == name);
+    found.retain(|_| called.next().unwrap_or(false));
     if found.iter().any(|one| one.standing == Standing::Live) {
         found.retain(|one| one.standing == Standing::Live);
     }
@@ -90,20 +95,21 @@ fn named(tx: &Transaction<'_>, me: &MemberKey, name: &str) -> Result<Vec<Convers
 }
 
 /// What people call a conversation: a group by its name, a pair by the other.
-pub(super) fn name_of(one: &Conversation, me: &MemberKey) -> String {
-    match one.kind {
-        Kind::Group => one.name.clone(),
-        Kind::Pair => {
-            let other = one.members.iter().find(|seat| seat.member != *me);
-            other.map_or_else(|| one.name.clone(), |seat| seat.pseudonym.clone())
-        }
+pub(super) fn name_of(tx: &Transaction<'_>, one: &Conversation, me: &MemberKey) -> Result<String, AccountFault> {
+    let Some(other) = other_of(one, me) else { return Ok(one.name.clone()) };
+    if let Some(seat) = one.members.iter().find(|seat| seat.member == other) {
+        return Ok(seat.pseudonym.clone());
     }
+    // Not joined yet: as among the contacts.
+    let contact = membership::contacts(tx)?.into_iter().find(|contact| contact.member == other);
+    Ok(contact.map_or_else(|| one.name.clone(), |contact| contact.pseudonym.as_str().to_owned()))
 }
 
-/// The other of a pair.
+/// The other of a pair, who is one of its two administrators before sitting in it.
 fn other_of(one: &Conversation, me: &MemberKey) -> Option<MemberKey> {
     let pair = one.kind == Kind::Pair;
-    one.members.iter().map(|seat| seat.member).find(|member| pair && member != me)
+    let seated = one.members.iter().map(|seat| seat.member);
+    seated.chain(one.administrators.iter().copied()).find(|member| pair && member != me)
 }
 
 #[cfg(test)]
@@ -130,6 +136,7 @@ mod tests {
             kind,
             name: "Ana".to_owned(),
             standing: Standing::Live,
+            administrators: vec![key(ME), key(with)],
             members: vec![seat(ME), seat(with)],
             active: Timestamp(0),
         }
@@ -162,6 +169,9 @@ mod tests {
     fn a_contact_is_written_to_in_the_conversation_that_is_there() {
         let pair = conversation(7, Kind::Pair, ANA);
         assert_eq!(choose(&[pair], Some(&ana()), "Ana", &key(ME)).unwrap(), Meant::Conversation(GroupId([7; 16])));
+        let mut begun = conversation(7, Kind::Pair, ANA);
+        begun.members.pop();
+        assert_eq!(choose(&[begun], Some(&ana()), "Ana", &key(ME)).unwrap(), Meant::Conversation(GroupId([7; 16])));
         assert_eq!(choose(&[], Some(&ana()), "Ana", &key(ME)).unwrap(), Meant::Contact(key(ANA)));
         assert!(matches!(choose(&[], None, "Ana", &key(ME)), Err(AccountFault::NoSuchName)));
     }

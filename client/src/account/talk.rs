@@ -128,7 +128,9 @@ impl Account {
             let mut all = conversation::conversations_of(tx)?;
             let me = membership::me(tx)?.member;
             // A pair has no name of its own: it is called by the other.
-            all.iter_mut().for_each(|one| one.name = name_of(one, &me));
+            for one in &mut all {
+                one.name = name_of(tx, one, &me)?;
+            }
             Ok::<_, AccountFault>(all)
         })
         .await
@@ -277,6 +279,7 @@ fn spoken(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Resu
     let me = membership::me(tx)?;
     let Some(one) = conversation::conversation(tx, group)? else { return Ok(Vec::new()) };
     let mut all = Vec::new();
+    let conversation_name = name_of(tx, &one, &me.member)?;
     for said in conversation::said(tx, group, after, limit)? {
         let what = match &said.body {
             Known::Known(Body::Text { text, .. }) => What::Text(text.as_str().to_owned()),
@@ -303,7 +306,7 @@ fn spoken(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Resu
             number: said.number,
             id: said.id,
             conversation: said.group,
-            conversation_name: name_of(&one, &me.member),
+            conversation_name: conversation_name.clone(),
             is_ours: said.author == me.member,
             author,
             sent: said.sent,

@@ -32,7 +32,8 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
     let passphrase = passphrase::ask(global, screen.words())?;
     let runtime = runtime()?;
     let done = runtime.block_on(async {
-        let account = Account::open(&folder, &passphrase)?;
+        let open = if global.offline { Account::open_offline } else { Account::open };
+        let account = open(&folder, &passphrase)?;
         drop(passphrase);
         let wait = (!global.offline).then(|| Duration::from_secs(global.wait));
         let mut session = Session { account: account.clone(), screen, wait };

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::failure::{Failure, Stop};
 use super::session::Session;
 use super::{attention, shown, when};
-use crate::conversation::{Conversation, Kind};
 use crate::i18n::L10nLanguage;
 use crate::membership::{AboutMe, Errand, ErrandState, Founding};
 use crate::sync::{RelayStatus, SessionStatus};
@@ -208,15 +207,7 @@ fn name(relay: &RelayStatus) -> String {
     HEXLOWER.encode(&relay.relay.0).chars().take(8).collect()
 }
 
-/// What people call each conversation: a group by its name, a pair by the other.
+/// What people call each conversation.
 pub(crate) async fn conversation_names(session: &Session<'_>) -> Result<Vec<(GroupId, String)>, Stop> {
-    let me = session.account.about_me().await?.member;
-    let name = |one: &Conversation| match one.kind {
-        Kind::Group => one.name.clone(),
-        Kind::Pair => {
-            let other = one.members.iter().find(|seat| seat.member != me);
-            other.map(|seat| seat.pseudonym.clone()).unwrap_or_default()
-        }
-    };
-    Ok(session.account.conversations().await?.iter().map(|one| (one.id, name(one))).collect())
+    Ok(session.account.conversations().await?.into_iter().map(|one| (one.id, one.name)).collect())
 }

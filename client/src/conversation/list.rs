@@ -39,6 +39,8 @@ pub struct Conversation {
     pub kind: Kind,
     /// The group's name; empty for a pair.
     pub name: String,
+    /// Who may add, remove and rename; both of a pair, also before the other has joined.
+    pub administrators: Vec<MemberKey>,
     /// How it stands.
     pub standing: Standing,
     /// Who sits in it, ourselves too.
@@ -173,8 +175,8 @@ fn shown(tx: &Transaction<'_>, row: conversations::ConversationRow) -> Result<Co
             pseudonym: seat.pseudonym,
         })
         .collect();
-    let conversations::ConversationRow { id, kind, name, standing, active, .. } = row;
-    Ok(Conversation { id, kind, name, standing, members, active })
+    let conversations::ConversationRow { id, kind, name, standing, active, administrators, .. } = row;
+    Ok(Conversation { id, kind, name, administrators, standing, members, active })
 }
 
 impl Desk<'_> {

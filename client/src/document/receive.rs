@@ -9,6 +9,7 @@ use relevo_protocol::content::{Location, Manifest};
 use relevo_protocol::sealed::{DocumentKey, open_chunk};
 use relevo_protocol::trust::{AllianceId, Proof, Signed, Verified};
 use relevo_protocol::wire::{BlobId, RelayAddress, encode};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -130,9 +131,12 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
     name.push(".relevo-part");
     let draft = folder.join(name);
     let written = write_draft(download, parts, &draft).and_then(|()| {
-        // Linking refuses a name that has come to exist meanwhile, which renaming would replace.
-        fs::hard_link(&draft, path).map_err(|fault| {
-            if fault.kind() == io::ErrorKind::AlreadyExists { DocumentFault::Exists } else { fault.into() }
+        let named = name_draft(&draft, path, |draft, path| {
+            Ok(renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE)?)
+        });
+        named.map_err(|fault| match fault.kind() {
+            io::ErrorKind::AlreadyExists => DocumentFault::Exists,
+            _ => fault.into(),
         })
     });
     // The draft is in clear: it goes, whatever happened.
@@ -140,6 +144,25 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => written.and(Err(fault.into())),
         _ => written,
     }
+}
+
+/// Gives the draft its name in one step that never takes a name which has come to exist meanwhile. Where the file system
+/// cannot (some on memory sticks), the name is taken with an empty file first, which nobody else can then have made, and
+/// that one is replaced.
+fn name_draft(
+    draft: &Path,
+    path: &Path,
+    in_one_step: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    match in_one_step(draft, path) {
+        Err(fault) if matches!(fault.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {}
+        done => return done,
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    fs::rename(draft, path).inspect_err(|_| {
+        // Ours, and empty.
+        let _gone = fs::remove_file(path);
+    })
 }
 
 fn write_draft(download: &Download, parts: &Parts, draft: &Path) -> Result<(), DocumentFault> {
@@ -151,4 +174,41 @@ fn write_draft(download: &Download, parts: &Parts, draft: &Path) -> Result<(), D
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     assemble(download, parts, &mut file)?;
     Ok(file.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a file system answers that has no renaming without replacing.
+    fn cannot(_: &Path, _: &Path) -> io::Result<()> {
+        Err(io::Error::from(io::ErrorKind::InvalidInput))
+    }
+
+    fn can(draft: &Path, path: &Path) -> io::Result<()> {
+        Ok(renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE)?)
+    }
+
+    #[test]
+    fn a_draft_gets_its_name_on_any_file_system_and_takes_nobody_elses() {
+        for in_one_step in [can, cannot] {
+            let folder = tempfile::tempdir().unwrap();
+            let (draft, path) = (folder.path().join("draft"), folder.path().join("acta.pdf"));
+            fs::write(&draft, b"whole").unwrap();
+            name_draft(&draft, &path, in_one_step).unwrap();
+            assert_eq!((fs::read(&path).unwrap().as_slice(), draft.exists()), (&b"whole"[..], false));
+            fs::write(&draft, b"another").unwrap();
+            let taken = name_draft(&draft, &path, in_one_step).unwrap_err();
+            assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&path).unwrap(), b"whole", "nothing is replaced");
+        }
+    }
+
+    #[test]
+    fn a_draft_that_cannot_be_named_leaves_no_empty_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acta.pdf");
+        name_draft(&folder.path().join("no draft"), &path, cannot).unwrap_err();
+        assert!(!path.exists());
+    }
 }

@@ -29,6 +29,15 @@ pub struct Now {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Attempt(pub u64);
 
+/// What the engine may reach.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Every relay that something is to be asked of.
+    Network,
+    /// Nothing: no session is ever begun, and what is asked waits in the vault.
+    Nothing,
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -113,6 +122,7 @@ pub enum Effect {
 pub struct Engine {
     pub(super) peers: BTreeMap<Fingerprint, Peer>,
     pub(super) jitter: Jitter,
+    reach: Reach,
     last_dispatch: DispatchId,
     last_follow: i64,
     attempts: u64,
@@ -122,10 +132,11 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet; its first input is [`Input::Started`]. `seed` is for jitter alone.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, reach: Reach) -> Self {
         Self {
             peers: BTreeMap::new(),
             jitter: Jitter::new(seed),
+            reach,
             last_dispatch: DispatchId(0),
             last_follow: 0,
             attempts: 0,
@@ -178,7 +189,8 @@ impl Engine {
     /// When a [`Input::Tick`] is due, in the terms of [`Now::elapsed`].
     #[must_use]
     pub fn wake_at(&self) -> Duration {
-        self.peers.values().filter_map(Peer::wake_at).chain([self.sweep_at]).min().unwrap_or(self.sweep_at)
+        let peers = self.peers.values().filter(|_| self.reach == Reach::Network).filter_map(Peer::wake_at);
+        peers.chain([self.sweep_at]).min().unwrap_or(self.sweep_at)
     }
 
     /// How things stand with each relay.
@@ -194,6 +206,9 @@ impl Engine {
             self.sweep_at = now.elapsed + SWEEP;
         }
         self.take_up(tx, effects)?;
+        if self.reach == Reach::Nothing {
+            return Ok(());
+        }
         for (relay, peer) in &mut self.peers {
             let mut next = || {
                 self.attempts = self.attempts.saturating_add(1);

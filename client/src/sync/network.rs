@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::engine::{Attempt, Effect};
+use super::engine::{Attempt, Effect, Reach};
 use crate::link::{Admitted, Arrival, Incoming, Link, LinkFault, Session};
 
 /// Answers and events in one transaction at most.
@@ -27,7 +27,8 @@ pub(super) trait Desk: Clone + Send + 'static {
 }
 
 pub(super) struct Network<D> {
-    link: Link,
+    /// None when nothing may be reached: then there is no socket either.
+    link: Option<Link>,
     runtime: Handle,
     desk: D,
     sessions: HashMap<Fingerprint, (Attempt, Session)>,
@@ -35,10 +36,13 @@ pub(super) struct Network<D> {
 }
 
 impl<D: Desk> Network<D> {
-    pub(super) fn new(runtime: Handle, desk: D) -> Result<Self, LinkFault> {
-        let link = {
-            let _inside = runtime.enter();
-            Link::new()?
+    pub(super) fn new(runtime: Handle, desk: D, reach: Reach) -> Result<Self, LinkFault> {
+        let link = match reach {
+            Reach::Network => {
+                let _inside = runtime.enter();
+                Some(Link::new()?)
+            }
+            Reach::Nothing => None,
         };
         Ok(Self { link, runtime, desk, sessions: HashMap::new(), tasks: JoinSet::new() })
     }
@@ -48,7 +52,8 @@ impl<D: Desk> Network<D> {
         for effect in effects {
             match effect {
                 Effect::Connect { relay, attempt, address } => {
-                    let (link, desk) = (self.link.clone(), self.desk.clone());
+                    let Some(link) = self.link.clone() else { continue };
+                    let desk = self.desk.clone();
                     self.tasks.spawn_on(attend(link, desk, relay, attempt, address), &self.runtime);
                 }
                 Effect::Disconnect { relay, attempt } => self.forget(&relay, attempt),
@@ -88,7 +93,9 @@ impl<D: Desk> Network<D> {
         }
         self.sessions.clear();
         self.tasks.abort_all();
-        self.link.close().await;
+        if let Some(link) = &self.link {
+            link.close().await;
+        }
     }
 }
 

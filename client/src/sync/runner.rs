@@ -10,7 +10,7 @@ use relevo_protocol::wire::Fingerprint;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Logic;
-use super::engine::{Engine, Input, Now};
+use super::engine::{Engine, Input, Now, Reach};
 use super::network::{BATCH, Desk, Network, News};
 use super::status::{SessionStatus, Status};
 use crate::link::{Arrival, LinkFault, Session};
@@ -69,21 +69,22 @@ impl<L> std::fmt::Debug for Runner<L> {
 }
 
 impl<L: Logic + Send + 'static> Runner<L> {
-    /// Starts the thread. Must be called inside a tokio runtime, which carries the sockets.
+    /// Starts the thread. Must be called inside a tokio runtime, which carries the sockets, if there are to be any.
     ///
     /// # Errors
     /// [`LinkFault::System`] when the machine gives no socket or no thread.
-    pub fn start(vault: Vault, logic: L) -> Result<Self, LinkFault> {
+    pub fn start(vault: Vault, logic: L, reach: Reach) -> Result<Self, LinkFault> {
         let runtime = tokio::runtime::Handle::current();
         let (to, messages) = mpsc::channel(MESSAGES);
-        let network = Network::new(runtime.clone(), WeakDesk(to.downgrade()))?;
+        let network = Network::new(runtime.clone(), WeakDesk(to.downgrade()), reach)?;
         let mut seed = [0; 8];
         relevo_protocol::random::fill(&mut seed).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
         let desk = Account {
             vault,
             logic,
-            engine: Engine::new(u64::from_le_bytes(seed)),
+            engine: Engine::new(u64::from_le_bytes(seed), reach),
             network,
+            reach,
             messages,
             set_aside: VecDeque::new(),
             waiters: Vec::new(),
@@ -184,6 +185,7 @@ struct Account<L> {
     logic: L,
     engine: Engine,
     network: Network<WeakDesk<L>>,
+    reach: Reach,
     messages: mpsc::Receiver<Message<L>>,
     /// Taken from the channel while batching, not yet looked at.
     set_aside: VecDeque<Message<L>>,
@@ -276,6 +278,9 @@ impl<L: Logic + Send + 'static> Account<L> {
 
     fn wait(&mut self, mut waiter: Waiter) {
         waiter.begun = self.engine.status();
+        if self.reach == Reach::Nothing {
+            waiter.until = Instant::now();
+        }
         if let Goal::Session(relay, _) = &waiter.goal {
             let relay = *relay;
             self.step(Input::Wanted { relay });
