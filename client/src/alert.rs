@@ -16,6 +16,7 @@ pub use sent::{AlertDraft, AlertStatus, Answered, answered, send, sent, status};
 
 use crate::inbox;
 use crate::membership::{charter, identity, warning};
+use crate::quiet::shows_only;
 use crate::vault::records::{self, Noun};
 use crate::vault::{Transaction, VaultFault};
 
@@ -45,7 +46,7 @@ struct ReceivedRow {
 }
 
 /// An alert as people see it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AlertView {
     /// Names it on the command line.
     pub number: u64,
@@ -74,6 +75,8 @@ pub struct AlertView {
     /// The conversation in which it came.
     pub group: GroupId,
 }
+
+shows_only! { AlertView { number, severity, expired, answer_wanted, drill, answer } }
 
 /// An alert came in a conversation. Believed once; a second time it changes nothing.
 ///

@@ -18,7 +18,7 @@ use relevo_protocol::wire::{Answer, Refusal, decode_exact, encode};
 
 pub use address::{Holder, address_of, learn, my_address_for, revoke};
 pub(crate) use address::{learn_relay, posted};
-pub(crate) use mine::{capabilities, establish, home, is_established, seeds};
+pub(crate) use mine::{abandon, capabilities, establish, home, is_established, seeds};
 pub use parcel::{send, send_to, undelivered};
 pub use received::received;
 pub use shelf::{Stock, restock, shelf, stock, taken, wanted};

@@ -12,5 +12,6 @@ pub mod i18n;
 pub mod inbox;
 pub mod link;
 pub mod membership;
+mod quiet;
 pub mod sync;
 pub mod vault;

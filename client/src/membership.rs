@@ -36,7 +36,7 @@ pub use contact::{Contact, add_code, announce, contact_code, contacts, find_cont
 pub use draft::{propose, sign};
 pub use errand::{Errand, ErrandState, errands};
 pub use fault::MembershipFault;
-pub use founding::{Founding, found, found_union, founding, invite_union};
+pub use founding::{Founding, found, found_union, founding, give_up_founding, invite_union};
 pub use identity::{
     AboutMe, Me, about_me, for_conversations, init, me, my_card, my_contact_card, my_identity, my_proof,
 };
@@ -106,6 +106,7 @@ pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault>
         return Ok(());
     }
     TENDED.write(tx, &now)?;
+    errand::sweep(tx, now)?;
     code::sweep(tx, now)
 }
 

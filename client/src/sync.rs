@@ -238,6 +238,15 @@ pub fn enqueue(tx: &Transaction<'_>, relay: &Fingerprint, call: &Call, then: &Th
     outbox::add(tx, relay, call, then)
 }
 
+/// Takes back what waits in the outbox for one mailbox of a relay, or for none. A request that is under way may still
+/// be carried out; nobody hears of its answer.
+///
+/// # Errors
+/// [`VaultFault`].
+pub fn withdraw(tx: &Transaction<'_>, relay: &Fingerprint, mailbox: Option<&MailboxId>) -> Result<(), VaultFault> {
+    outbox::withdraw(tx, relay, mailbox)
+}
+
 /// Follows a mailbox. For one that is followed already, replaces capability, topic and key and keeps the cursor.
 ///
 /// # Errors
@@ -289,6 +298,14 @@ pub fn leases_ending(tx: &Transaction<'_>, before: Hour) -> Result<Vec<Followed>
 /// [`VaultFault`].
 pub fn remember_relay(tx: &Transaction<'_>, address: &RelayAddress) -> Result<(), VaultFault> {
     relays::remember(tx, address)
+}
+
+/// Forgets a relay of which nothing is wanted any more; one that is in use stays.
+///
+/// # Errors
+/// [`VaultFault`].
+pub fn forget_relay(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<(), VaultFault> {
+    if outbox::has_any(tx, relay)? || followed::has_any(tx, relay)? { Ok(()) } else { relays::forget(tx, relay) }
 }
 
 /// The identity key that a relay has proved to us, to verify its checkpoints; none before the first session.

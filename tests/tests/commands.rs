@@ -6,6 +6,8 @@
 mod documented;
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -60,7 +62,13 @@ impl Person {
     /// Runs a command and holds each object against what JSON.md documents for it.
     #[track_caller]
     fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.command(&[&["--json"], arguments].concat()).output().unwrap();
+        self.fed(arguments, Stdio::null())
+    }
+
+    /// The same with something to read.
+    #[track_caller]
+    fn fed(&self, arguments: &[&str], input: Stdio) -> Said {
+        let output = self.command(&[&["--json"], arguments].concat()).stdin(input).output().unwrap();
         let lines = |bytes: &[u8]| -> Vec<Value> {
             let parsed = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{arguments:?} says {line:?}"));
             String::from_utf8_lossy(bytes).lines().map(parsed).collect()
@@ -257,6 +265,71 @@ fn know(quilla: &Person, mistral: &Person, ceibo: &Person) {
     assert_eq!((own.code, &own.error.unwrap()["error"]), (1, &"code-own".into()));
 }
 
+/// What the doctor finds about the one relay in use.
+#[track_caller]
+fn examined(person: &Person, more: &[&str]) -> Value {
+    let findings = person.run(&[&["doctor"], more].concat()).objects;
+    let mut relays = findings.into_iter().filter(|finding| finding["check"] == "relay");
+    let found = relays.next().unwrap();
+    assert!(relays.next().is_none(), "one relay is in use, or none");
+    found
+}
+
+/// A founder who types wrong addresses, each of which is told from the others, and begins anew until it is right.
+fn mistake(relay: &RelayProcess) {
+    let founder = Person::new("Nadia");
+    assert_eq!(examined(&founder, &[])["relay"], Value::Null, "no relay is in use yet");
+    let right = relay.address();
+    let (before, secrets) = right.split_once("/#").unwrap();
+    let (fingerprint, place) = before.strip_prefix("relevo://").unwrap().split_once('@').unwrap();
+    let (path, admission) = secrets.split_once('.').unwrap();
+    let other = |text: &str| format!("{}{}", if text.starts_with('a') { 'b' } else { 'a' }, &text[1..]);
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = silent.local_addr().unwrap();
+    let found = |address: &str| {
+        fs::write(founder.path("address"), address).unwrap();
+        let input = fs::File::open(founder.path("address")).unwrap();
+        founder.fed(&["found", "--alliance", "Otra", "--union", "Sur", "--wait", "3"], input.into())
+    };
+    for (address, code, error, step) in [
+        (format!("relevo://{fingerprint}@{nobody}/#{secrets}"), 3, "relay-unreachable", "answer"),
+        (format!("relevo://{}@{place}/#{secrets}", other(fingerprint)), 1, "relay-wrong-identity", "proof"),
+        (format!("relevo://{fingerprint}@{place}/#{}.{admission}", other(path)), 1, "relay-not-a-relay", "proof"),
+        (format!("relevo://{fingerprint}@{place}/#{path}.{}", other(admission)), 1, "relay-not-admitted", "admission"),
+    ] {
+        let said = found(&address);
+        assert_eq!((said.code, &said.error.unwrap()["error"]), (code, &error.into()));
+        let finding = examined(&founder, &["--wait", "3"]);
+        let expected = ("bad".into(), step.into(), error.into());
+        assert_eq!((&finding["state"], &finding["step"], &finding["error"]), (&expected.0, &expected.1, &expected.2));
+    }
+    let said = found(right);
+    assert_eq!(said.code, 0, "{:?}", said.error);
+    let link = said.objects[0]["link"].clone();
+    assert_eq!(founder.done(&["status"])[0]["founding"]["link"], link);
+    assert_eq!(examined(&founder, &[])["state"], "good");
+    assert_eq!(examined(&founder, &["--offline"])["state"], "note");
+    assert_eq!(founder.done(&["found", "--undo"])[0]["done"], "undone");
+    assert_eq!(founder.done(&["status"])[0]["founding"], Value::Null);
+}
+
+/// With --offline nothing reaches the relay's port; without, something does.
+fn offline(mut relay: RelayProcess, quilla: &Person) {
+    let place = relay.address().split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
+    relay.stop().unwrap();
+    let ear = UdpSocket::bind(&place).unwrap();
+    ear.set_nonblocking(true).unwrap();
+    let sent = quilla.done(&["send", "Mistral", "luego", "--offline"]);
+    assert_eq!(sent[0]["state"], "waiting");
+    quilla.done(&["status", "--offline"]);
+    quilla.done(&["read", "--offline"]);
+    assert_eq!(examined(quilla, &["--offline"])["state"], "note");
+    let heard = ear.recv_from(&mut [0; 2048]).map_err(|fault| fault.kind());
+    assert!(matches!(heard, Err(ErrorKind::WouldBlock)), "the relay's port heard {heard:?}");
+    assert_eq!(quilla.run(&["read", "--wait", "1"]).code, 3);
+    ear.recv_from(&mut [0; 2048]).unwrap();
+}
+
 #[test]
 fn an_alliance_lives_by_the_command_line() {
     let folder = TempDir::new().unwrap();
@@ -268,4 +341,6 @@ fn an_alliance_lives_by_the_command_line() {
     alert(&quilla, &mistral, &ceibo);
     document(&quilla, &mistral);
     know(&quilla, &mistral, &ceibo);
+    mistake(&relay);
+    offline(relay, &quilla);
 }

@@ -30,6 +30,10 @@ prompt-passphrase = Passphrase:{" "}
 prompt-new-passphrase = Choose a passphrase (several words are best):{" "}
 prompt-again = The same once more:{" "}
 prompt-pseudonym = Name that others will see (not your own):{" "}
+prompt-link = Paste the link you were given:{" "}
+prompt-code = Paste the code of the other person:{" "}
+prompt-relay = Paste the address of your union's relay (relevo://...):{" "}
+prompt-alliance-link = Paste the link from a coordinator of the alliance that your union joins:{" "}
 
 man-name = Name
 man-synopsis = Synopsis
@@ -83,3 +87,21 @@ doctor-disk-bad = The disk is almost full: less than 100 MB are free.
 doctor-disk-do = Free some room, or nothing new can be received.
 doctor-employer-note = A device or network of your employer can read along with you whatever the program does.
 doctor-employer-do = Use only a device and a network of your own.
+doctor-relay-none = This vault uses no relay yet.
+doctor-relay-offline = The relays were not looked at, because of --offline.
+doctor-relay-offline-do = To look at them, run `relevo doctor` without it.
+# $relay (String)
+doctor-relay-good = Relay { $relay }: its name is found, it answers, proves who it is and lets this device in.
+# $relay (String)
+# $step (String)
+# $what (String)
+doctor-relay-bad = Relay { $relay }, { $step }: { $what }
+doctor-step-name = looking up its name
+doctor-step-answer = waiting for its answer
+doctor-step-proof = checking who it is
+doctor-step-admission = asking to be let in
+# $relay (String)
+# $theirs (String)
+# $ours (String)
+doctor-relay-clock = Relay { $relay } has another time: { $theirs } there, { $ours } here.
+doctor-relay-clock-do = Compare both with another clock. If it is this device that is wrong, set it; if it is the relay, tell whoever runs it.

@@ -4,7 +4,7 @@
 init-made = Your vault is ready in { $folder }. Others see you as { $pseudonym }.
 init-employer = Use a device and a network of your own: those of an employer can be read by the employer, whatever this program does.
 init-passphrase = Nobody can reset your passphrase: keep it in mind, or on paper in a safe place.
-init-next = Next: follow a link you were given (`relevo join LINK`), or found an alliance (`relevo found --help`).
+init-next = Next: follow a link you were given (`relevo join`), or found an alliance (`relevo found --help`).
 
 link-cofounder = Give this link to the second coordinator of your union:
 link-member = Give this link to the newcomer:
@@ -16,6 +16,9 @@ link-once = { $days ->
    *[other] It works for one person, once, for { $days } days. Hand it over in person or by a way you trust; the other side asks you by voice whether it is yours.
 }
 link-pending = The link for your second coordinator comes as soon as the alliance has answered. `relevo status` shows it.
+found-anew = The founding was begun anew. The earlier link for the second coordinator works no more: hand out the new one.
+found-again = If the address was wrong, run `relevo found` again with the right one: that is possible until somebody has followed the link. `relevo found --undo` gives up.
+found-undone = Given up. Nothing of it is left here, and the link for the second coordinator works no more.
 link-followed = The link was read and answered. Now others act: this can take some days. `relevo status` shows how far it is.
 link-unread = The link waits to be read.
 

@@ -148,6 +148,8 @@ warning-parcel-refused = Something that came did not hold together and was dropp
 warning-words-broken = The words of { $name } were not the same. Somebody may stand between you: meet in person.
 warning-comparison-broken = A comparison of words was broken off by the other side. Somebody may stand in between: compare in person.
 warning-inbox-damaged = The relay lost or changed what lay in your inbox. Tell whoever runs the relay; ask others to send again.
+warning-link-used-twice = Two people have followed one link of yours, and only the first counts. Ask whoever you gave it to, by voice, what name they chose, before anybody vouches for the first: it may be somebody else.
+warning-link-expired = Somebody followed a link of yours after its time was over, and was not let in. If you still want them, make a new one: `relevo invite`.
 # $group (String)
 alarm-rollback = { $group }: the relay was put back to an earlier state; messages may be missing. Ask the others.
 # $group (String)

@@ -2,7 +2,7 @@
 init-made = Tu bóveda está lista en { $folder }. Los demás te ven como { $pseudonym }.
 init-employer = Usa un equipo y una red propios: los de un empleador los puede leer el empleador, haga lo que haga este programa.
 init-passphrase = Nadie puede restablecer tu frase de contraseña: guárdala en la memoria, o en papel en un lugar seguro.
-init-next = Ahora: sigue un enlace que te dieron (`relevo join ENLACE`), o funda una alianza (`relevo found --help`).
+init-next = Ahora: sigue un enlace que te dieron (`relevo join`), o funda una alianza (`relevo found --help`).
 
 link-cofounder = Da este enlace al segundo coordinador de tu sindicato:
 link-member = Da este enlace a la persona nueva:
@@ -13,6 +13,9 @@ link-once = { $days ->
    *[other] Sirve para una persona, una vez, durante { $days } días. Entrégalo en persona o por un medio de confianza; la otra parte te pregunta por voz si es tuyo.
 }
 link-pending = El enlace para tu segundo coordinador llega en cuanto la alianza responda. `relevo status` lo muestra.
+found-anew = La fundación empezó de nuevo. El enlace anterior para el segundo coordinador ya no sirve: entrega el nuevo.
+found-again = Si la dirección estaba mal, ejecuta otra vez `relevo found` con la correcta: se puede hasta que alguien siga el enlace. `relevo found --undo` lo deja.
+found-undone = Deshecho. Aquí no queda nada de ello, y el enlace para el segundo coordinador ya no sirve.
 link-followed = El enlace se leyó y se respondió. Ahora actúan otros: puede tardar unos días. `relevo status` muestra cómo va.
 link-unread = El enlace espera a ser leído.
 

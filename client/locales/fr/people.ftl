@@ -2,7 +2,7 @@
 init-made = Votre coffre est prêt dans { $folder }. Les autres vous voient comme { $pseudonym }.
 init-employer = Utilisez un appareil et un réseau à vous : ceux d'un employeur peuvent être lus par lui, quoi que fasse ce programme.
 init-passphrase = Personne ne peut réinitialiser votre phrase de passe : gardez-la en tête, ou sur papier en lieu sûr.
-init-next = Ensuite : suivez un lien que l'on vous a donné (`relevo join LIEN`), ou fondez une alliance (`relevo found --help`).
+init-next = Ensuite : suivez un lien que l'on vous a donné (`relevo join`), ou fondez une alliance (`relevo found --help`).
 
 link-cofounder = Donnez ce lien au second coordinateur de votre syndicat :
 link-member = Donnez ce lien à la nouvelle personne :
@@ -13,6 +13,9 @@ link-once = { $days ->
    *[other] Il vaut pour une personne, une fois, pendant { $days } jours. Remettez-le en personne ou par un moyen sûr ; l'autre vous demande de vive voix s'il est de vous.
 }
 link-pending = Le lien pour votre second coordinateur vient dès que l'alliance a répondu. `relevo status` le montre.
+found-anew = La fondation est recommencée. L'ancien lien du second coordinateur ne sert plus : donnez le nouveau.
+found-again = Si l'adresse était fausse, relancez `relevo found` avec la bonne : c'est possible tant que personne n'a suivi le lien. `relevo found --undo` abandonne.
+found-undone = Abandonné. Il n'en reste rien ici, et le lien du second coordinateur ne sert plus.
 link-followed = Le lien a été lu et il y a été répondu. Aux autres d'agir : cela peut prendre quelques jours. `relevo status` montre où cela en est.
 link-unread = Le lien attend d'être lu.
 

@@ -2,7 +2,7 @@
 init-made = O seu cofre está pronto em { $folder }. Os outros veem-no como { $pseudonym }.
 init-employer = Use um dispositivo e uma rede seus: os de um empregador podem ser lidos por ele, faça este programa o que fizer.
 init-passphrase = Ninguém pode repor a sua frase-passe: guarde-a na memória, ou em papel num lugar seguro.
-init-next = A seguir: siga uma ligação que lhe deram (`relevo join LIGAÇÃO`), ou funde uma aliança (`relevo found --help`).
+init-next = A seguir: siga uma ligação que lhe deram (`relevo join`), ou funde uma aliança (`relevo found --help`).
 
 link-cofounder = Dê esta ligação ao segundo coordenador do seu sindicato:
 link-member = Dê esta ligação à pessoa nova:
@@ -13,6 +13,9 @@ link-once = { $days ->
    *[other] Serve para uma pessoa, uma vez, durante { $days } dias. Entregue-a em pessoa ou por um meio de confiança; a outra parte pergunta-lhe de viva voz se é sua.
 }
 link-pending = A ligação para o seu segundo coordenador vem logo que a aliança responda. `relevo status` mostra-a.
+found-anew = A fundação recomeçou. A ligação anterior para o segundo coordenador já não serve: entregue a nova.
+found-again = Se o endereço estava errado, execute de novo `relevo found` com o certo: é possível até que alguém siga a ligação. `relevo found --undo` desiste.
+found-undone = Desfeito. Nada disso fica aqui, e a ligação para o segundo coordenador já não serve.
 link-followed = A ligação foi lida e respondida. Agora agem os outros: pode levar alguns dias. `relevo status` mostra como está.
 link-unread = A ligação espera ser lida.
 

@@ -41,6 +41,14 @@ impl Account {
         self.act(move |tx, now| membership::found_union(tx, &union, &relay, &link, now).map(drop)).await
     }
 
+    /// Gives up founding a union while nobody has followed the link for the second coordinator.
+    ///
+    /// # Errors
+    /// [`MembershipFault`].
+    pub async fn give_up_founding(&self) -> Result<(), AccountFault> {
+        self.act(|tx, _| membership::give_up_founding(tx)).await
+    }
+
     /// The union that we are founding, if we are.
     ///
     /// # Errors

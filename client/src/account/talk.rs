@@ -11,6 +11,7 @@ use super::{Account, AccountFault};
 use crate::conversation::{self, Alarm, Conversation, MessageState};
 use crate::inbox;
 use crate::membership::{self, MembershipFault, charter};
+use crate::quiet::shows_only;
 use crate::vault::Transaction;
 use crate::vault::settings::Setting;
 
@@ -18,7 +19,7 @@ use crate::vault::settings::Setting;
 const SHOWN: Setting<i64> = Setting::named("talk.shown");
 
 /// Something that was said.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Spoken {
     /// Its number here; grows.
     pub number: i64,
@@ -43,7 +44,7 @@ pub struct Spoken {
 }
 
 /// What was said.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum What {
     /// Words.
     Text(String),
@@ -55,6 +56,20 @@ pub enum What {
     Leave,
     /// Of a kind that needs a newer version.
     Newer,
+}
+
+shows_only! { Spoken { number, is_ours, state, what } }
+
+impl std::fmt::Debug for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text",
+            Self::Document(_) => "Document",
+            Self::Alert => "Alert",
+            Self::Leave => "Leave",
+            Self::Newer => "Newer",
+        })
+    }
 }
 
 impl Account {

@@ -8,6 +8,7 @@ use relevo_protocol::trust::{MemberKey, ObjectHash, Scope, Signed};
 use super::AlertFault;
 use crate::conversation::Desk;
 use crate::membership::{MembershipFault, charter, identity};
+use crate::quiet::shows_only;
 use crate::vault::records::{self, Noun};
 use crate::vault::{Transaction, conversations};
 
@@ -54,7 +55,7 @@ struct SentRow {
 }
 
 /// Somebody who answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answered {
     /// Who.
     pub pseudonym: String,
@@ -63,7 +64,7 @@ pub struct Answered {
 }
 
 /// Who has answered an alert.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AlertStatus {
     /// Names it on the command line.
     pub number: u64,
@@ -82,6 +83,8 @@ pub struct AlertStatus {
     /// No answer yet.
     pub silent: Vec<String>,
 }
+
+shows_only! { Answered { at }, AlertStatus { number, read, need_help } }
 
 /// Signs an alert and posts it in a conversation. Its audience are the members of this moment.
 ///

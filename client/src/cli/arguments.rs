@@ -1,4 +1,5 @@
-//! The words of the command line. Help texts are not here but in the language files, by the path of each command.
+//! The words of the command line. Help texts are not here but in the language files, by the path of each command. What
+//! people type holds their texts and links that are secrets, so none of these types has `Debug`.
 
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// `relevo`
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "relevo", version, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     /// What holds for every command.
@@ -18,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// What holds for every command.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) vault: Option<PathBuf>,
@@ -37,7 +38,7 @@ pub(crate) struct Global {
 }
 
 /// What there is to do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     #[command(flatten)]
     Alone(LoneCommand),
@@ -46,7 +47,7 @@ pub(crate) enum Command {
 }
 
 /// What needs no account, or makes or examines one.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum LoneCommand {
     Init {
         #[arg(long)]
@@ -62,17 +63,19 @@ pub(crate) enum LoneCommand {
 }
 
 /// What is done with an account.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum MemberCommand {
     Found {
-        #[arg(long, required_unless_present = "link", conflicts_with = "link")]
+        #[arg(long, conflicts_with = "link")]
         alliance: Option<String>,
-        #[arg(long)]
-        union: String,
+        #[arg(long, required_unless_present = "undo")]
+        union: Option<String>,
         #[arg(long, value_name = "ADDRESS")]
-        relay: String,
+        relay: Option<String>,
         #[arg(long)]
         link: Option<String>,
+        #[arg(long, conflicts_with_all = ["alliance", "union", "relay", "link"])]
+        undo: bool,
     },
     Charter {
         #[command(subcommand)]
@@ -87,7 +90,7 @@ pub(crate) enum MemberCommand {
         note: Option<String>,
     },
     Join {
-        link: String,
+        link: Option<String>,
         #[arg(long, value_name = "NAME")]
         second: Option<String>,
         #[arg(long)]
@@ -146,7 +149,7 @@ pub(crate) enum MemberCommand {
     Status,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Charter {
     Show,
     Propose,
@@ -154,14 +157,14 @@ pub(crate) enum Charter {
     Compare,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Contacts {
     List,
-    Add { code: String },
+    Add { code: Option<String> },
     Code,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Group {
     Create {
         name: String,
@@ -187,7 +190,7 @@ pub(crate) enum Group {
     List,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Alert {
     Send {
         group: String,
@@ -213,7 +216,7 @@ pub(crate) enum Alert {
     },
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Document {
     Send {
         to: String,

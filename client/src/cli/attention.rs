@@ -34,7 +34,9 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             | Kind::CharterRollback
             | Kind::ParcelRefused
             | Kind::InboxDamaged
-            | Kind::ComparisonBroken => None,
+            | Kind::ComparisonBroken
+            | Kind::LinkUsedTwice
+            | Kind::LinkExpired => None,
         };
         let name = shown::name(about.as_deref().unwrap_or_default());
         let words = session.screen.words();
@@ -48,6 +50,8 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             Kind::WordsBroken { .. } => words.msg_warning_words_broken(name),
             Kind::InboxDamaged => words.msg_warning_inbox_damaged(),
             Kind::ComparisonBroken => words.msg_warning_comparison_broken(),
+            Kind::LinkUsedTwice => words.msg_warning_link_used_twice(),
+            Kind::LinkExpired => words.msg_warning_link_expired(),
         };
         points.push(Point { kind: warning.kind.code(), about, conversation: None, at: when::utc(warning.at), what });
     }

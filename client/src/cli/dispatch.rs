@@ -7,16 +7,24 @@ use super::{alerts, attest, charter, contacts, documents, founding, group, input
 
 pub(crate) async fn dispatch(session: &mut Session<'_>, command: MemberCommand) -> Result<(), Stop> {
     match command {
-        MemberCommand::Found { alliance, union, relay, link } => {
-            let (relay, link) = (input::secret(relay)?, link.map(input::secret).transpose()?);
-            founding::found(session, alliance.as_deref(), &union, &relay, link.as_deref()).await
+        MemberCommand::Found { undo: true, .. } => founding::undo(session).await,
+        MemberCommand::Found { alliance, union, relay, link, undo: false } => {
+            let words = session.screen.words();
+            let (ask_relay, ask_link) = (words.msg_prompt_relay(), words.msg_prompt_alliance_link());
+            let relay = input::secret(relay, ask_relay, session.screen).await?;
+            let alliance = match alliance {
+                Some(name) => founding::Alliance::New { name },
+                None => founding::Alliance::Invited { link: input::secret(link, ask_link, session.screen).await? },
+            };
+            founding::found(session, alliance, union.as_deref().unwrap_or_default(), &relay).await
         }
         MemberCommand::Charter { act } => charter::act(session, act).await,
         MemberCommand::Invite { union, days, note } => {
             founding::invite(session, union, days, note.as_deref().unwrap_or_default()).await
         }
         MemberCommand::Join { link, second, note } => {
-            founding::join(session, &input::secret(link)?, second.as_deref(), note.as_deref().unwrap_or_default()).await
+            let link = input::secret(link, session.screen.words().msg_prompt_link(), session.screen).await?;
+            founding::join(session, &link, second.as_deref(), note.as_deref().unwrap_or_default()).await
         }
         MemberCommand::Requests => requests::list(session).await,
         MemberCommand::Vouch { request } => requests::vouch(session, &request).await,
@@ -24,7 +32,10 @@ pub(crate) async fn dispatch(session: &mut Session<'_>, command: MemberCommand) 
             requests::admit(session, &request, ask.as_deref(), refuse).await
         }
         MemberCommand::Contacts { act: Contacts::List } => contacts::list(session).await,
-        MemberCommand::Contacts { act: Contacts::Add { code } } => contacts::add(session, &input::secret(code)?).await,
+        MemberCommand::Contacts { act: Contacts::Add { code } } => {
+            let code = input::secret(code, session.screen.words().msg_prompt_code(), session.screen).await?;
+            contacts::add(session, &code).await
+        }
         MemberCommand::Contacts { act: Contacts::Code } => contacts::code(session).await,
         MemberCommand::Introduce { first, second, note } => {
             contacts::introduce(session, &first, &second, note.as_deref().unwrap_or_default()).await

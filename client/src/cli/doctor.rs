@@ -1,4 +1,6 @@
-//! `relevo doctor`: looks for what is wrong and says what to do. Needs no network.
+//! `relevo doctor`: looks for what is wrong, on this device and on the way to its relays, and says what to do.
+
+mod relays;
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,7 +16,8 @@ use super::failure::{Failure, Stop};
 use super::screen::Screen;
 use super::{passphrase, place, shown, when};
 use crate::i18n::L10nLanguage;
-use crate::vault::{Vault, VaultFault};
+use crate::vault::relays::KnownRelay;
+use crate::vault::{self, Vault, VaultFault};
 
 /// Below this many bytes free, the disk counts as almost full.
 const ROOM: u64 = 100_000_000;
@@ -22,27 +25,33 @@ const ROOM: u64 = 100_000_000;
 /// A clock that is behind the vault's files by more than this was set back; less is the file system's rounding.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
     Good,
+    #[default]
     Note,
     Bad,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Finding {
     check: &'static str,
     state: State,
     what: String,
     r#do: Option<String>,
+    /// Of a relay: its name, the step that failed, and the code of why.
+    relay: Option<String>,
+    step: Option<&'static str>,
+    error: Option<&'static str>,
 }
 
 /// Looks at everything, prints each finding, and fails if one of them is bad.
 pub(crate) fn examine(global: &Global, screen: &mut Screen) -> Result<(), Stop> {
     let folder = place::vault(global)?;
     let words = screen.words();
-    let mut findings = vec![vault(global, &folder, words)];
+    let (door, opened) = vault(global, &folder, words);
+    let mut findings = vec![door];
     findings.extend(fs::metadata(&folder).ok().map(|about| permissions(&folder, &about, words)));
     findings.push(clock(&folder, words));
     findings.push(core_dumps(words));
@@ -53,7 +62,16 @@ pub(crate) fn examine(global: &Global, screen: &mut Screen) -> Result<(), Stop> 
         state: State::Note,
         what: words.msg_doctor_employer_note(),
         r#do: Some(words.msg_doctor_employer_do()),
+        ..Finding::default()
     });
+    if let Some(relays) = opened {
+        findings.extend(if global.offline {
+            let (what, to_do) = (words.msg_doctor_relay_offline(), words.msg_doctor_relay_offline_do());
+            vec![Finding { check: "relay", what, r#do: Some(to_do), ..Finding::default() }]
+        } else {
+            relays::examine(relays, Duration::from_secs(global.wait), words)?
+        });
+    }
     for finding in &findings {
         print(finding, screen)?;
     }
@@ -78,26 +96,31 @@ fn print(finding: &Finding, screen: &mut Screen) -> Result<(), Stop> {
 fn finding(check: &'static str, good: bool, says: [String; 2], advice: String) -> Finding {
     let [yes, no] = says;
     if good {
-        Finding { check, state: State::Good, what: yes, r#do: None }
+        Finding { check, state: State::Good, what: yes, ..Finding::default() }
     } else {
-        Finding { check, state: State::Bad, what: no, r#do: Some(advice) }
+        Finding { check, state: State::Bad, what: no, r#do: Some(advice), ..Finding::default() }
     }
 }
 
-fn vault(global: &Global, folder: &Path, words: &L10nLanguage) -> Finding {
-    let open = || -> Result<(), Stop> {
+/// Whether the vault opens and is sound, and if so the relays that it uses.
+fn vault(global: &Global, folder: &Path, words: &L10nLanguage) -> (Finding, Option<Vec<KnownRelay>>) {
+    let open = || -> Result<Vec<KnownRelay>, Stop> {
         Vault::look(folder)?;
         let passphrase = passphrase::ask(global, words)?;
-        Ok(Vault::open(folder, &passphrase)?.check()?)
+        let mut vault = Vault::open(folder, &passphrase)?;
+        vault.check()?;
+        Ok(vault.transaction(vault::relays::in_use)?)
     };
     let failure = match open() {
-        Ok(()) => {
-            return Finding { check: "vault", state: State::Good, what: words.msg_doctor_vault_good(), r#do: None };
+        Ok(relays) => {
+            let what = words.msg_doctor_vault_good();
+            return (Finding { check: "vault", state: State::Good, what, ..Finding::default() }, Some(relays));
         }
         Err(Stop::Failure(failure)) => failure,
         Err(Stop::Said | Stop::Interrupted | Stop::PipeClosed) => Failure::of(VaultFault::Bug { code: 0 }.code()),
     };
-    Finding { check: "vault", state: State::Bad, what: failure.what(words), r#do: Some(failure.advice(words)) }
+    let (what, to_do) = (failure.what(words), failure.advice(words));
+    (Finding { check: "vault", state: State::Bad, what, r#do: Some(to_do), ..Finding::default() }, None)
 }
 
 fn permissions(folder: &Path, about: &Metadata, words: &L10nLanguage) -> Finding {
@@ -133,9 +156,9 @@ fn swap(words: &L10nLanguage) -> Finding {
     let on_disk = swaps.lines().skip(1).any(|line| !line.starts_with("/dev/zram"));
     if on_disk {
         let (what, to_do) = (words.msg_doctor_swap_note(), words.msg_doctor_swap_do());
-        Finding { check: "swap", state: State::Note, what, r#do: Some(to_do) }
+        Finding { check: "swap", state: State::Note, what, r#do: Some(to_do), ..Finding::default() }
     } else {
-        Finding { check: "swap", state: State::Good, what: words.msg_doctor_swap_good(), r#do: None }
+        Finding { check: "swap", state: State::Good, what: words.msg_doctor_swap_good(), ..Finding::default() }
     }
 }
 

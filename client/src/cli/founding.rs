@@ -15,24 +15,41 @@ pub(crate) const DAYS: u32 = 7;
 
 const DAY: u64 = 24 * 3600;
 
-/// `found`: an alliance with a first union, or a union for an alliance that somebody invited it to.
-pub(crate) async fn found(
-    session: &mut Session<'_>,
-    alliance: Option<&str>,
-    union: &str,
-    relay: &str,
-    link: Option<&str>,
-) -> Result<(), Stop> {
-    let mut cofounder = None;
-    if let Some(link) = link {
-        session.account.found_union(union, relay, link).await?;
-    } else {
-        cofounder = Some(session.account.found(alliance.unwrap_or_default(), union, relay).await?);
+/// The alliance that a union is founded for.
+pub(crate) enum Alliance {
+    /// One that begins with it.
+    New {
+        /// Its name.
+        name: String,
+    },
+    /// One that a coordinator invites it to.
+    Invited {
+        /// By this link.
+        link: String,
+    },
+}
+
+/// `found`: an alliance with a first union, or a union for an alliance that somebody invited it to. Again, while nobody
+/// has followed the link for the second coordinator: the same with other names or another relay.
+pub(crate) async fn found(session: &mut Session<'_>, alliance: Alliance, union: &str, relay: &str) -> Result<(), Stop> {
+    let before = session.account.founding().await?.and_then(|founding| founding.cofounder_link);
+    match &alliance {
+        Alliance::New { name } => session.account.found(name, union, relay).await.map(drop)?,
+        Alliance::Invited { link } => session.account.found_union(union, relay, link).await?,
     }
-    let settled = reached(session.settle().await)?;
-    if cofounder.is_none() {
+    let settled = reached(session.settle().await);
+    if !matches!(settled, Ok(Ok(()))) && !session.screen.is_json() {
+        let says = session.screen.words().msg_found_again();
+        session.screen.line(&says)?;
+    }
+    let settled = settled?;
+    if let Alliance::Invited { .. } = alliance {
         failed_errand(session).await?;
-        cofounder = session.account.founding().await?.and_then(|founding| founding.cofounder_link);
+    }
+    let cofounder = session.account.founding().await?.and_then(|founding| founding.cofounder_link);
+    if before.is_some() && before != cofounder && !session.screen.is_json() {
+        let says = session.screen.words().msg_found_anew();
+        session.screen.line(&says)?;
     }
     match cofounder {
         Some(link) => {
@@ -45,6 +62,18 @@ pub(crate) async fn found(
         }
     }
     settled
+}
+
+#[derive(Serialize)]
+struct Undone {
+    done: &'static str,
+}
+
+/// `found --undo`
+pub(crate) async fn undo(session: &mut Session<'_>) -> Result<(), Stop> {
+    session.account.give_up_founding().await?;
+    let says = session.screen.words().msg_found_undone();
+    session.tell(&says, &Undone { done: "undone" })
 }
 
 /// `invite`: a link for a newcomer, or for another union.

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_link_of_usual_length_fits_a_terminal_of_80_by_24() {
-        let link = format!("relevo://join/relay.example.org/{}", "a".repeat(136));
+        let link = format!("relevo://join/relay.example.org/{}", "a".repeat(144));
         let picture = picture(&link).unwrap();
         let widest = picture.lines().map(|line| line.chars().count()).max().unwrap() - "\u{1b}[30;107m\u{1b}[0m".len();
         assert!(widest <= 80 && picture.lines().count() <= 24, "{widest} by {}", picture.lines().count());

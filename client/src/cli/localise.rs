@@ -19,12 +19,13 @@ const GLOBAL_ORDER: usize = 500;
 
 /// Examples of each command, the same in every language.
 const EXAMPLES: &[(&str, &str)] = &[
-    ("", "relevo init\nrelevo join relevo://join/...\nrelevo send Quilla \"...\"\nrelevo read"),
+    ("", "relevo init\nrelevo join\nrelevo send Quilla \"...\"\nrelevo read"),
     ("init", "relevo init --pseudonym Quilla"),
     (
         "found",
-        "relevo found --alliance Relevo --union \"Sindicato Norte\" --relay relevo://...\n\
-         relevo found --union \"Local 9000\" --relay relevo://... --link relevo://join/...",
+        "relevo found --alliance Relevo --union \"Sindicato Norte\"\n\
+         relevo found --union \"Local 9000\"\n\
+         relevo found --undo",
     ),
     ("charter", "relevo charter show\nrelevo charter sign"),
     ("charter-show", "relevo charter show"),
@@ -32,13 +33,13 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("charter-sign", "relevo charter sign"),
     ("charter-compare", "relevo charter compare"),
     ("invite", "relevo invite --days 3\nrelevo invite --union"),
-    ("join", "relevo join relevo://join/... --second Mistral"),
+    ("join", "relevo join\nrelevo join --second Mistral < link.txt"),
     ("requests", "relevo requests"),
     ("vouch", "relevo vouch 1"),
     ("admit", "relevo admit 1\nrelevo admit 1 --ask Mistral\nrelevo admit 1 --refuse"),
     ("contacts", "relevo contacts list\nrelevo contacts code"),
     ("contacts-list", "relevo contacts list"),
-    ("contacts-add", "relevo contacts add relevo://join/..."),
+    ("contacts-add", "relevo contacts add\nrelevo contacts add < code.txt"),
     ("contacts-code", "relevo contacts code"),
     ("introduce", "relevo introduce Quilla Mistral"),
     ("verify", "relevo verify Quilla\nrelevo verify Quilla --same"),

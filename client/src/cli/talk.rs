@@ -34,7 +34,10 @@ struct MessageObject<'a> {
 
 /// `send`
 pub(crate) async fn send(session: &mut Session<'_>, to: &str, text: Option<String>) -> Result<(), Stop> {
-    let text = text.map_or_else(input::text, Ok)?;
+    let text = match text {
+        Some(text) => text,
+        None => input::text().await?,
+    };
     let before = last(session).await?;
     let id = session.account.send(to, &text, None).await?;
     let settled = session.settle().await;

@@ -131,9 +131,8 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
     name.push(".relevo-part");
     let draft = folder.join(name);
     let written = write_draft(download, parts, &draft).and_then(|()| {
-        let named = name_draft(&draft, path, |draft, path| {
-            Ok(renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE)?)
-        });
+        let named =
+            name_draft(&draft, path, |draft, path| Ok(renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE)?));
         named.map_err(|fault| match fault.kind() {
             io::ErrorKind::AlreadyExists => DocumentFault::Exists,
             _ => fault.into(),
@@ -149,11 +148,7 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
 /// Gives the draft its name in one step that never takes a name which has come to exist meanwhile. Where the file system
 /// cannot (some on memory sticks), the name is taken with an empty file first, which nobody else can then have made, and
 /// that one is replaced.
-fn name_draft(
-    draft: &Path,
-    path: &Path,
-    in_one_step: impl FnOnce(&Path, &Path) -> io::Result<()>,
-) -> io::Result<()> {
+fn name_draft(draft: &Path, path: &Path, in_one_step: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
     match in_one_step(draft, path) {
         Err(fault) if matches!(fault.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {}
         done => return done,

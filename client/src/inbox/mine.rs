@@ -193,6 +193,24 @@ pub(crate) fn establish(tx: &Transaction<'_>, relay: &RelayAddress, now: Timesta
     mine.save(tx)
 }
 
+/// Gives up the inbox and the shelf, as if they had never been opened: what waits for them is taken back, and the relay
+/// is forgotten unless something else needs it. Mailboxes that it has opened end with their leases.
+///
+/// # Errors
+/// [`InboxFault::Vault`].
+pub(crate) fn abandon(tx: &Transaction<'_>) -> Result<(), InboxFault> {
+    let mine = Mine::load(tx)?;
+    let relay = mine.relay.fingerprint;
+    sync::unfollow(tx, &mine.mailbox())?;
+    for mailbox in [Some(&mine.mailbox()), Some(&mine.shelf()), None] {
+        sync::withdraw(tx, &relay, mailbox)?;
+    }
+    for noun in [Noun::Inbox, Noun::InboxKey, Noun::Grant] {
+        records::clear(tx, noun)?;
+    }
+    Ok(sync::forget_relay(tx, &relay)?)
+}
+
 /// Whether this member has an inbox.
 ///
 /// # Errors

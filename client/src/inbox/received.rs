@@ -120,6 +120,10 @@ fn note(tx: &Transaction<'_>, fault: &MembershipFault, now: Timestamp) -> Result
         warning::Kind::CharterRollback
     } else if matches!(fault, MembershipFault::Safety(_)) {
         warning::Kind::ComparisonBroken
+    } else if matches!(fault, MembershipFault::LinkUsed) {
+        warning::Kind::LinkUsedTwice
+    } else if matches!(fault, MembershipFault::LinkExpired) {
+        warning::Kind::LinkExpired
     } else {
         warning::Kind::ParcelRefused
     };

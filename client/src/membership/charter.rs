@@ -4,6 +4,7 @@ use relevo_protocol::content::Opaque;
 use relevo_protocol::trust::{AllianceId, Charter, Coordinator, MemberKey, MultiSigned, UnionEntry, UnionId, Verified};
 
 use super::{MembershipFault, errand, identity, words};
+use crate::quiet::shows_only;
 use crate::sync;
 use crate::vault::records::{self, Noun};
 use crate::vault::{Transaction, relays};
@@ -20,7 +21,7 @@ pub(crate) enum Adoption {
 }
 
 /// A charter as people read it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CharterView {
     /// Number of the version.
     pub version: u64,
@@ -33,7 +34,7 @@ pub struct CharterView {
 }
 
 /// A union as people read it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnionView {
     /// Its id.
     pub id: UnionId,
@@ -48,6 +49,8 @@ pub struct UnionView {
     /// Hosts of its relays.
     pub relays: Vec<String>,
 }
+
+shows_only! { CharterView { version }, UnionView { threshold, vouches_needed } }
 
 impl CharterView {
     /// A charter as people read it; of a draft, what it would say.

@@ -38,17 +38,6 @@ struct CodeRow {
     closed: bool,
 }
 
-/// What a code may still do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Standing {
-    /// It waits for somebody.
-    Live,
-    /// This member has used it already.
-    UsedBy(MemberKey),
-    /// It has ended, or never was.
-    Ended,
-}
-
 /// Makes a code, opens its mailbox, puts the invitation in, and sponsors the admission of whoever opens it.
 ///
 /// # Errors
@@ -96,32 +85,42 @@ pub(super) fn create(
     }
     let row = CodeRow { kind, secret: Secret::new(*secret.expose()), expires, used_by: None, closed: false };
     records::put(tx, Noun::Code, &mailbox.0, &row)?;
-    Ok(CodeLink::new(kind, &relay, &secret))
+    Ok(CodeLink::new(kind, &relay, &secret, expires))
 }
 
-/// What a code may still do for an answer of one kind.
-pub(super) fn standing(
+/// Whether a code still waits for somebody.
+pub(super) fn is_live(tx: &Transaction<'_>, mailbox: &MailboxId, now: Timestamp) -> Result<bool, MembershipFault> {
+    let row = records::get::<CodeRow>(tx, Noun::Code, &mailbox.0)?;
+    Ok(row.is_some_and(|row| row.used_by.is_none() && !row.closed && now < row.expires))
+}
+
+/// Takes a code of one kind from somebody who followed it and ends it, so that nobody else can open it. The grant that
+/// came with it stays: it is how that person reaches this member until they have one of their own.
+///
+/// # Errors
+/// [`MembershipFault::LinkUsed`] when somebody else was first, which the member must hear of: one of the two was not
+/// meant to have it. [`MembershipFault::LinkExpired`]; [`MembershipFault::Unexpected`] for a code that was never made.
+pub(super) fn redeem(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     kind: CodeKind,
+    by: &MemberKey,
     now: Timestamp,
-) -> Result<Standing, MembershipFault> {
+) -> Result<(), MembershipFault> {
     let row = records::get::<CodeRow>(tx, Noun::Code, &mailbox.0)?.filter(|row| row.kind == kind);
-    Ok(match row {
-        Some(CodeRow { used_by: Some(member), .. }) => Standing::UsedBy(member),
-        Some(row) if !row.closed && now < row.expires => Standing::Live,
-        Some(_) | None => Standing::Ended,
-    })
+    match row {
+        None => Err(MembershipFault::Unexpected),
+        Some(CodeRow { used_by: Some(first), .. }) if first == *by => Err(MembershipFault::Unexpected),
+        Some(CodeRow { used_by: Some(_), .. }) => Err(MembershipFault::LinkUsed),
+        Some(row) if row.closed || row.expires <= now => Err(MembershipFault::LinkExpired),
+        Some(row) => close(tx, mailbox, CodeRow { used_by: Some(*by), ..row }),
+    }
 }
 
-/// Ends a code that somebody used, so that nobody else can open it. The grant that came with it stays: it is how that
-/// person reaches this member until they have one of their own.
-pub(super) fn used(tx: &Transaction<'_>, mailbox: &MailboxId, by: &MemberKey) -> Result<(), MembershipFault> {
-    if let Some(mut row) = records::get::<CodeRow>(tx, Noun::Code, &mailbox.0)? {
-        row.used_by = Some(*by);
-        close(tx, mailbox, row)?;
-    }
-    Ok(())
+/// Forgets a code that was never used, with the inbox that its answers would have come to.
+pub(super) fn abandon(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<(), MembershipFault> {
+    sync::withdraw(tx, &inbox::home(tx)?.fingerprint, Some(mailbox))?;
+    Ok(records::remove(tx, Noun::Code, &mailbox.0)?)
 }
 
 /// Ends the codes whose time is over and takes the grants away that came with them: at once where nobody used the code,

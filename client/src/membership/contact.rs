@@ -10,6 +10,7 @@ use super::received::Arrived;
 use super::warning::{self, Kind};
 use super::{MembershipFault, charter, code, errand, identity, introduction, joining, person};
 use crate::inbox::{self, Holder};
+use crate::quiet::shows_only;
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
 
@@ -53,7 +54,7 @@ struct ContactRow {
 }
 
 /// A contact as people see it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
     /// The member key, which tells two of one name apart.
     pub member: MemberKey,
@@ -70,6 +71,8 @@ pub struct Contact {
     /// Since when.
     pub since: Timestamp,
 }
+
+shows_only! { Contact { is_coordinator, verified, how, since } }
 
 /// All contacts, by name.
 ///
@@ -213,10 +216,7 @@ pub(super) fn arrived(
     }
     let how = match code {
         Some(mailbox) => {
-            if code::standing(tx, &mailbox, CodeKind::Contact, now)? != code::Standing::Live {
-                return Err(MembershipFault::LinkUsed);
-            }
-            code::used(tx, &mailbox, &person.member)?;
+            code::redeem(tx, &mailbox, CodeKind::Contact, &person.member, now)?;
             How::Code
         }
         None if is_expected(tx, &person, &contact.identity)? => How::Union,

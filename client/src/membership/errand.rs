@@ -86,6 +86,9 @@ pub(super) struct ErrandRow {
     pub(super) request: Option<RequestId>,
     #[n(9)]
     since: Timestamp,
+    /// When the code ends, as its link says.
+    #[n(10)]
+    expires: Timestamp,
 }
 
 /// A code that is followed, as people see it.
@@ -135,6 +138,9 @@ pub(super) fn follow(
     if known.is_some_and(|row| !matches!(row.state, ErrandState::Failed { .. })) {
         return Ok(mailbox);
     }
+    if link.expires <= now {
+        return Err(MembershipFault::LinkExpired);
+    }
     // A relay that lets this device in already keeps its admission; any other is reached with the code's own.
     let in_use = inbox::is_established(tx)? && inbox::home(tx)?.fingerprint == link.fingerprint;
     let relay = relays::find(tx, &link.fingerprint)?;
@@ -159,6 +165,7 @@ pub(super) fn follow(
         alliance: None,
         request: None,
         since: now,
+        expires: link.expires,
     };
     save(tx, &row)?;
     Ok(mailbox)
@@ -188,8 +195,13 @@ fn read(
     outcome: Result<&Answer, Refusal>,
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
-    let Ok(Answer::Entries { entries, .. }) = outcome else { return Err(MembershipFault::LinkUsed) };
-    let entry = entries.first().ok_or(MembershipFault::LinkUsed)?;
+    let entry = match outcome {
+        Ok(Answer::Entries { entries, .. }) => entries.first(),
+        Ok(_) | Err(_) => None,
+    };
+    // A relay has nothing of a code that was used and nothing of one that has expired: the link says which it is.
+    let gone = || if row.expires <= now { MembershipFault::LinkExpired } else { MembershipFault::LinkUsed };
+    let entry = entry.ok_or_else(gone)?;
     let secret = CodeSecret::new(row.secret.duplicate());
     let invitation: Invitation = decode(&open_code(&secret.key(), &row.mailbox, &entry.entry)?)?;
     if invitation.kind != row.kind {
@@ -252,9 +264,51 @@ pub(super) fn is_joining(tx: &Transaction<'_>) -> Result<bool, MembershipFault> 
         .any(|row| matches!(row.kind, CodeKind::Member | CodeKind::CoFounder) && open(&row.state)))
 }
 
-/// Whether a code has been followed before.
-pub(super) fn is_known(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<bool, MembershipFault> {
-    Ok(records::has(tx, Noun::Errand, &mailbox.0)?)
+/// Whether a link of some kinds was answered, so that others act on it.
+pub(super) fn is_answered(tx: &Transaction<'_>, kinds: &[CodeKind]) -> Result<bool, MembershipFault> {
+    let rows = records::list::<ErrandRow>(tx, Noun::Errand)?;
+    Ok(rows.iter().any(|row| kinds.contains(&row.kind) && row.state == ErrandState::Asked))
+}
+
+/// Who made a code that was answered.
+pub(super) fn inviter_of(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<MemberKey>, MembershipFault> {
+    let row: Option<ErrandRow> = records::get(tx, Noun::Errand, &mailbox.0)?;
+    Ok(row.filter(|row| row.state == ErrandState::Asked).and_then(|row| row.inviter))
+}
+
+/// Gives up the codes of some kinds that could not be read yet, but for one: nobody has heard of this member by them.
+pub(super) fn give_up_unread(
+    tx: &Transaction<'_>,
+    kinds: &[CodeKind],
+    but: Option<&MailboxId>,
+) -> Result<(), MembershipFault> {
+    for row in records::list::<ErrandRow>(tx, Noun::Errand)? {
+        if row.state == ErrandState::Reading && kinds.contains(&row.kind) && but != Some(&row.mailbox) {
+            records::remove(tx, Noun::Errand, &row.mailbox.0)?;
+            stop_reading(tx, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the codes whose time was over before they could be read.
+pub(super) fn sweep(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
+    for row in records::list::<ErrandRow>(tx, Noun::Errand)? {
+        if row.state == ErrandState::Reading && row.expires <= now {
+            stop_reading(tx, &row)?;
+            fail(tx, &row.mailbox, &MembershipFault::LinkExpired)?;
+        }
+    }
+    Ok(())
+}
+
+fn stop_reading(tx: &Transaction<'_>, row: &ErrandRow) -> Result<(), MembershipFault> {
+    sync::withdraw(tx, &row.relay, Some(&row.mailbox))?;
+    // The relay of a charter stays: whoever is in it may be met there.
+    if charter::current(tx)?.is_none() {
+        sync::forget_relay(tx, &row.relay)?;
+    }
+    Ok(())
 }
 
 /// Notes who invited and under which name the request goes on.

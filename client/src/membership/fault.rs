@@ -38,6 +38,9 @@ pub enum MembershipFault {
     /// This vault belongs to an alliance, or is on its way into one.
     #[error("this vault belongs to an alliance already, or has asked to")]
     AlreadyIn,
+    /// No union is being founded here.
+    #[error("no union is being founded here")]
+    NotFounding,
     /// It concerns another alliance than this vault's.
     #[error("it belongs to another alliance")]
     OtherAlliance,
@@ -50,8 +53,8 @@ pub enum MembershipFault {
     /// The code's time is over.
     #[error("the code has expired")]
     LinkExpired,
-    /// The code was used, withdrawn or has expired.
-    #[error("the code was used or has expired")]
+    /// Somebody else has used the code, or it was withdrawn: its time is not over.
+    #[error("the code was used or withdrawn")]
     LinkUsed,
     /// One's own code.
     #[error("one's own code")]
@@ -164,6 +167,7 @@ impl MembershipFault {
             Self::CardExpired => "card-expired",
             Self::NotCoordinator => "not-a-coordinator",
             Self::AlreadyIn => "already-in-an-alliance",
+            Self::NotFounding => "not-founding",
             Self::OtherAlliance => "other-alliance",
             Self::Link(_) => "code-damaged",
             Self::WrongLink => "code-wrong-kind",

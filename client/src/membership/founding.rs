@@ -2,7 +2,7 @@
 //! one ask a coordinator of the alliance to put their union into it.
 
 use minicbor::{Decode, Encode};
-use relevo_protocol::content::{CodeKind, ContactCard, Invitation, Note, ParcelBody, UnionDraft};
+use relevo_protocol::content::{CodeKind, CodeLink, ContactCard, Invitation, Note, ParcelBody, UnionDraft};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{
     Charter, CoSignature, Coordinator, CoordinatorSet, DeviceSet, Draft, Mandate, MemberKey, Name, ObjectHash, Office,
@@ -15,6 +15,7 @@ use super::received::Arrived;
 use super::request::{self, Subject};
 use super::{MembershipFault, charter, code, contact, draft, errand, identity, person};
 use crate::inbox::{self, Holder};
+use crate::quiet::shows_only;
 use crate::sync;
 use crate::vault::records::{self, Noun, ONE};
 use crate::vault::{Transaction, relays};
@@ -60,7 +61,7 @@ struct FoundingRow {
 }
 
 /// How far the founding of a union is, as people see it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Founding {
     /// Name of the union.
     pub union: String,
@@ -72,7 +73,12 @@ pub struct Founding {
     pub set_signed: bool,
 }
 
+shows_only! { Founding { has_cofounder, set_signed } }
+
 /// Begins to found an alliance and its first union on a relay. Gives the link for the co-founder.
+///
+/// Until somebody has followed that link, it can be begun anew, with other names or on another relay: the same relay
+/// keeps the link as long as it lasts, another one makes it worthless.
 ///
 /// # Errors
 /// [`MembershipFault::AlreadyIn`], [`MembershipFault::NoIdentity`].
@@ -83,13 +89,14 @@ pub fn found(
     relay: &RelayAddress,
     now: Timestamp,
 ) -> Result<String, MembershipFault> {
-    begin(tx, Some(alliance), union, relay, now)?;
-    let row = invite_cofounder(tx, row(tx)?, now)?;
+    let row = begin(tx, Some(alliance), union, relay, now)?;
+    let row = if row.link.is_some() { row } else { invite_cofounder(tx, row, now)? };
     row.link.ok_or(MembershipFault::Unexpected)
 }
 
 /// Begins to found a union on a relay and to bring it into the alliance of a link. The link for the co-founder shows in
-/// [`founding`] once the alliance's invitation has been read.
+/// [`founding`] once the alliance's invitation has been read. Begun anew as [`found`] is; the alliance's link may be the
+/// same one or another.
 ///
 /// # Errors
 /// [`MembershipFault::AlreadyIn`], [`MembershipFault::Link`], [`MembershipFault::WrongLink`].
@@ -100,8 +107,46 @@ pub fn found_union(
     link: &str,
     now: Timestamp,
 ) -> Result<MailboxId, MembershipFault> {
-    begin(tx, None, union, relay, now)?;
-    errand::follow(tx, link, CodeKind::Union, errand::Purpose::Union, now)
+    let row = begin(tx, None, union, relay, now)?;
+    let followed = errand::follow(tx, link, CodeKind::Union, errand::Purpose::Union, now)?;
+    errand::give_up_unread(tx, &[CodeKind::Union], Some(&followed))?;
+    // Read before, for a beginning that was given up.
+    let invited = errand::inviter_of(tx, &followed)?.map(|inviter| (followed, inviter));
+    let row = FoundingRow { invited, ..row };
+    if invited.is_some() && row.link.is_none() {
+        invite_cofounder(tx, row, now)?;
+    } else {
+        save(tx, &row)?;
+    }
+    Ok(followed)
+}
+
+/// Gives up founding a union while nobody has followed the link for the co-founder.
+///
+/// # Errors
+/// [`MembershipFault::AlreadyIn`] later, [`MembershipFault::NotFounding`] before.
+pub fn give_up_founding(tx: &Transaction<'_>) -> Result<(), MembershipFault> {
+    let row = records::get::<FoundingRow>(tx, Noun::Founding, ONE)?.ok_or(MembershipFault::NotFounding)?;
+    abandon(tx, &row)?;
+    errand::give_up_unread(tx, &[CodeKind::Union], None)?;
+    Ok(records::remove(tx, Noun::Founding, ONE)?)
+}
+
+/// Takes back what was prepared for a co-founder who has not come: the link, and the inbox that answers would come to.
+fn abandon(tx: &Transaction<'_>, row: &FoundingRow) -> Result<(), MembershipFault> {
+    if row.cofounder.is_some() {
+        return Err(MembershipFault::AlreadyIn);
+    }
+    if let Some(code) = code_of(row) {
+        code::abandon(tx, &code)?;
+    }
+    Ok(inbox::abandon(tx)?)
+}
+
+/// The mailbox of the link for the co-founder.
+fn code_of(row: &FoundingRow) -> Option<MailboxId> {
+    let link: CodeLink = row.link.as_ref()?.parse().ok()?;
+    Some(link.secret.owner().mailbox())
 }
 
 /// How far the founding of a union is.
@@ -132,13 +177,37 @@ fn begin(
     union: &Name,
     relay: &RelayAddress,
     now: Timestamp,
-) -> Result<(), MembershipFault> {
+) -> Result<FoundingRow, MembershipFault> {
     identity::me(tx)?;
-    if charter::current(tx)?.is_some() || records::has(tx, Noun::Founding, ONE)? || errand::is_joining(tx)? {
+    let begun = records::get::<FoundingRow>(tx, Noun::Founding, ONE)?;
+    // Who founds a later union knows the alliance's charter by the invitation, and founds no alliance of its own.
+    let may_know = alliance.is_none() && errand::is_answered(tx, &[CodeKind::Union])?;
+    let asked = errand::is_answered(tx, &[CodeKind::Member, CodeKind::CoFounder])?;
+    if asked || (charter::current(tx)?.is_some() && !may_know) {
         return Err(MembershipFault::AlreadyIn);
+    }
+    errand::give_up_unread(tx, &[CodeKind::Member, CodeKind::CoFounder], None)?;
+    if let Some(begun) = &begun {
+        if begun.cofounder.is_some() {
+            return Err(MembershipFault::AlreadyIn);
+        }
+        if begun.relay != *relay {
+            abandon(tx, begun)?;
+        }
     }
     sync::remember_relay(tx, relay)?;
     inbox::establish(tx, relay, now)?;
+    if let Some(begun) = begun {
+        let lives = match code_of(&begun) {
+            Some(code) => code::is_live(tx, &code, now)?,
+            None => false,
+        };
+        let (alliance_name, union_name, relay) = (alliance.cloned(), union.clone(), relay.duplicate());
+        let link = begun.link.filter(|_| lives);
+        let row = FoundingRow { alliance_name, union_name, relay, link, ..begun };
+        save(tx, &row)?;
+        return Ok(row);
+    }
     let row = FoundingRow {
         alliance_name: alliance.cloned(),
         union: UnionId::random().map_err(|_| MembershipFault::Randomness)?,
@@ -151,7 +220,8 @@ fn begin(
         signatures: Vec::new(),
         signed: false,
     };
-    save(tx, &row)
+    save(tx, &row)?;
+    Ok(row)
 }
 
 fn invite_cofounder(
@@ -218,13 +288,13 @@ pub(super) fn founder_arrived(
 ) -> Result<(), MembershipFault> {
     let mut row = row(tx)?;
     let person = person::verify(tx, &founder.identity)?;
-    if person.member != from.person.member || row.cofounder.is_some() {
+    if person.member != from.person.member {
         return Err(MembershipFault::Unexpected);
     }
-    if code::standing(tx, &code, CodeKind::CoFounder, now)? != code::Standing::Live {
-        return Err(MembershipFault::LinkUsed);
+    code::redeem(tx, &code, CodeKind::CoFounder, &person.member, now)?;
+    if row.cofounder.is_some() {
+        return Err(MembershipFault::Unexpected);
     }
-    code::used(tx, &code, &person.member)?;
     contact::save(tx, &person, &founder.identity, How::Union, now)?;
     inbox::learn(tx, &person.member, &founder.inbox, now)?;
 
@@ -333,15 +403,12 @@ pub(super) fn union_asks(
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
     identity::need_coordinator(tx)?;
-    if code::standing(tx, &asks.code, CodeKind::Union, now)? != code::Standing::Live {
-        return Err(MembershipFault::LinkUsed);
-    }
     let set = CoordinatorSet::verify_first(&asks.union.first_set)?;
     let founder = from.person.member;
     if set.union != asks.union.id || !set.coordinators.iter().any(|one| one.member == founder) {
         return Err(MembershipFault::Unexpected);
     }
-    code::used(tx, &asks.code, &founder)?;
+    code::redeem(tx, &asks.code, CodeKind::Union, &founder, now)?;
     // This member gave the link by hand to who founds the union: its relays are used before the charter names them.
     for relay in &asks.union.relays {
         if relays::find(tx, &relay.fingerprint)?.is_none() {

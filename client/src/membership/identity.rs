@@ -12,6 +12,7 @@ use relevo_protocol::trust::{
 use super::{MembershipFault, charter};
 use crate::conversation;
 use crate::inbox::{self, Holder};
+use crate::quiet::shows_only;
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun, ONE};
 
@@ -48,7 +49,7 @@ pub struct Me {
 }
 
 /// What a person may be told about themselves.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AboutMe {
     /// The pseudonym.
     pub pseudonym: Pseudonym,
@@ -65,6 +66,8 @@ pub struct AboutMe {
     /// Whether this member coordinates its union.
     pub is_coordinator: bool,
 }
+
+shows_only! { AboutMe { card_expires, is_coordinator } }
 
 /// Draws the member's and the device's key and signs the first device set.
 ///

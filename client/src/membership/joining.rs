@@ -55,7 +55,8 @@ pub fn invite(tx: &Transaction<'_>, note: Note, life_seconds: u64, now: Timestam
 }
 
 /// Follows a link into an alliance: a member's invitation, or a founder's. What comes of it shows in
-/// [`super::errands`].
+/// [`super::errands`]. Another link takes the place of one that could not be read yet; one that was answered stays beside
+/// it, and whichever leads to a card first ends both.
 ///
 /// # Errors
 /// [`MembershipFault::AlreadyIn`], [`MembershipFault::Link`], [`MembershipFault::WrongLink`].
@@ -76,10 +77,9 @@ pub fn join(
         CodeKind::CoFounder => errand::Purpose::CoFound,
         CodeKind::Union | CodeKind::Contact => return Err(MembershipFault::WrongLink),
     };
-    if errand::is_joining(tx)? && !errand::is_known(tx, &parsed.secret.owner().mailbox())? {
-        return Err(MembershipFault::AlreadyIn);
-    }
-    errand::follow(tx, link, parsed.kind, purpose, now)
+    let followed = errand::follow(tx, link, parsed.kind, purpose, now)?;
+    errand::give_up_unread(tx, &[CodeKind::Member, CodeKind::CoFounder], Some(&followed))?;
+    Ok(followed)
 }
 
 /// The invitation was read: asks the inviter.
@@ -117,10 +117,7 @@ pub(super) fn asked(
     if person.member != from.person.member || person.card.is_some() {
         return Err(MembershipFault::Unexpected);
     }
-    if code::standing(tx, &asks.code, CodeKind::Member, now)? != code::Standing::Live {
-        return Err(MembershipFault::LinkUsed);
-    }
-    code::used(tx, &asks.code, &person.member)?;
+    code::redeem(tx, &asks.code, CodeKind::Member, &person.member, now)?;
     inbox::learn(tx, &person.member, &asks.applicant.inbox, now)?;
     let row = CandidateRow {
         request: asks.request,

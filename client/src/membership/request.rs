@@ -68,7 +68,7 @@ pub struct Request {
 }
 
 /// What a request is about, as people see it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum RequestKind {
     /// A newcomer wants to join: vouch, ask somebody to vouch, admit, or refuse.
     Join {
@@ -112,6 +112,17 @@ pub enum RequestKind {
         /// Who asks.
         by: String,
     },
+}
+
+impl std::fmt::Debug for RequestKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Join { .. } => "Join",
+            Self::Introduction { .. } => "Introduction",
+            Self::Charter { .. } => "Charter",
+            Self::Union { .. } => "Union",
+        })
+    }
 }
 
 /// All open requests, oldest first.

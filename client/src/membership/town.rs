@@ -46,6 +46,11 @@ impl Town {
     /// The address of a relay, which is there from now on.
     pub(crate) fn relay(&mut self, number: u8) -> RelayAddress {
         self.relays.entry([number; 32]).or_default();
+        Self::dead_relay(number)
+    }
+
+    /// The address of a relay that does not answer, unless it is made.
+    pub(crate) fn dead_relay(number: u8) -> RelayAddress {
         RelayAddress {
             fingerprint: Fingerprint([number; 32]),
             host: format!("relay{number}.example"),
@@ -120,7 +125,11 @@ impl Town {
         let mut sent = 0;
         while person.online {
             let next = person.vault.transaction(|tx| {
-                let row = outbox::newer(tx, DispatchId(0))?.into_iter().next();
+                outbox::sweep_withdrawn(tx)?;
+                followed::sweep_unfollowed(tx)?;
+                // What is for a relay that does not answer waits.
+                let mut rows = outbox::newer(tx, DispatchId(0))?.into_iter();
+                let row = rows.find(|row| relays.contains_key(&row.relay.0));
                 row.map(|row| Ok::<_, VaultFault>((row, outbox::call(tx, row.id)?))).transpose()
             });
             let Some((row, call)) = next.unwrap() else { break };
@@ -156,7 +165,7 @@ impl Town {
             if row.followed.topic != Topic::Inbox {
                 continue;
             }
-            let relay = relays.get_mut(&row.followed.relay.0).unwrap();
+            let Some(relay) = relays.get_mut(&row.followed.relay.0) else { continue };
             let mut to = row.followed.clone();
             for ReadEntry { sequence, entry, .. } in relay.follow(to.mailbox, &row.capability, to.cursor.after) {
                 let incarnation = Incarnation([1; 8]);

@@ -64,6 +64,12 @@ pub enum Kind {
     /// The other side did not keep to its share while words were to be compared: somebody may be in between.
     #[n(8)]
     ComparisonBroken,
+    /// Two people followed one link of this member's: one of them was not meant to have it.
+    #[n(9)]
+    LinkUsedTwice,
+    /// Somebody followed a link of this member's when its time was over.
+    #[n(10)]
+    LinkExpired,
 }
 
 impl Kind {
@@ -80,6 +86,8 @@ impl Kind {
             Self::WordsBroken { .. } => "words-broken",
             Self::ComparisonBroken => "comparison-broken",
             Self::InboxDamaged => "inbox-damaged",
+            Self::LinkUsedTwice => "link-used-twice",
+            Self::LinkExpired => "link-expired",
         }
     }
 }

@@ -225,6 +225,9 @@ impl Engine {
                 peer.stop_reading(*relay, &mailbox, effects);
             }
         }
+        for dispatch in outbox::sweep_withdrawn(tx)? {
+            self.peers.values_mut().for_each(|peer| peer.withdraw(dispatch));
+        }
         for row in followed::newer(tx, self.last_follow)? {
             self.last_follow = row.id;
             self.peer(row.followed.relay).read(&row);

@@ -87,6 +87,11 @@ impl Lane {
         }
     }
 
+    /// It is not wanted any more.
+    pub(super) fn withdraw(&mut self, id: DispatchId) {
+        self.items.retain(|item| item.id != id);
+    }
+
     /// The relay put it off.
     pub(super) fn put_off(&mut self, id: DispatchId, why: Refusal, now: Duration, jitter: &mut Jitter) {
         self.lost(id);

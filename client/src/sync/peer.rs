@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use relevo_protocol::secret::Secret;
-use relevo_protocol::wire::{Admission, Call, Fingerprint, MailboxId, SubscriptionId, WelcomeBody};
+use relevo_protocol::wire::{Admission, Call, Fingerprint, MailboxId, RelayAddress, SubscriptionId, WelcomeBody};
 
 use super::DispatchId;
 use super::backoff::{Backoff, Jitter};
@@ -34,9 +34,15 @@ pub(super) struct Peer {
 
 #[derive(Debug)]
 pub(super) enum Session {
-    None { until: Duration },
+    None {
+        until: Duration,
+    },
     NoAddress,
-    Connecting { attempt: Attempt },
+    /// To the address that is remembered.
+    Connecting {
+        attempt: Attempt,
+        address: RelayAddress,
+    },
     Open(Open),
 }
 
@@ -140,6 +146,12 @@ impl Peer {
         self.lanes.entry(dispatch.mailbox).or_insert_with(Lane::new).push(dispatch);
     }
 
+    /// Forgets a dispatch that was taken back.
+    pub(super) fn withdraw(&mut self, dispatch: DispatchId) {
+        self.lanes.values_mut().for_each(|lane| lane.withdraw(dispatch));
+        self.lanes.retain(|_, lane| lane.len() > 0);
+    }
+
     /// Reads a mailbox from its row on. A row written anew for a mailbox that is read already changes no session.
     pub(super) fn read(&mut self, row: &FollowedRow) {
         let reader = match row.condition {
@@ -177,7 +189,7 @@ impl Peer {
         effects: &mut Vec<Effect>,
     ) -> Result<(), VaultFault> {
         let relay = welcome.identity.fingerprint();
-        if !matches!(self.session, Session::Connecting { attempt: ours } if ours == attempt) {
+        if !matches!(self.session, Session::Connecting { attempt: ours, .. } if ours == attempt) {
             effects.push(Effect::Disconnect { relay, attempt });
             return Ok(());
         }
@@ -225,7 +237,7 @@ impl Peer {
 
     fn attempt(&self) -> Option<Attempt> {
         match &self.session {
-            Session::Connecting { attempt } | Session::Open(Open { attempt, .. }) => Some(*attempt),
+            Session::Connecting { attempt, .. } | Session::Open(Open { attempt, .. }) => Some(*attempt),
             Session::None { .. } | Session::NoAddress => None,
         }
     }
@@ -263,6 +275,13 @@ impl Peer {
         now: Duration,
         effects: &mut Vec<Effect>,
     ) -> Result<(), VaultFault> {
+        if let Session::Connecting { attempt, address } = &self.session
+            && relays::find(tx, &relay)?.is_none_or(|known| known.address != *address)
+        {
+            // Somebody has corrected the address: what comes of the old one is of no interest.
+            effects.push(Effect::Disconnect { relay, attempt: *attempt });
+            self.session = Session::None { until: now };
+        }
         match self.session {
             Session::None { until } if until <= now => {}
             Session::NoAddress => {}
@@ -275,13 +294,14 @@ impl Peer {
             self.session = Session::NoAddress;
             return Ok(());
         };
+        let remembered = known.address.duplicate();
         let address = match (known.admissions, self.credential) {
             (Admissions::Proposed(own) | Admissions::Own(own), Credential::Own) => known.address.with_admission(&own),
             (Admissions::Given, Credential::Own | Credential::Given)
             | (Admissions::Proposed(_) | Admissions::Own(_), Credential::Given) => known.address,
         };
         let attempt = next();
-        self.session = Session::Connecting { attempt };
+        self.session = Session::Connecting { attempt, address: remembered };
         effects.push(Effect::Connect { relay, attempt, address });
         Ok(())
     }

@@ -117,6 +117,11 @@ pub(crate) fn newer(tx: &Transaction<'_>, after: i64) -> Result<Vec<FollowedRow>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether any mailbox of a relay is followed.
+pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool, VaultFault> {
+    Ok(tx.sql().prepare_cached("SELECT 1 FROM followed WHERE relay = ? AND condition < 4")?.exists([relay.0])?)
+}
+
 /// Removes the rows that nobody wants any more, with what was read, and says which.
 pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, VaultFault> {
     let mut statement = tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox")?;

@@ -17,9 +17,10 @@ pub(super) const TABLES: &str = "
         topic   INTEGER NOT NULL,
         state   BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX outbox_withdrawn ON outbox (kind) WHERE kind = 3;
 ";
 
-/// What the order of a lane depends on.
+/// What the order of a lane depends on. On disk 3 is a row that was taken back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DispatchKind {
     /// May be in flight together with its neighbours.
@@ -80,6 +81,30 @@ pub(crate) fn call(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Call>,
         .query_row([id.0], |row| row.get(0))
         .optional()?;
     Ok(bytes.and_then(|bytes| decode_exact(&bytes).ok()))
+}
+
+/// Takes back what waits for one mailbox of a relay, or for none. The engine forgets it, and removes the rows.
+pub(crate) fn withdraw(
+    tx: &Transaction<'_>,
+    relay: &Fingerprint,
+    mailbox: Option<&MailboxId>,
+) -> Result<(), VaultFault> {
+    let mailbox = mailbox.map(|mailbox| mailbox.0.to_vec()).unwrap_or_default();
+    tx.sql()
+        .prepare_cached("UPDATE outbox SET kind = 3 WHERE relay = ? AND mailbox = ?")?
+        .execute(params![relay.0, mailbox])?;
+    Ok(())
+}
+
+/// Removes the rows that were taken back, and says which.
+pub(crate) fn sweep_withdrawn(tx: &Transaction<'_>) -> Result<Vec<DispatchId>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("DELETE FROM outbox WHERE kind = 3 RETURNING id")?;
+    Ok(statement.query_map([], |row| row.get(0).map(DispatchId))?.collect::<Result<_, _>>()?)
+}
+
+/// Whether anything waits for a relay.
+pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool, VaultFault> {
+    Ok(tx.sql().prepare_cached("SELECT 1 FROM outbox WHERE relay = ? AND kind < 3")?.exists([relay.0])?)
 }
 
 /// Ends a dispatch and says what was to follow; none when it ended before.

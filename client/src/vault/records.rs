@@ -160,6 +160,12 @@ pub(crate) fn remove(tx: &Transaction<'_>, noun: Noun, key: &[u8]) -> Result<(),
     Ok(())
 }
 
+/// Removes all records of a noun.
+pub(crate) fn clear(tx: &Transaction<'_>, noun: Noun) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM records WHERE noun = ?1")?.execute([noun.number()])?;
+    Ok(())
+}
+
 /// Keeps only the records of a noun that `wanted` says.
 pub(crate) fn retain<T: for<'b> Decode<'b, ()>>(
     tx: &Transaction<'_>,

@@ -61,6 +61,25 @@ pub(crate) fn find(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<Option<K
     Ok(Some(KnownRelay { address, admissions }))
 }
 
+/// The relays of which this device wants something: it reads there, or has something to ask.
+pub(crate) fn in_use(tx: &Transaction<'_>) -> Result<Vec<KnownRelay>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT fingerprint FROM relays WHERE fingerprint IN (SELECT relay FROM followed WHERE condition < 3)
+             OR fingerprint IN (SELECT relay FROM outbox WHERE kind < 3) ORDER BY fingerprint",
+    )?;
+    let wanted = statement.query_map([], |row| row.get(0).map(Fingerprint))?.collect::<Result<Vec<_>, _>>()?;
+    let mut found = Vec::new();
+    for relay in wanted {
+        found.extend(find(tx, &relay)?);
+    }
+    Ok(found)
+}
+
+pub(crate) fn forget(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM relays WHERE fingerprint = ?")?.execute([relay.0])?;
+    Ok(())
+}
+
 pub(crate) fn propose(tx: &Transaction<'_>, relay: &Fingerprint, own: &Admission) -> Result<(), VaultFault> {
     tx.sql()
         .prepare_cached("UPDATE relays SET own = ?, enrolled = 0 WHERE fingerprint = ?")?

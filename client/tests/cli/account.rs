@@ -97,6 +97,8 @@ fn a_dead_relay_keeps_what_was_asked_and_says_so() {
     let error: serde_json::Value = serde_json::from_str(&said.err).unwrap();
     assert_eq!((&error["error"], said.out.as_str()), (&"relay-unreachable".into(), ""));
     holds("errors", &error);
+    let said = device.open(&["found", "--alliance", "A", "--union", "B"]);
+    said.stopped(1, &["No link, code or address was given.", "What to do: "]);
     let link = device.open(&["status", "--offline", "--json"]).done().objects().remove(0);
     holds("status", &link);
 }

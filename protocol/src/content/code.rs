@@ -62,10 +62,11 @@ pub enum CodeLinkFault {
     Damaged,
 }
 
-/// `relevo://<kind>/<host>[:port]/<base32 of fingerprint | path secret | code secret | check>`, in either case.
+/// `relevo://<kind>/<host>[:port]/<base32 of fingerprint | path secret | code secret | expiry | check>`, in either case.
 /// Every character but the brackets of an IPv6 address is in the compact alphabet of QR codes. The check is the first
-/// 5 bytes of SHA-256(label | 0x00 | all before the last slash, in lower case | 0x00 | the 80 bytes before it), so that
-/// a slip of the pen is told from an interception.
+/// 5 bytes of SHA-256(label | 0x00 | all before the last slash, in lower case | 0x00 | the 85 bytes before it), so that
+/// a slip of the pen is told from an interception. The expiry is there so that a code whose time is over is told, even
+/// without a network, from one that somebody else has used: a relay says nothing of either.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CodeLink {
     /// What it invites to.
@@ -80,19 +81,33 @@ pub struct CodeLink {
     pub path: PathSecret,
     /// Opens the code's mailbox.
     pub secret: CodeSecret,
+    /// When it ends; the invitation in the mailbox says the same.
+    pub expires: Timestamp,
 }
 
+/// The latest expiry that a code can carry.
+const LAST: u64 = (1 << (8 * EXPIRY)) - 1;
 /// Bytes of fingerprint, path secret and code secret.
 const SECRETS: usize = 32 + 16 + 32;
-/// Bytes of the check. With it, 85 bytes are 136 characters of base32 without a remainder.
+/// Bytes of the expiry: seconds, as far as the year 36812.
+const EXPIRY: usize = 5;
+/// Bytes of the check. With it, 90 bytes are 144 characters of base32 without a remainder.
 const CHECK: usize = 5;
 
 impl CodeLink {
     /// A code on a relay.
     #[must_use]
-    pub fn new(kind: CodeKind, relay: &RelayAddress, secret: &CodeSecret) -> Self {
+    pub fn new(kind: CodeKind, relay: &RelayAddress, secret: &CodeSecret, expires: Timestamp) -> Self {
         let RelayAddress { fingerprint, host, port, path, admission: _ } = relay.duplicate();
-        Self { kind, fingerprint, host, port, path, secret: secret.duplicate() }
+        Self {
+            kind,
+            fingerprint,
+            host,
+            port,
+            path,
+            secret: secret.duplicate(),
+            expires: Timestamp(expires.0.min(LAST)),
+        }
     }
 
     /// The relay, with the single-use admission of the code.
@@ -111,10 +126,12 @@ impl CodeLink {
     #[must_use]
     pub fn to_text(&self) -> String {
         let before = format!("relevo://{}/{}", self.kind.word(), authority(&self.host, self.port));
-        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(SECRETS + CHECK));
+        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(SECRETS + EXPIRY + CHECK));
         bytes.extend_from_slice(&self.fingerprint.0);
         bytes.extend_from_slice(self.path.expose());
         bytes.extend_from_slice(self.secret.expose());
+        let [_, _, _, expiry @ ..] = self.expires.0.to_be_bytes();
+        bytes.extend(expiry);
         let check = check(&before, &bytes);
         bytes.extend(check);
         format!("{before}/{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
@@ -132,15 +149,16 @@ impl FromStr for CodeLink {
         let (place, code) = rest.split_once('/').ok_or(CodeLinkFault::Host)?;
         let (host, port) = parse_authority(place).ok_or(CodeLinkFault::Host)?;
         let bytes = BASE32_NOPAD.decode(code.to_ascii_uppercase().as_bytes()).map_err(|_| CodeLinkFault::Damaged)?;
-        let bytes: zeroize::Zeroizing<[u8; SECRETS + CHECK]> =
+        let bytes: zeroize::Zeroizing<[u8; SECRETS + EXPIRY + CHECK]> =
             zeroize::Zeroizing::new(bytes.try_into().map_err(|_| CodeLinkFault::Damaged)?);
-        let (secrets, claimed) = bytes.split_at(SECRETS);
+        let (secrets, claimed) = bytes.split_at(SECRETS + EXPIRY);
         if check(&format!("relevo://{word}/{}", authority(&host, port)), secrets) != claimed {
             return Err(CodeLinkFault::Damaged);
         }
         let (fingerprint, secrets) = secrets.split_first_chunk().ok_or(CodeLinkFault::Damaged)?;
         let (path, secrets) = secrets.split_first_chunk().ok_or(CodeLinkFault::Damaged)?;
-        let secret = secrets.first_chunk().ok_or(CodeLinkFault::Damaged)?;
+        let (secret, expiry) = secrets.split_first_chunk().ok_or(CodeLinkFault::Damaged)?;
+        let expires = expiry.iter().fold(0, |seconds, byte| seconds << 8 | u64::from(*byte));
         Ok(Self {
             kind,
             fingerprint: Fingerprint(*fingerprint),
@@ -148,6 +166,7 @@ impl FromStr for CodeLink {
             port,
             path: PathSecret::new(Secret::new(*path)),
             secret: CodeSecret::new(Secret::new(*secret)),
+            expires: Timestamp(expires),
         })
     }
 }

@@ -11,6 +11,7 @@ use relevo_protocol::sealed::{
     seal_chunk, seal_code, seal_shelf, seal_to,
 };
 use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{
     Admission, BlobReply, Capability, Entry, Head, Incarnation, MailboxId, Opening, PathSecret, RelayIdentity, Reply,
     Request, Sequence, SignedCheckpoint, Welcome, decode_exact, encode,
@@ -137,7 +138,7 @@ fn derived() -> Value {
     let secret = Secret::new([5; 32]);
     let (group, code) = (GroupSecrets::derive(&secret), CodeSecret::new(secret.duplicate()));
     let pair = InboxKeyPair::from_seed(secret.duplicate()).unwrap();
-    let link = CodeLink::new(CodeKind::Member, &Dice(4).relay(), &code);
+    let link = CodeLink::new(CodeKind::Member, &Dice(4).relay(), &code, Timestamp(1_800_000_000));
     json!({
         "secret": hex(secret.expose()),
         "group wrap": hex(group.wrap.expose()),

@@ -157,6 +157,8 @@ async fn refuses(person: &Person, posted_by: &Person, count: usize) -> anyhow::R
                 | Kind::ParcelRefused
                 | Kind::WordsBroken { .. }
                 | Kind::ComparisonBroken
+                | Kind::LinkUsedTwice
+                | Kind::LinkExpired
                 | Kind::InboxDamaged => None,
             })
             .collect();

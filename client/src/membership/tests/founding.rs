@@ -1,5 +1,6 @@
 use super::{allied, founded, join, second_union_asks};
 use crate::membership::request::RequestKind;
+use crate::membership::town::Town;
 use crate::membership::{self, ErrandState, MembershipFault, errands, requests};
 
 #[test]
@@ -104,4 +105,99 @@ fn a_cofounders_link_works_once() {
     join(&mut town, "Mallory", &link, None);
     let errand = town.act("Mallory", |tx, _| errands(tx)).unwrap();
     assert_eq!(errand[0].state, ErrandState::Failed { code: "code-used".to_owned() });
+}
+
+fn founds(town: &mut Town, union: &str, relay: u8) -> Result<String, MembershipFault> {
+    let (alliance, union) = ("Mine to mine".parse().unwrap(), union.parse().unwrap());
+    let link = town.act("Ana", |tx, now| membership::found(tx, &alliance, &union, &Town::dead_relay(relay), now));
+    town.settle();
+    link
+}
+
+#[test]
+fn a_founding_on_a_wrong_relay_is_begun_anew_on_the_right_one() {
+    let mut town = Town::new();
+    town.relay(1);
+    town.arrive("Ana");
+    town.arrive("Bruno");
+    let dead = founds(&mut town, "Local 6500", 9).unwrap();
+    let link = founds(&mut town, "Local 6500", 1).unwrap();
+    assert_ne!(dead, link);
+    assert_eq!(founds(&mut town, "Local 6501", 1).unwrap(), link, "the same relay keeps the link");
+    let used = town.act("Ana", |tx, _| crate::vault::relays::in_use(tx)).unwrap();
+    assert_eq!(used.iter().map(|relay| relay.address.host.as_str()).collect::<Vec<_>>(), ["relay1.example"]);
+
+    join(&mut town, "Bruno", &link, None);
+    let late = founds(&mut town, "Local 6500", 1);
+    assert!(matches!(late, Err(MembershipFault::AlreadyIn)), "somebody has followed the link: {late:?}");
+    let late = town.act("Ana", |tx, _| membership::give_up_founding(tx));
+    assert!(matches!(late, Err(MembershipFault::AlreadyIn)), "{late:?}");
+    town.act_and_settle("Bruno", |tx, now| membership::sign(tx, None, now));
+    let ana = town.act("Ana", |tx, _| membership::about_me(tx)).unwrap();
+    assert_eq!(ana.union.map(|(_, name)| name).as_deref(), Some("Local 6501"));
+    assert!(town.act("Bruno", |tx, _| membership::about_me(tx)).unwrap().is_coordinator);
+}
+
+#[test]
+fn a_founding_whose_link_expired_is_begun_anew_with_a_link_that_works() {
+    let mut town = Town::new();
+    town.relay(1);
+    town.arrive("Ana");
+    town.arrive("Bruno");
+    let old = founds(&mut town, "Local 6500", 1).unwrap();
+    town.now = town.now.plus_seconds(8 * 24 * 3600);
+    let new = founds(&mut town, "Local 6500", 1).unwrap();
+    assert_ne!(old, new);
+    join(&mut town, "Bruno", &new, None);
+    town.act_and_settle("Bruno", |tx, now| membership::sign(tx, None, now));
+    assert!(town.act("Ana", |tx, _| membership::about_me(tx)).unwrap().is_coordinator);
+}
+
+#[test]
+fn a_founding_that_was_given_up_leaves_nothing_and_its_founder_may_join() {
+    let mut town = founded();
+    town.arrive("Carla");
+    let (alliance, union) = ("Another".parse().unwrap(), "Sindicato 2".parse().unwrap());
+    let link =
+        town.act_and_settle("Carla", |tx, now| membership::found(tx, &alliance, &union, &Town::dead_relay(9), now));
+    let invited = super::invite(&mut town, "Ana");
+    let early = town.act("Carla", |tx, now| membership::join(tx, &invited, None, Default::default(), now));
+    assert!(matches!(early, Err(MembershipFault::AlreadyIn)), "{early:?}");
+    town.act_and_settle("Carla", |tx, _| membership::give_up_founding(tx));
+    assert!(
+        town.act("Carla", |tx, _| crate::vault::relays::in_use(tx)).unwrap().is_empty(),
+        "nothing waits for {link}"
+    );
+    assert_eq!(town.act("Carla", |tx, _| membership::founding(tx)).unwrap(), None);
+    let again = town.act("Carla", |tx, _| membership::give_up_founding(tx));
+    assert!(matches!(again, Err(MembershipFault::NotFounding)), "{again:?}");
+    join(&mut town, "Carla", &invited, None);
+    super::join_request(&mut town, "Ana");
+}
+
+#[test]
+fn a_second_union_is_begun_anew_on_another_relay_with_the_link_it_has_read() {
+    let mut town = founded();
+    town.arrive("Carla");
+    town.arrive("Diego");
+    let link = town.act_and_settle("Ana", |tx, now| membership::invite_union(tx, Default::default(), now));
+    let name = "Sindicato 2".parse().unwrap();
+    let founds = |town: &mut Town, relay: u8| {
+        let relay = Town::dead_relay(relay);
+        town.act_and_settle("Carla", |tx, now| membership::found_union(tx, &name, &relay, &link, now));
+        town.act("Carla", |tx, _| membership::founding(tx)).unwrap().unwrap().cofounder_link.unwrap()
+    };
+    let dead = founds(&mut town, 9);
+    // Given up in between, too: the alliance's link stays read.
+    town.act_and_settle("Carla", |tx, _| membership::give_up_founding(tx));
+    town.relay(2);
+    let right = founds(&mut town, 2);
+    assert_ne!(dead, right);
+    assert_eq!(founds(&mut town, 2), right);
+    join(&mut town, "Diego", &right, None);
+    town.act_and_settle("Ana", |tx, now| membership::propose(tx, None, now));
+    for name in ["Bruno", "Carla", "Diego"] {
+        town.act_and_settle(name, |tx, now| membership::sign(tx, None, now));
+    }
+    assert!(town.act("Diego", |tx, _| membership::about_me(tx)).unwrap().is_coordinator);
 }

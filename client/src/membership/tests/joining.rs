@@ -221,7 +221,7 @@ fn two_who_read_a_link_at_the_same_time_are_one_request() {
     town.people.get_mut("Ana").unwrap().online = true;
     town.settle();
     join_request(&mut town, "Ana");
-    assert_eq!(town.warnings("Ana"), ["parcel-refused"]);
+    assert_eq!(town.warnings("Ana"), ["link-used-twice"], "one of the two was not meant to have it");
 }
 
 #[test]
@@ -229,14 +229,80 @@ fn a_link_that_has_expired_says_so() {
     let mut town = founded();
     town.arrive("Goran");
     let link = invite(&mut town, "Ana");
-    town.now = town.now.plus_seconds(25 * 3600);
+    // Followed in time, and read when it is over.
+    town.people.get_mut("Goran").unwrap().online = false;
     join(&mut town, "Goran", &link, None);
+    town.now = town.now.plus_seconds(25 * 3600);
+    town.people.get_mut("Goran").unwrap().online = true;
+    town.settle();
     assert_eq!(errand(&mut town, "Goran"), failed("code-expired"));
-    // Ana's next look takes it away.
-    town.act_and_settle("Ana", membership::tend);
-    town.arrive("Hilda");
-    join(&mut town, "Hilda", &link, None);
-    assert_eq!(errand(&mut town, "Hilda"), failed("code-used"));
+    // Without any relay too, and after Ana's device has taken it away.
+    for ana_looks in [false, true] {
+        if ana_looks {
+            town.act_and_settle("Ana", membership::tend);
+        }
+        let refused = town.act("Goran", |tx, now| membership::join(tx, &link, None, Default::default(), now));
+        assert!(matches!(refused, Err(MembershipFault::LinkExpired)), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_link_that_expires_before_its_relay_answers_is_given_up() {
+    let mut town = founded();
+    town.arrive("Goran");
+    let link = invite(&mut town, "Ana");
+    let relay = town.relays.remove(&[1; 32]).unwrap();
+    join(&mut town, "Goran", &link, None);
+    town.now = town.now.plus_seconds(25 * 3600);
+    town.act_and_settle("Goran", membership::tend);
+    assert_eq!(errand(&mut town, "Goran"), failed("code-expired"));
+    town.relays.insert([1; 32], relay);
+    town.settle();
+    assert!(town.act("Ana", |tx, _| requests(tx)).unwrap().is_empty(), "nothing was asked after that");
+}
+
+#[test]
+fn who_answers_a_link_when_it_is_over_is_not_let_in_and_the_inviter_hears_of_it() {
+    let mut town = founded();
+    town.arrive("Goran");
+    let link = invite(&mut town, "Ana");
+    town.people.get_mut("Ana").unwrap().online = false;
+    join(&mut town, "Goran", &link, None);
+    assert_eq!(errand(&mut town, "Goran"), ErrandState::Asked);
+    town.now = town.now.plus_seconds(25 * 3600);
+    town.people.get_mut("Ana").unwrap().online = true;
+    town.settle();
+    assert!(town.act("Ana", |tx, _| requests(tx)).unwrap().is_empty());
+    assert_eq!(town.warnings("Ana"), ["link-expired"]);
+    // A new link goes on from there.
+    let link = invite(&mut town, "Ana");
+    join(&mut town, "Goran", &link, None);
+    vouch(&mut town, "Ana");
+    vouch(&mut town, "Bruno");
+    admit(&mut town, "Bruno");
+    assert!(town.act("Goran", |tx, _| membership::about_me(tx)).unwrap().card_expires.is_some());
+    let states = town.act("Goran", |tx, _| membership::errands(tx)).unwrap();
+    assert!(states.iter().all(|errand| errand.state == ErrandState::Done), "{states:?}");
+}
+
+#[test]
+fn another_link_takes_the_place_of_one_whose_relay_never_answers() {
+    let mut town = founded();
+    town.arrive("Goran");
+    let link = invite(&mut town, "Ana");
+    let wrong = relevo_protocol::content::CodeLink::new(
+        relevo_protocol::content::CodeKind::Member,
+        &Town::dead_relay(9),
+        &relevo_protocol::sealed::CodeSecret::random().unwrap(),
+        town.now.plus_seconds(3600),
+    );
+    join(&mut town, "Goran", &wrong.to_text(), None);
+    assert_eq!(errand(&mut town, "Goran"), ErrandState::Reading);
+    join(&mut town, "Goran", &link, None);
+    assert_eq!(errand(&mut town, "Goran"), ErrandState::Asked, "the only one");
+    let waits = town.act("Goran", |tx, _| crate::vault::relays::in_use(tx)).unwrap();
+    assert_eq!(waits.len(), 1, "nothing waits for the relay that never answers");
+    join_request(&mut town, "Ana");
 }
 
 #[test]

@@ -27,6 +27,54 @@ fn nothing_is_connected_when_nothing_is_wanted() {
 }
 
 #[test]
+fn without_a_network_nothing_is_connected_and_nothing_asks_to_be_woken_for_it() {
+    let mut world = World::new();
+    world.engine = Engine::new(5, Reach::Nothing);
+    world.step(Input::Started);
+    world.follow(1);
+    world.enqueue_append(1);
+    for input in [Input::RetryNow, Input::Tick, Input::Wanted { relay: relay_print() }] {
+        world.step(input);
+    }
+    assert!(world.attempts.is_empty());
+    assert!(world.engine.wake_at() > world.elapsed, "the thread would never sleep");
+    let status = world.engine.status();
+    assert_eq!((status.relays[0].waiting, status.relays[0].behind), (1, 1), "it is kept");
+}
+
+#[test]
+fn what_is_taken_back_is_neither_sent_nor_waited_for() {
+    let mut world = World::new();
+    for number in [1, 2] {
+        world.relay.open(mailbox(number));
+        world.enqueue_append(number);
+    }
+    world.change(|tx| withdraw(tx, &relay_print(), Some(&mailbox(1))));
+    assert_eq!(world.engine.status().relays[0].waiting, 1);
+    world.settle();
+    assert_eq!(world.heard(), [("done".to_owned(), 2)]);
+    // Under way, it is not heard of.
+    world.enqueue_append(1);
+    while world.execute() {}
+    world.change(|tx| withdraw(tx, &relay_print(), Some(&mailbox(1))));
+    world.settle();
+    assert_eq!(world.heard(), [("done".to_owned(), 2)]);
+}
+
+#[test]
+fn an_address_that_is_corrected_is_tried_at_once() {
+    let mut world = World::new();
+    world.enqueue_append(1);
+    let [(first, _)] = world.attempts[..] else { panic!("one attempt") };
+    world.change(|tx| remember_relay(tx, &RelayAddress { port: 444, ..address() }));
+    assert_eq!(world.attempts.len(), 2, "what comes of the old address is not waited for");
+    world.step(Input::Disconnected { relay: relay_print(), attempt: first, why: LinkFault::Unreachable });
+    assert_eq!(world.engine.status().relays[0].failures, 0, "nor does it count");
+    world.change(|tx| remember_relay(tx, &RelayAddress { port: 444, ..address() }));
+    assert_eq!(world.attempts.len(), 2, "the same address is no news");
+}
+
+#[test]
 fn a_mailbox_is_opened_before_it_is_subscribed() {
     let mut world = World::new();
     let owner = CapabilityHash([4; 32]);

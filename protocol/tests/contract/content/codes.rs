@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use relevo_protocol::content::{CodeKind, CodeLink, CodeLinkFault};
 use relevo_protocol::sealed::CodeSecret;
 use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Timestamp;
 
 use crate::dice::Dice;
 
@@ -11,24 +12,39 @@ fn link(seed: u64) -> CodeLink {
     let mut dice = Dice(seed);
     let kinds = [CodeKind::Member, CodeKind::CoFounder, CodeKind::Union, CodeKind::Contact];
     let kind = kinds[dice.below(4)];
-    CodeLink::new(kind, &dice.relay(), &CodeSecret::new(dice.secret()))
+    CodeLink::new(
+        kind,
+        &dice.relay(),
+        &CodeSecret::new(dice.secret()),
+        Timestamp(u64::try_from(dice.below(1 << 40)).unwrap()),
+    )
 }
 
 #[test]
 fn a_code_admits_once_through_its_own_secret() {
     let mut dice = Dice(1);
     let (relay, secret) = (dice.relay(), CodeSecret::new(Secret::new([1; 32])));
-    let link = CodeLink::new(CodeKind::Member, &relay, &secret);
+    let link = CodeLink::new(CodeKind::Member, &relay, &secret, Timestamp(1_800_000_000));
     assert_eq!(link.relay(), relay.with_admission(&secret.admission()));
     assert_ne!(link.relay().admission, relay.admission);
 }
 
 #[test]
 fn a_code_uses_only_characters_that_make_a_small_qr_code() {
-    let text = CodeLink::new(CodeKind::Member, &Dice(3).relay(), &CodeSecret::new(Secret::new([1; 32]))).to_text();
+    let secret = CodeSecret::new(Secret::new([1; 32]));
+    let text = CodeLink::new(CodeKind::Member, &Dice(3).relay(), &secret, Timestamp(1_800_000_000)).to_text();
     let compact = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase() || " $%*+-./:".contains(c);
     let text = text.replace(['[', ']'], "");
     assert!(text.to_ascii_uppercase().chars().all(compact), "{text}");
+}
+
+#[test]
+fn a_code_says_when_it_ends() {
+    let secret = CodeSecret::new(Secret::new([1; 32]));
+    for (given, said) in [(1_800_000_000, 1_800_000_000), (0, 0), (u64::MAX, (1 << 40) - 1)] {
+        let link = CodeLink::new(CodeKind::Member, &Dice(3).relay(), &secret, Timestamp(given));
+        assert_eq!(link.to_text().parse::<CodeLink>().unwrap().expires, Timestamp(said));
+    }
 }
 
 #[test]
