@@ -132,7 +132,13 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet; its first input is [`Input::Started`]. `seed` is for jitter alone.
     #[must_use]
-    pub fn new(seed: u64, reach: Reach) -> Self {
+    pub fn new(seed: u64) -> Self {
+        Self::reaching(Reach::Network, seed)
+    }
+
+    /// An engine that reaches so far.
+    #[must_use]
+    pub fn reaching(reach: Reach, seed: u64) -> Self {
         Self {
             peers: BTreeMap::new(),
             jitter: Jitter::new(seed),

@@ -82,7 +82,7 @@ impl<L: Logic + Send + 'static> Runner<L> {
         let desk = Account {
             vault,
             logic,
-            engine: Engine::new(u64::from_le_bytes(seed), reach),
+            engine: Engine::reaching(reach, u64::from_le_bytes(seed)),
             network,
             reach,
             messages,

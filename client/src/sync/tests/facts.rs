@@ -29,7 +29,7 @@ fn nothing_is_connected_when_nothing_is_wanted() {
 #[test]
 fn without_a_network_nothing_is_connected_and_nothing_asks_to_be_woken_for_it() {
     let mut world = World::new();
-    world.engine = Engine::new(5, Reach::Nothing);
+    world.engine = Engine::reaching(Reach::Nothing, 5);
     world.step(Input::Started);
     world.follow(1);
     world.enqueue_append(1);

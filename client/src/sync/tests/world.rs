@@ -135,7 +135,7 @@ impl World {
         let mut world = Self {
             _directory: directory,
             vault,
-            engine: Engine::new(5, Reach::Network),
+            engine: Engine::new(5),
             logic: Recorder::default(),
             relay: Relay::default(),
             elapsed: Duration::from_secs(1),
@@ -270,7 +270,7 @@ impl World {
         self.requests.clear();
         self.answers.clear();
         self.relay.subscriptions.clear();
-        self.engine = Engine::new(6, Reach::Network);
+        self.engine = Engine::new(6);
         self.step(Input::Started);
     }
 
