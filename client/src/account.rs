@@ -88,7 +88,7 @@ impl Account {
 
     fn start(directory: &Path, vault: Vault, reach: Reach) -> Result<Self, AccountFault> {
         let (rules, changes) = Rules::new();
-        let runner = Runner::start(vault, rules, reach)?;
+        let runner = Runner::start_reaching(reach, vault, rules)?;
         let ticker = tokio::spawn(tick(runner.clone(), changes.clone()));
         Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Some(Arc::new(AbortOnDrop(ticker))) })
     }

@@ -73,7 +73,15 @@ impl<L: Logic + Send + 'static> Runner<L> {
     ///
     /// # Errors
     /// [`LinkFault::System`] when the machine gives no socket or no thread.
-    pub fn start(vault: Vault, logic: L, reach: Reach) -> Result<Self, LinkFault> {
+    pub fn start(vault: Vault, logic: L) -> Result<Self, LinkFault> {
+        Self::start_reaching(Reach::Network, vault, logic)
+    }
+
+    /// As [`Runner::start`], reaching so far.
+    ///
+    /// # Errors
+    /// As [`Runner::start`].
+    pub fn start_reaching(reach: Reach, vault: Vault, logic: L) -> Result<Self, LinkFault> {
         let runtime = tokio::runtime::Handle::current();
         let (to, messages) = mpsc::channel(MESSAGES);
         let network = Network::new(runtime.clone(), WeakDesk(to.downgrade()), reach)?;
