@@ -22,15 +22,20 @@ pub struct RelayProcess {
 }
 
 impl RelayProcess {
-    /// Starts a relay over `data`, which is made if it is missing, on a loopback port. Port 0 takes a free one.
+    /// Starts a relay over `data`, which is made if it is missing, on a loopback port. Port 0 takes a free one. It logs as
+    /// much as it can, into a file beside `data`.
     ///
     /// # Errors
     /// The program could not be started, or did not print its address in time.
     pub fn start(program: &Path, data: &Path, listen: SocketAddr) -> anyhow::Result<Self> {
-        Self::start_by(Command::new(program), data, listen, &[])
+        // A relay that is started again goes on in the same file.
+        let said = File::options().create(true).append(true).open(log_beside(data)).context("no log file")?;
+        let mut command = Command::new(program);
+        command.stderr(said);
+        Self::run(command, data, listen, &[], "trace")
     }
 
-    /// As [`Self::start`], with a configuration file.
+    /// As [`Self::start`], with a configuration file, and logging no more than warnings.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -54,12 +59,22 @@ impl RelayProcess {
         Self::start_by(command, data, listen, &[OsStr::new("--config"), config.as_os_str()])
     }
 
-    /// As [`Self::start`], with further arguments, by a command that becomes the program, such as one that enters another
+    /// As [`Self::start_with`], with any arguments, by a command that becomes the program, such as one that enters another
     /// network first.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_by(mut command: Command, data: &Path, listen: SocketAddr, more: &[&OsStr]) -> anyhow::Result<Self> {
+    pub fn start_by(command: Command, data: &Path, listen: SocketAddr, more: &[&OsStr]) -> anyhow::Result<Self> {
+        Self::run(command, data, listen, more, "warn")
+    }
+
+    fn run(
+        mut command: Command,
+        data: &Path,
+        listen: SocketAddr,
+        more: &[&OsStr],
+        level: &str,
+    ) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
             .arg("run")
@@ -68,7 +83,7 @@ impl RelayProcess {
             .arg("--listen")
             .arg(listen.to_string())
             .args(more)
-            .env("RELEVO_LOG", "warn")
+            .env("RELEVO_LOG", level)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -112,6 +127,12 @@ impl RelayProcess {
         &self.data
     }
 
+    /// What it logs, if it was started by [`Self::start`].
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        log_beside(&self.data)
+    }
+
     /// Kills it (SIGKILL) and waits for its end.
     ///
     /// # Errors
@@ -147,6 +168,10 @@ impl RelayProcess {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+fn log_beside(data: &Path) -> PathBuf {
+    data.with_extension("log")
 }
 
 impl Drop for RelayProcess {

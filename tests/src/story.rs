@@ -27,6 +27,7 @@ use cast::Cast;
 use founding::{NORTH, QUEBEC};
 pub use narrator::{Narrator, Step};
 pub use report::{Found, Operator, Report, Search};
+pub use seizure::CLIENTS_LOG;
 
 /// How long anything may take that needs other people's devices. Generous: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(45);

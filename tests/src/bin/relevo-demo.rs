@@ -1,12 +1,14 @@
 //! The demo: jobs 1 to 6 of Relevo's users on two real relays, and what a seized relay holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use anyhow::Context;
 use clap::Parser;
 use relevo_tests::story::{self, Narrator, Settings};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// Shows Relevo at work on this machine alone: two relays, seven members, three countries. Then searches the relays for
 /// everything that they must not hold.
@@ -49,6 +51,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             (folder.path().to_owned(), Some(folder))
         }
     };
+    log(&folder.join(story::CLIENTS_LOG))?;
     let settings = Settings { relay: story::relay_beside(&program)?, folder, disk_only: arguments.disk_only };
     let narrator = if arguments.json { Narrator::default() } else { Narrator::aloud() };
     let report = tokio::select! {
@@ -67,6 +70,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         println!("\nDone in {:.0} s. Everything worked, and nothing was found.", report.seconds);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has our clients log all that they can, to be searched at the end.
+fn log(file: &Path) -> anyhow::Result<()> {
+    let file = std::fs::File::create(file)?;
+    let filter = EnvFilter::new("off,relevo_client=trace,relevo_protocol=trace");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(Mutex::new(file)).init();
+    Ok(())
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -37,12 +37,22 @@ impl Scanner {
                 if kind.is_dir() {
                     folders.push(item.path());
                 } else if kind.is_file() {
-                    let mut file = File::open(item.path()).with_context(|| format!("cannot read {place}"))?;
-                    scan.bytes += self.stream(&place, &mut scan.findings, |buffer| file.read(buffer))?;
-                    scan.files += 1;
+                    self.file(&item.path(), &mut scan)?;
                 }
             }
         }
         Ok(scan)
+    }
+
+    /// Looks through one file.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn file(&self, file: &Path, scan: &mut DirectoryScan) -> anyhow::Result<()> {
+        let place = file.display().to_string();
+        let mut file = File::open(file).with_context(|| format!("cannot read {place}"))?;
+        scan.bytes += self.stream(&place, &mut scan.findings, |buffer| file.read(buffer))?;
+        scan.files += 1;
+        Ok(())
     }
 }

@@ -21,6 +21,8 @@ pub enum Form {
     HexLower,
     /// Hexadecimal, capital letters.
     HexUpper,
+    /// Numbers between commas, as Rust prints bytes for those who debug.
+    Decimal,
     /// Base64, standard alphabet, when this many bytes precede in its group of three.
     Base64(u8),
     /// Base64, alphabet for addresses, when this many bytes precede in its group of three.
@@ -29,12 +31,13 @@ pub enum Form {
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Raw,
         Self::Utf16Le,
         Self::Utf16Be,
         Self::HexLower,
         Self::HexUpper,
+        Self::Decimal,
         Self::Base64(0),
         Self::Base64(1),
         Self::Base64(2),
@@ -52,6 +55,7 @@ impl fmt::Display for Form {
             Self::Utf16Be => f.write_str("UTF-16BE"),
             Self::HexLower => f.write_str("hex"),
             Self::HexUpper => f.write_str("HEX"),
+            Self::Decimal => f.write_str("decimal"),
             Self::Base64(shift) => write!(f, "base64+{shift}"),
             Self::Base64Url(shift) => write!(f, "base64url+{shift}"),
         }
@@ -105,6 +109,7 @@ impl Needle {
             Form::Utf16Be => self.units().flat_map(u16::to_be_bytes).collect(),
             Form::HexLower => HEXLOWER.encode(&self.bytes).into_bytes(),
             Form::HexUpper => HEXUPPER.encode(&self.bytes).into_bytes(),
+            Form::Decimal => self.bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ").into_bytes(),
             Form::Base64(shift) => self.base64(&BASE64, shift),
             Form::Base64Url(shift) => self.base64(&BASE64URL, shift),
         }

@@ -37,6 +37,16 @@ impl Secrets {
         scanner(self.everywhere.iter())
     }
 
+    /// Looks for what must not be in a log or lie open in a vault: mailboxes' ids too, which a relay's disk has to hold.
+    pub(super) fn log_scanner(&self) -> anyhow::Result<Scanner> {
+        let mailboxes = self.reading.iter().flatten().map(|one| one.mailbox.0.to_vec());
+        // Two people read the log of their conversation: it is one needle.
+        let mailboxes: BTreeSet<Vec<u8>> = mailboxes.collect();
+        let ids: Vec<(String, Vec<u8>)> =
+            mailboxes.into_iter().enumerate().map(|(number, id)| (format!("mailbox id {number}"), id)).collect();
+        scanner(self.everywhere.iter().chain(&self.on_disk).chain(&ids))
+    }
+
     /// Looks for what must not be on disk.
     pub(super) fn disk_scanner(&self) -> anyhow::Result<Scanner> {
         scanner(self.everywhere.iter().chain(&self.on_disk))

@@ -12,7 +12,7 @@ use super::needles::{ReadMailbox, Secrets};
 use super::report::{Memory, Operator, Report, Search};
 use super::{Story, fed};
 use crate::relay_process::RelayProcess;
-use crate::scan::{Form, Needle, NotScanned, ProcessScan, Scanner, proof};
+use crate::scan::{DirectoryScan, Form, Needle, NotScanned, ProcessScan, Scanner, proof};
 
 /// What is not looked for.
 const EXCLUDED: [&str; 2] = [
@@ -23,6 +23,10 @@ const EXCLUDED: [&str; 2] = [
 const SEALED: usize = 256;
 /// Readings of a memory whose mappings come and go.
 const READINGS: usize = 3;
+/// What the members' programs logged.
+pub const CLIENTS_LOG: &str = "clients.log";
+/// Where all members of the story are, as a log would name it.
+const LOOPBACK: &str = "127.0.0.1";
 /// Name of that needle.
 const KNOWN: &str = "a known sealed entry";
 
@@ -76,6 +80,34 @@ impl Story {
             report.operators.push(operator(name, relay, &secrets)?);
         }
         self.narrator.done("both relays are stopped and every file is read; a known sealed entry is found in each");
+        self.search_logs(report, &secrets.log_scanner()?)
+    }
+
+    /// Looks through what relays and clients logged at their most talkative, and through the vaults.
+    fn search_logs(&mut self, report: &mut Report, scanner: &Scanner) -> anyhow::Result<()> {
+        for (name, relay) in [(NORTH, &self.relays.north), (QUEBEC, &self.relays.quebec)] {
+            let text = std::fs::read_to_string(relay.log())?;
+            ensure!(text.contains("DEBUG"), "{name}: the log says less than it can");
+            ensure!(!text.contains(LOOPBACK), "{name}: the log names the address of somebody");
+            let mut scan = DirectoryScan::default();
+            scanner.file(&relay.log(), &mut scan)?;
+            let search = Search::new(name, "log", scanner, &scan.findings);
+            report.searches.push(Search { parts: scan.files, bytes: scan.bytes, ..search });
+        }
+        let mut scan = DirectoryScan::default();
+        scanner.file(&self.settings.folder.join(CLIENTS_LOG), &mut scan)?;
+        let search = Search::new("seven members", "log", scanner, &scan.findings);
+        report.searches.push(Search { parts: scan.files, bytes: scan.bytes, ..search });
+        let mut vaults = DirectoryScan::default();
+        for person in self.cast.all() {
+            let scan = scanner.directory(person.vault())?;
+            vaults.findings.merge(scan.findings);
+            vaults.files += scan.files;
+            vaults.bytes += scan.bytes;
+        }
+        let search = Search::new("seven members", "vault", scanner, &vaults.findings);
+        report.searches.push(Search { parts: vaults.files, bytes: vaults.bytes, ..search });
+        self.narrator.done("every log, at its most talkative, and every file of every vault is read");
         Ok(())
     }
 

@@ -108,7 +108,8 @@ fn objects() -> Vec<Seed> {
         DeviceSecret::from_seed(&Secret::new(device(MEMBER))),
         MemberSecret::from_seed(&Secret::new(member(MEMBER))).public(),
     );
-    let coordinator = MemberSecret::from_seed(&Secret::new(member(COORDINATORS[0]))).public();
+    let [first, _] = COORDINATORS;
+    let coordinator = MemberSecret::from_seed(&Secret::new(member(first))).public();
     let union = UnionId([1; 16]);
     let vouch = Vouch {
         alliance: cast.alliance(),
@@ -142,7 +143,7 @@ fn objects() -> Vec<Seed> {
         not_after: Timestamp(2_000_000_000),
     };
     let leaf = LeafCredential::new(cast.card.clone(), cast.devices.clone(), &bound, &secret).unwrap();
-    let set = cast.charter.unions[0].first_set.bytes();
+    let set = cast.charter.unions.first().unwrap().first_set.bytes();
     let trust = vectors("trust.json");
     let second = hex(&trust["charter 2"]["bytes"]);
     let mut seeds = vec![
