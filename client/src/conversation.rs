@@ -35,7 +35,8 @@ pub use desk::{Desk, Me, Rooms};
 pub use effect::{Awaited, Effect};
 pub use fault::{CommitFault, ConversationFault};
 pub use list::{
-    Alarm, Conversation, Decision, Said, Seated, alarms, conversation, conversations_of, pair_with, said, waiting,
+    Alarm, Conversation, Conviction, Decision, Said, Seated, alarms, conversation, conversations_of, convictions,
+    pair_with, said, silent, waiting,
 };
 pub use room::{AlarmKind, MessageState, Standing};
 

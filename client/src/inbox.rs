@@ -144,10 +144,13 @@ pub fn answered(
 /// [`InboxFault::Vault`].
 pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<(), InboxFault> {
     match what {
-        Notice::Gap { .. } | Notice::OtherIncarnation { .. } | Notice::ChainBroken { .. } | Notice::Closed => {
-            Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?)
-        }
-        Notice::Repeated { .. } | Notice::Frozen | Notice::Refused(_) => Ok(()),
+        Notice::Gap { .. }
+        | Notice::OtherIncarnation { .. }
+        | Notice::ChainBroken { .. }
+        | Notice::Withheld { .. }
+        | Notice::Closed
+        | Notice::Refused(_) => Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?),
+        Notice::Repeated { .. } | Notice::Frozen => Ok(()),
     }
 }
 

@@ -159,6 +159,11 @@ pub enum Notice {
         /// Where.
         sequence: Sequence,
     },
+    /// The relay says that it holds more, and has given nothing for ten minutes of an open session.
+    Withheld {
+        /// The first that does not come.
+        sequence: Sequence,
+    },
     /// The bytes of an earlier entry once more (a resend after a lost answer, or a relay that replays); not given again.
     Repeated {
         /// Its place.
@@ -166,9 +171,9 @@ pub enum Notice {
         /// Head of the chain with it.
         head: Head,
     },
-    /// The mailbox takes no more entries.
+    /// The mailbox takes no more entries, and everything in it is read.
     Frozen,
-    /// The mailbox was closed or its lease ended; it is not followed any more.
+    /// The mailbox was closed or its lease ended, the relay says. Said once; asked for again at each new session.
     Closed,
     /// The relay refuses to let it be read. Said once; tried again at each new session.
     Refused(Refusal),
@@ -282,6 +287,28 @@ pub fn head_at(
     sequence: Sequence,
 ) -> Result<Option<Head>, VaultFault> {
     followed::head_at(tx, mailbox, incarnation, sequence)
+}
+
+/// Whether this device has read anything of a mailbox in one of its lives, or was welcomed into it.
+///
+/// # Errors
+/// [`VaultFault`].
+pub fn knows_life(tx: &Transaction<'_>, mailbox: &MailboxId, incarnation: Incarnation) -> Result<bool, VaultFault> {
+    followed::knows_life(tx, mailbox, incarnation)
+}
+
+/// Holds a relay to a head that it has signed for a place which this device has not read yet.
+///
+/// # Errors
+/// [`VaultFault`].
+pub fn hold_to(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<(), VaultFault> {
+    followed::promise(tx, mailbox, incarnation, sequence, head).map(drop)
 }
 
 /// Followed mailboxes whose lease, as the relay last said, ends before an hour.

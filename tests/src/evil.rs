@@ -5,6 +5,8 @@
 //! client => front (QUIC, HTTP/3, greeting) -> desk (sessions, cursors) -> ledger (the truth) -> lie -> client
 //! ```
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a lie is about one thing, and leaves the rest as it is")]
+
 mod desk;
 mod front;
 mod keys;
@@ -14,12 +16,14 @@ pub mod lies;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relevo_protocol::wire::RelayAddress;
+use anyhow::Context;
+use relevo_protocol::wire::{Entry, RelayAddress};
 use tokio::task::JoinHandle;
 
 use desk::Hub;
 pub use ledger::{Ledger, Log, Written};
 pub use lie::{Lie, Who};
+use lies::Spot;
 
 use crate::world::TestRelay;
 
@@ -34,17 +38,19 @@ pub struct EvilRelay {
 }
 
 impl EvilRelay {
-    /// Takes an honest relay's keys over, and its port.
+    /// Takes an honest relay's keys over.
     ///
     /// # Errors
-    /// The honest one did not start, or its port could not be had again.
+    /// The honest one did not start, or no port could be had.
     pub async fn start() -> anyhow::Result<Self> {
         let mut seized = TestRelay::start().await?;
-        let address: RelayAddress = seized.address().parse()?;
+        let mut address: RelayAddress = seized.address().parse()?;
         seized.stop().await?;
         let keys = keys::Keys::load(&seized.data())?;
         let hub = Arc::new(Mutex::new(Hub::new(keys.identity.clone())));
-        let front = front::Front::bind(seized.listen(), &keys)?;
+        // A port of its own: the seized relay's may have gone to somebody else by now.
+        let front = front::Front::bind("127.0.0.1:0".parse()?, &keys)?;
+        address.port = front.local_addr()?.port();
         let serving = tokio::spawn(front.clone().serve(Arc::new(keys), Arc::clone(&hub)));
         Ok(Self { address, hub, front, serving, _seized: seized })
     }
@@ -53,6 +59,12 @@ impl EvilRelay {
     #[must_use]
     pub fn address(&self) -> String {
         self.address.to_text()
+    }
+
+    /// Host and port, as people name it.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("{}:{}", self.address.host, self.address.port)
     }
 
     /// Lies from now on, with what it says next.
@@ -73,6 +85,35 @@ impl EvilRelay {
     /// Looks at the truth.
     pub fn truth<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         self.with(|hub| look(hub.ledger()))
+    }
+
+    /// The log of the conversation that was begun last, or moved here last, from here on.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn spot(&self) -> anyhow::Result<Spot> {
+        let newest = |ledger: &Ledger| {
+            let newest = ledger.shared().max_by_key(|(_, log)| log.incarnation.0)?;
+            Some(Spot { mailbox: *newest.0, since: newest.1.entries.len() })
+        };
+        self.truth(newest).context("no conversation")
+    }
+
+    /// The inbox of a member, from here on.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn inbox(&self, member: usize) -> anyhow::Result<Spot> {
+        let mailbox = self.with(|hub| hub.inbox(member)).context("no such member")?;
+        let since = self.truth(|ledger| ledger.log(&mailbox).map_or(0, |log| log.entries.len()));
+        Ok(Spot { mailbox, since })
+    }
+
+    /// The entries of a log.
+    #[must_use]
+    pub fn entries(&self, spot: Spot) -> Vec<Entry> {
+        let log = self.truth(|ledger| ledger.log(&spot.mailbox).cloned());
+        log.map(|log| log.entries.into_iter().map(|written| written.entry).collect()).unwrap_or_default()
     }
 
     /// How often the lie had its way.

@@ -27,6 +27,8 @@ group-removed = { $name } is being removed, and the group moves to a new mailbox
 group-left = The administrators are asked to take you out of { $name }.
 # $name (String)
 group-renamed = The group is now called { $name }.
+# $name (String)
+group-moved = { $name } is moving to the other relay.
 group-you = you
 group-administrator = administrator
 standing-live = ready
@@ -147,7 +149,7 @@ warning-parcel-refused = Something that came did not hold together and was dropp
 # $name (String)
 warning-words-broken = The words of { $name } were not the same. Somebody may stand between you: meet in person.
 warning-comparison-broken = A comparison of words was broken off by the other side. Somebody may stand in between: compare in person.
-warning-inbox-damaged = The relay lost or changed what lay in your inbox. Tell whoever runs the relay; ask others to send again.
+warning-inbox-damaged = The relay lost, changed or holds back what lay in your inbox. Tell whoever runs the relay; ask others to send again.
 warning-link-used-twice = Two people have followed one link of yours, and only the first counts. Ask whoever you gave it to, by voice, what name they chose, before anybody vouches for the first: it may be somebody else.
 warning-link-expired = Somebody followed a link of yours after its time was over, and was not let in. If you still want them, make a new one: `relevo invite`.
 # $group (String)
@@ -155,12 +157,12 @@ alarm-rollback = { $group }: the relay was put back to an earlier state; message
 # $group (String)
 alarm-gap = { $group }: messages expired before this device fetched them.
 # $group (String)
-alarm-chain-broken = { $group }: the relay contradicts what it said before. Tell a coordinator.
+alarm-chain-broken = { $group }: the relay contradicts what it said before. Tell a coordinator; an administrator can move the conversation: `relevo group move`.
 # $group (String)
 # $name (String)
 alarm-disagreement = { $group }: { $name } says that the relay showed them something else. Compare by voice, and tell a coordinator.
 # $group (String)
-alarm-lie = { $group }: the relay has shown two different histories; its own signatures prove it. Tell a coordinator, and move to another relay.
+alarm-lie = { $group }: the relay has shown two different histories; its own signature proves it. Tell a coordinator, and move to another relay: `relevo group move`.
 # $group (String)
 alarm-missing-commit = { $group }: a change of the group is missing here.
 # $group (String)
@@ -177,5 +179,14 @@ alarm-complaint = { $group }: the device of { $name } could not read a change of
 alarm-not-moved = { $group }: could not move to its new mailbox. Try again, or make a new group.
 # $group (String)
 alarm-not-done = { $group }: a change that you wanted is not possible there; it was given up.
+# $group (String)
+alarm-withheld = { $group }: the relay has more messages and does not give them. Try another network; if it stays so, ask the others, and move the conversation: `relevo group move`.
+# $group (String)
+alarm-frozen = { $group }: the relay takes no more messages here, though nobody moved the conversation. Tell a coordinator, and make a new group on another relay.
+# $group (String)
+alarm-closed = { $group }: the relay says that this conversation is no longer there. Ask the others; if it is there for them, tell a coordinator.
+# $group (String)
+# $time (String)
+alarm-waiting = { $group }: what you wrote waits since { $time }. The relay has not taken it, or does not give it back. Look at the network; if it stays so, move the conversation: `relevo group move`.
 # $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

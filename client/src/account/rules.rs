@@ -1,6 +1,6 @@
 //! What the sync engine calls: each topic's half goes to its module, all in one transaction.
 
-use relevo_protocol::content::{Body, GroupId, Kind, Location, Manifest, ParcelBody, decode};
+use relevo_protocol::content::{Body, GroupId, Kind, Location, Manifest, ParcelBody, Welcome, decode};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{MemberKey, Signed};
 use relevo_protocol::wire::{Answer, Refusal, decode_exact};
@@ -12,7 +12,7 @@ use crate::alert;
 use crate::conversation::{Awaited, ConversationFault, Desk, MessageState};
 use crate::document;
 use crate::inbox;
-use crate::membership;
+use crate::membership::{self, warning};
 use crate::sync::{Followed, Logic, LogicFault, Notice, ReceivedEntry, Then, Topic};
 use crate::vault::{Transaction, messages, records};
 
@@ -168,7 +168,7 @@ impl Converse<'_> {
 
     fn deliver(&mut self, sender: &MemberKey, body: ParcelBody) -> Result<(), AccountFault> {
         match body {
-            ParcelBody::Welcome(welcome) => self.tolerant(|desk| desk.join(&welcome, sender)),
+            ParcelBody::Welcome(welcome) => self.welcomed(&welcome, sender),
             ParcelBody::GroupOwner(owner) => self.tolerant(|desk| desk.owner_received(&owner)),
             ParcelBody::Complaint(complaint) => self.tolerant(|desk| desk.complaint_received(sender, &complaint)),
             ParcelBody::AlertAnswer { alert, answer } => {
@@ -193,6 +193,18 @@ impl Converse<'_> {
             | ParcelBody::Leave(_)
             | ParcelBody::Roll { .. }
             | ParcelBody::Safety(_) => Ok(()),
+        }
+    }
+
+    /// A welcome. Whoever sent one that does not open believes that we are in: people are told.
+    fn welcomed(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), AccountFault> {
+        match records::attempt(self.tx, || self.desk(|desk| desk.join(welcome, sender)))? {
+            Err(AccountFault::Conversation(ConversationFault::AlreadyMember)) => Ok(()),
+            Err(fault) if fault.vaults().is_none() => {
+                tracing::debug!(code = fault.code(), "welcome dropped");
+                Ok(warning::raise(self.tx, &warning::Kind::ParcelRefused, self.now)?)
+            }
+            done => done,
         }
     }
 

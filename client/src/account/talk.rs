@@ -1,5 +1,7 @@
 //! Conversations as people use them: by name.
 
+use std::time::Duration;
+
 use relevo_protocol::content::{Body, GroupId, Kind as Known, Language, MessageId, Text};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{AllianceId, MemberKey};
@@ -8,15 +10,20 @@ use relevo_protocol::wire::RelayAddress;
 use super::converse::{Converse, reached};
 use super::names::{Meant, group_named, is_taken, meant, name_of};
 use super::{Account, AccountFault};
-use crate::conversation::{self, Alarm, Conversation, MessageState};
+use crate::conversation::{self, Alarm, Conversation, Conviction, MessageState};
 use crate::inbox;
+use crate::link::LinkFault;
 use crate::membership::{self, MembershipFault, charter};
 use crate::quiet::shows_only;
-use crate::vault::Transaction;
+use crate::sync;
 use crate::vault::settings::Setting;
+use crate::vault::{Transaction, relays};
 
 /// Number of the last message that was shown.
 const SHOWN: Setting<i64> = Setting::named("talk.shown");
+
+/// How long a relay to move to is tried.
+const REACH: Duration = Duration::from_secs(20);
 
 /// Something that was said.
 #[derive(Clone, PartialEq, Eq)]
@@ -159,6 +166,22 @@ impl Account {
         self.look(|tx, _| conversation::alarms(tx)).await
     }
 
+    /// What relays have signed that cannot be true of what they gave us: proof of their lies.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn convictions(&self) -> Result<Vec<Conviction>, AccountFault> {
+        self.look(|tx, _| conversation::convictions(tx)).await
+    }
+
+    /// Conversations in which words of ours have waited for ten minutes and more, and since when.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn silent(&self) -> Result<Vec<(GroupId, Timestamp)>, AccountFault> {
+        self.look(conversation::silent).await
+    }
+
     /// Messages and commits of ours that wait for the network.
     ///
     /// # Errors
@@ -211,6 +234,37 @@ impl Account {
             with.desk(|desk| desk.remove(&group, &[member]))
         })
         .await
+    }
+
+    /// Moves a conversation, with a contact or of a group, to another relay of the charter, named by host, `host:port` or
+    /// the beginning of its fingerprint. Returns once that relay was reached: a move to one that cannot be reached would
+    /// hold the conversation up.
+    ///
+    /// # Errors
+    /// [`conversation::ConversationFault::NoSuchRelay`], [`AccountFault::Link`], or the conversation's.
+    pub async fn move_conversation(&self, name: &str, relay: &str) -> Result<(), AccountFault> {
+        let (name, wanted) = (name.to_owned(), relay.to_lowercase());
+        let (group, relay) = self
+            .converse(move |with| {
+                let group = match meant(with.tx, &name)? {
+                    Meant::Conversation(group) => group,
+                    Meant::Contact(member) => {
+                        conversation::pair_with(with.tx, &member)?.ok_or(AccountFault::NoSuchName)?
+                    }
+                };
+                let relay = charter::relay_named(with.tx, &wanted)?;
+                let relay = relay.ok_or(conversation::ConversationFault::NoSuchRelay)?;
+                if relays::find(with.tx, &relay.fingerprint)?.is_none() {
+                    sync::remember_relay(with.tx, &relay)?;
+                }
+                Ok((group, relay))
+            })
+            .await?;
+        if let Err(status) = self.runner.session(relay.fingerprint, REACH).await? {
+            let row = status.relays.iter().find(|row| row.relay == relay.fingerprint);
+            return Err(row.and_then(|row| row.fault).unwrap_or(LinkFault::Unreachable).into());
+        }
+        self.converse(move |with| with.desk(|desk| desk.move_to(&group, &relay))).await
     }
 
     /// Leaves a group: an administrator who is online carries it out.

@@ -187,6 +187,10 @@ pub(crate) enum Group {
         group: String,
         name: String,
     },
+    Move {
+        to: String,
+        relay: String,
+    },
     List,
 }
 

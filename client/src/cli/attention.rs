@@ -1,11 +1,12 @@
 //! What went wrong that people must see: warnings of membership, alarms of conversations.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use super::failure::Stop;
 use super::session::Session;
 use super::{shown, status, when};
-use crate::conversation::AlarmKind;
+use crate::conversation::{AlarmKind, Conviction};
 use crate::membership::warning::Kind;
 
 /// One thing to know and what to do about it.
@@ -19,6 +20,34 @@ pub(crate) struct Point {
     pub(crate) conversation: Option<String>,
     pub(crate) at: String,
     pub(crate) what: String,
+    /// What a relay signed, of a lie.
+    pub(crate) proof: Option<Proof>,
+}
+
+/// A relay's own words that convict it, in hexadecimal. Each signature is Ed25519 by `relay` as SPEC 6 says.
+#[derive(Serialize)]
+pub(crate) struct Proof {
+    /// Its identity key.
+    relay: String,
+    /// One that is not true of what this device was given, and, if there is one, what it signed for us instead.
+    words: Vec<Word>,
+}
+
+#[derive(Serialize)]
+struct Word {
+    statement: String,
+    signature: String,
+}
+
+impl Proof {
+    fn of(conviction: &Conviction) -> Self {
+        let words = [Some(&conviction.word), conviction.against.as_ref()].into_iter().flatten();
+        let words = words.map(|word| Word {
+            statement: HEXLOWER.encode(&word.statement),
+            signature: HEXLOWER.encode(&word.signature),
+        });
+        Self { relay: HEXLOWER.encode(&conviction.relay.0), words: words.collect() }
+    }
 }
 
 /// Everything that stands, oldest first of each sort.
@@ -53,8 +82,10 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             Kind::LinkUsedTwice => words.msg_warning_link_used_twice(),
             Kind::LinkExpired => words.msg_warning_link_expired(),
         };
-        points.push(Point { kind: warning.kind.code(), about, conversation: None, at: when::utc(warning.at), what });
+        let (kind, at) = (warning.kind.code(), when::utc(warning.at));
+        points.push(Point { kind, about, conversation: None, at, what, proof: None });
     }
+    let convictions = session.account.convictions().await?;
     let names = status::conversation_names(session).await?;
     for alarm in session.account.alarms().await? {
         let conversation = names.iter().find(|(id, _)| *id == alarm.group).map(|(_, name)| name.clone());
@@ -74,10 +105,22 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             AlarmKind::Complaint => ("complaint", words.msg_alarm_complaint(group, name)),
             AlarmKind::NotMoved => ("not-moved", words.msg_alarm_not_moved(group)),
             AlarmKind::NotDone => ("not-done", words.msg_alarm_not_done(group)),
+            AlarmKind::Withheld => ("withheld", words.msg_alarm_withheld(group)),
+            AlarmKind::Frozen => ("frozen", words.msg_alarm_frozen(group)),
+            AlarmKind::Closed => ("closed", words.msg_alarm_closed(group)),
             AlarmKind::Other => ("other", words.msg_alarm_other(group)),
         };
         let about = alarm.about.map(|_| about);
-        points.push(Point { kind, about, conversation, at: when::utc(alarm.at), what });
+        // The newest of a conversation: it holds what the relay signed for us, if anything does.
+        let proof = convictions.iter().rfind(|proof| proof.conversation == alarm.group);
+        let proof = proof.filter(|_| alarm.kind == AlarmKind::Lie).map(Proof::of);
+        points.push(Point { kind, about, conversation, at: when::utc(alarm.at), what, proof });
+    }
+    for (group, since) in session.account.silent().await? {
+        let conversation = names.iter().find(|(id, _)| *id == group).map(|(_, name)| name.clone());
+        let name = shown::name(conversation.as_deref().unwrap_or_default());
+        let what = session.screen.words().msg_alarm_waiting(name, when::local(since));
+        points.push(Point { kind: "waiting", about: None, conversation, at: when::utc(since), what, proof: None });
     }
     Ok(points)
 }

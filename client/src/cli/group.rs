@@ -1,4 +1,4 @@
-//! `group`: create, add, remove, leave, rename, list.
+//! `group`: create, add, remove, leave, rename, move, list.
 
 use serde::Serialize;
 
@@ -50,6 +50,10 @@ pub(crate) async fn act(session: &mut Session<'_>, act: Group) -> Result<(), Sto
         Group::Leave { group } => {
             account.leave(&group).await?;
             (words.msg_group_left(shown::name(&group)), group, "left")
+        }
+        Group::Move { to, relay } => {
+            account.move_conversation(&to, &relay).await?;
+            (words.msg_group_moved(shown::name(&to)), to, "moved")
         }
         Group::Rename { group, name } => {
             account.rename(&group, &name).await?;

@@ -11,6 +11,7 @@ use crate::i18n::L10n;
 const SPECIAL: &[(&str, &str, &str)] = &[
     ("found", "union", "union-name"),
     ("introduce", "second", "second-contact"),
+    ("group-move", "relay", "relay-of-charter"),
     ("document-get", "to", "path"),
     ("document-export", "to", "folder"),
 ];
@@ -52,6 +53,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("group-remove", "relevo group remove Table Ceibo"),
     ("group-leave", "relevo group leave Table"),
     ("group-rename", "relevo group rename Table \"Table 2027\""),
+    ("group-move", "relevo group move Table relay.example.org\nrelevo group move Quilla relay.example.org"),
     ("group-list", "relevo group list"),
     ("alert", "relevo alert list\nrelevo alert answer 1 read"),
     ("alert-send", "relevo alert send Table --text es=\"...\" --text fr=\"...\" --hours 12"),

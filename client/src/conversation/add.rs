@@ -3,10 +3,10 @@
 use relevo_protocol::content::{GroupId, InboxAddress, LeaveRequest, Opaque, encode_secret};
 use relevo_protocol::sealed::open_shelf;
 use relevo_protocol::trust::{MemberKey, Signed};
-use relevo_protocol::wire::{Call, Entry};
+use relevo_protocol::wire::{Call, Entry, RelayAddress};
 
 use super::context::Kind;
-use super::desk::Desk;
+use super::desk::{Desk, names};
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::intention::{Intention, Invitee};
@@ -122,6 +122,27 @@ impl Desk<'_> {
             return Err(ConversationFault::NoSuchMember);
         }
         self.administrate(group, Intention::Remove { members: members.to_vec(), owner: None })
+    }
+
+    /// Moves a conversation to another relay of the charter, or to a new mailbox of the same one.
+    ///
+    /// # Errors
+    /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchRelay`].
+    pub fn move_to(&mut self, group: &GroupId, relay: &RelayAddress) -> Result<(), ConversationFault> {
+        let mut room = self.enter_live(group)?;
+        if !room.context.is_administrator(&self.me.member) {
+            return Err(ConversationFault::NotAdministrator);
+        }
+        let charter = self.charter(group, &room.context.pins.charter)?;
+        if *relay != room.context.relay && !charter.is_some_and(|charter| names(&charter, relay)) {
+            return Err(ConversationFault::NoSuchRelay);
+        }
+        let intention = Intention::Move { relay: relay.duplicate(), from: room.context.mailbox, owner: None };
+        if !self.is_intended(group, &intention)? {
+            self.intend(group, &intention, self.now)?;
+        }
+        self.go_on(&mut room)?;
+        self.keep(room)
     }
 
     /// Makes these members the administrators of a group.

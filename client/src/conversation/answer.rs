@@ -47,8 +47,8 @@ impl Desk<'_> {
                 Ok(_) => Ok(()),
                 Err(_) => self.alarm(group, AlarmKind::NotMoved, &[]),
             },
-            Awaited::Checkpoint { group } => match outcome {
-                Ok(Answer::Checkpointed { checkpoint }) => self.checkpointed(group, checkpoint),
+            Awaited::Checkpoint { group, read, mailbox } => match outcome {
+                Ok(Answer::Checkpointed { checkpoint }) => self.checkpointed(group, mailbox, read, checkpoint),
                 Ok(_) | Err(_) => Ok(()),
             },
         }

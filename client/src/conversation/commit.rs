@@ -97,7 +97,8 @@ impl Desk<'_> {
                         Intention::Add { .. }
                         | Intention::Remove { .. }
                         | Intention::Rename { .. }
-                        | Intention::Administrators { .. } => {
+                        | Intention::Administrators { .. }
+                        | Intention::Move { .. } => {
                             intentions::remove(self.tx, row.number)?;
                             self.alarm(&room.id, AlarmKind::NotDone, &row.number.to_be_bytes())?;
                         }
@@ -205,6 +206,16 @@ impl Desk<'_> {
                 }
                 Plan { context: Some(context), owner, ..Plan::default() }
             }
+            Intention::Move { relay, from, .. } => {
+                if room.context.mailbox != *from {
+                    return Ok(Step::Drop);
+                }
+                let owner = Capability::random()?;
+                let mut context = room.context.duplicate();
+                context.relay = relay.duplicate();
+                context.mailbox = owner.mailbox();
+                Plan { context: Some(context), owner: Some(owner), ..Plan::default() }
+            }
             Intention::Pins => {
                 let mut context = room.context.duplicate();
                 context.pins = Pins { policy: context.pins.policy, ..Pins::of(self.me.charter()?) };
@@ -245,11 +256,14 @@ impl Desk<'_> {
         };
         let echo = hash(&message);
         // Sealed now even if it leaves later, so that a commit that does not fit never becomes pending.
-        let (relay, entry) = self.seal(room, &message)?;
+        let (_, entry) = self.seal(room, &message)?;
         intention.set_owner(plan.owner.as_ref().map(Capability::duplicate));
         intentions::launch(self.tx, row.number, &encode_secret(intention), &echo, &message, welcome.as_deref())?;
         match (plan.owner, secrets) {
             (Some(owner), Some(secrets)) => {
+                let to = plan.context.as_ref().map_or(&room.context.relay, |context| &context.relay);
+                let relay = to.fingerprint;
+                self.effects.push(Effect::Remember(to.duplicate()));
                 let call = open_call(owner.hash(), &secrets, MAX_LEASE_HOURS);
                 self.effects.push(Effect::Call { relay, call, then: Awaited::Moving { group: room.id, echo } });
             }

@@ -167,7 +167,8 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn alarm(&self, group: &GroupId, kind: AlarmKind, detail: &[u8]) -> Result<(), ConversationFault> {
-        Ok(intentions::alarm(self.tx, group, kind.code(), detail, self.now)?)
+        intentions::alarm(self.tx, group, kind.code(), detail, self.now)?;
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 use relevo_protocol::content::{GroupId, InboxAddress, ParcelBody};
 use relevo_protocol::trust::MemberKey;
-use relevo_protocol::wire::{Call, Capability, Fingerprint, MailboxId, RelayAddress};
+use relevo_protocol::wire::{Call, Capability, Cursor, Fingerprint, MailboxId, RelayAddress};
 
 use crate::sync::Start;
 
@@ -122,6 +122,12 @@ pub enum Awaited {
         /// The conversation.
         #[n(0)]
         group: GroupId,
+        /// What had been read of it when the relay was asked.
+        #[n(1)]
+        read: Cursor,
+        /// Its log then.
+        #[n(2)]
+        mailbox: MailboxId,
     },
     /// The last part of a Welcome that lies in a log of its own.
     #[n(7)]

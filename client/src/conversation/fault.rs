@@ -18,6 +18,9 @@ pub enum ConversationFault {
     /// Only administrators do this.
     #[error("only an administrator of the group can do this")]
     NotAdministrator,
+    /// The charter that the conversation goes by names no such relay.
+    #[error("the charter names no such relay")]
+    NoSuchRelay,
     /// The person is no member of the group.
     #[error("not a member of this group")]
     NoSuchMember,
@@ -76,6 +79,7 @@ impl ConversationFault {
             Self::Vault(_) => "vault",
             Self::NoSuchConversation => "no-such-conversation",
             Self::NotAdministrator => "not-administrator",
+            Self::NoSuchRelay => "no-such-relay",
             Self::NoSuchMember => "no-such-member",
             Self::AlreadyMember => "already-member",
             Self::NotIn => "not-in-conversation",

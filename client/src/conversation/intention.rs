@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 use relevo_protocol::content::{GroupId, InboxAddress, Opaque, decode, encode_secret};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
-use relevo_protocol::wire::Capability;
+use relevo_protocol::wire::{Capability, MailboxId, RelayAddress};
 
 use super::desk::Desk;
 use super::fault::ConversationFault;
@@ -54,6 +54,19 @@ pub(crate) enum Intention {
     /// Pin our newest charter.
     #[n(5)]
     Pins,
+    /// Move to a relay of the charter.
+    #[n(6)]
+    Move {
+        /// Which.
+        #[n(0)]
+        relay: RelayAddress,
+        /// The log from which; another move before this one makes it pointless.
+        #[n(1)]
+        from: MailboxId,
+        /// *owner* of the mailbox that the commit in flight moves to.
+        #[n(2)]
+        owner: Option<Capability>,
+    },
 }
 
 /// Somebody to be added.
@@ -80,22 +93,42 @@ impl Intention {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Add { people } => people.iter().all(|person| person.package.is_some()),
-            Self::Remove { .. } | Self::Rename { .. } | Self::Administrators { .. } | Self::Rekey | Self::Pins => true,
+            Self::Remove { .. }
+            | Self::Rename { .. }
+            | Self::Administrators { .. }
+            | Self::Move { .. }
+            | Self::Rekey
+            | Self::Pins => true,
         }
     }
 
     /// *owner* of the mailbox that the commit in flight moves to.
     pub(crate) fn owner(&self) -> Option<&Capability> {
         match self {
-            Self::Remove { owner, .. } | Self::Administrators { owner, .. } => owner.as_ref(),
+            Self::Remove { owner, .. } | Self::Administrators { owner, .. } | Self::Move { owner, .. } => {
+                owner.as_ref()
+            }
             Self::Add { .. } | Self::Rename { .. } | Self::Rekey | Self::Pins => None,
+        }
+    }
+
+    /// The relay that the commit in flight moves to, if it is another.
+    pub(crate) fn relay(&self) -> Option<&RelayAddress> {
+        match self {
+            Self::Move { relay, .. } => Some(relay),
+            Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::Rename { .. }
+            | Self::Administrators { .. }
+            | Self::Rekey
+            | Self::Pins => None,
         }
     }
 
     /// Sets or forgets that owner.
     pub(crate) fn set_owner(&mut self, new: Option<Capability>) {
         match self {
-            Self::Remove { owner, .. } | Self::Administrators { owner, .. } => *owner = new,
+            Self::Remove { owner, .. } | Self::Administrators { owner, .. } | Self::Move { owner, .. } => *owner = new,
             Self::Add { .. } | Self::Rename { .. } | Self::Rekey | Self::Pins => {}
         }
     }

@@ -18,6 +18,7 @@ use super::room::{Room, Standing};
 use super::suite::{MAX_LEAVES, SUITE, join_config, read};
 use crate::sync::Start;
 use crate::vault::conversations::{self, ConversationRow, Place};
+use crate::vault::intentions;
 use crate::vault::relays;
 
 /// Seconds between the joiners' turns to write their leaves anew.
@@ -30,17 +31,13 @@ const MAX_CONVERSATIONS: usize = 400;
 const SMALL: usize = 8;
 
 impl Desk<'_> {
-    /// Enters a group by a welcome that `sender` sent to our inbox. One into a group where we are already is passed over.
+    /// Enters a group by a welcome that `sender` sent to our inbox.
     ///
     /// # Errors
+    /// [`ConversationFault::AlreadyMember`] where we are already, in that epoch or a later one.
     /// [`ConversationFault::Welcome`] and [`ConversationFault::Leaf`] when it is refused: drop the parcel. Any other is
     /// this device's own trouble.
     pub fn join(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
-        if let Some(row) = conversations::find(self.tx, &welcome.group)?
-            && row.standing == Standing::Live
-        {
-            return Ok(());
-        }
         match &welcome.welcome {
             WelcomeSource::Inline { welcome: bytes } => self.join_with(welcome, bytes.bytes(), sender),
             WelcomeSource::Log { .. } => self.wait_on_porch(welcome, sender),
@@ -57,9 +54,6 @@ impl Desk<'_> {
         sender: &MemberKey,
     ) -> Result<(), ConversationFault> {
         if let Some(row) = conversations::find(self.tx, &welcome.group)? {
-            if row.standing == Standing::Live {
-                return Ok(());
-            }
             // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
             if !row.administrators.contains(sender) {
                 return Err(ConversationFault::Welcome);
@@ -84,7 +78,17 @@ impl Desk<'_> {
             .replace_old_group()
             .build()
             .map_err(|_| ConversationFault::Welcome)?;
+        // Where we are already, only a later epoch takes us in: a relay may have kept from us that we were taken out, or
+        // shown us a log of its own.
+        let before = conversations::find(self.tx, &welcome.group)?.filter(|row| row.standing == Standing::Live);
+        if before.as_ref().is_some_and(|row| staged.group_context().epoch().as_u64() <= row.epoch) {
+            return Err(ConversationFault::AlreadyMember);
+        }
         let charter = self.admit(&staged, welcome, sender, &carried)?;
+        if let Some(row) = before {
+            intentions::remove_all(self.tx, &row.id)?;
+            self.effects.push(Effect::Unfollow(row.mailbox));
+        }
         let mut mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
         let seats = mls.treesync().full_leaves().map(|(index, node)| {
             let (checked, state) = leaf::check_node(node, Door::Tree(&welcome.group), &charter)?;

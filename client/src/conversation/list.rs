@@ -14,6 +14,8 @@ use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Standing};
 use super::send::is_for_people;
 use crate::sync::{self, Topic};
+use crate::vault::checkpoints;
+pub use crate::vault::checkpoints::Conviction;
 use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages;
@@ -150,11 +152,33 @@ pub fn said(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Re
 pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
     let rows = intentions::alarms(tx)?.into_iter().map(|row| {
         let kind = AlarmKind::from_code(row.kind);
-        let person = matches!(kind, AlarmKind::NotAdded | AlarmKind::Complaint);
+        let person = matches!(kind, AlarmKind::NotAdded | AlarmKind::Complaint | AlarmKind::Disagreement);
         let about = if person { row.detail.as_slice().try_into().ok().map(MemberKey::new) } else { None };
         Alarm { number: row.number, group: row.conversation, kind, about, at: row.at }
     });
     Ok(rows.collect())
+}
+
+/// Seconds after which words that have not left are said to wait.
+const SILENCE: u64 = 600;
+
+/// Conversations in which words of ours have waited for long, and since when: the relay cannot be reached, does not answer,
+/// or answers and does not give back what it took.
+///
+/// # Errors
+/// The vault's.
+pub fn silent(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Timestamp)>, VaultFault> {
+    let mut silent = messages::waiting_since(tx)?;
+    silent.retain(|(_, since)| since.plus_seconds(SILENCE) <= now);
+    Ok(silent)
+}
+
+/// What relays have signed that cannot all be true: proof for anybody.
+///
+/// # Errors
+/// The vault's.
+pub fn convictions(tx: &Transaction<'_>) -> Result<Vec<Conviction>, VaultFault> {
+    checkpoints::convictions(tx)
 }
 
 /// Messages and commits of ours that still wait for the network.
@@ -205,6 +229,7 @@ impl Desk<'_> {
                 }
             }
         }
+        self.ask_checkpoints()?;
         self.renew()
     }
 
@@ -214,14 +239,13 @@ impl Desk<'_> {
         self.keep(room)
     }
 
-    /// Renews leases that end and asks for checkpoints, looking at most once an hour.
+    /// Renews leases that end, looking at most once an hour.
     fn renew(&mut self) -> Result<(), ConversationFault> {
         let hour = self.now.round_up();
         if RENEWED.read(self.tx)? == Some(hour) {
             return Ok(());
         }
         RENEWED.write(self.tx, &hour)?;
-        self.ask_checkpoints()?;
         let soon = hour.plus(RENEW_WITHIN_HOURS);
         for followed in sync::leases_ending(self.tx, soon)? {
             let place = conversations::place(self.tx, &followed.mailbox)?;

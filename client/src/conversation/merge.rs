@@ -184,8 +184,7 @@ impl Desk<'_> {
         let mut intention = Intention::of(&row)?;
         if let Some(owner) = intention.owner() {
             let mailbox = owner.mailbox();
-            let place = conversations::place(self.tx, &room.context.mailbox)?;
-            let relay = place.map_or(room.context.relay.fingerprint, |place| place.relay);
+            let relay = intention.relay().unwrap_or(&room.context.relay).fingerprint;
             let call = Call::Close { mailbox, capability: owner.duplicate() };
             self.effects.push(Effect::Call { relay, call, then: Awaited::Nothing });
         }

@@ -135,7 +135,7 @@ impl Desk<'_> {
     ) -> Result<(), ConversationFault> {
         let Some(author) = room.seat(leaf.u32()).map(|seat| seat.member) else { return Ok(()) };
         let Ok(message) = decode::<Message>(plain) else { return Ok(()) };
-        self.compare(room, &message, entry)?;
+        self.compare(room, &author, &message, entry)?;
         self.write(room, &author, &message)
     }
 

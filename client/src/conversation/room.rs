@@ -146,6 +146,12 @@ pub enum AlarmKind {
     NotMoved,
     /// Something that we meant to change in the group breaks its rules or is too large.
     NotDone,
+    /// The relay says that it holds more of the log, and does not give it.
+    Withheld,
+    /// The relay says that the log takes no more entries, though nobody has moved the conversation.
+    Frozen,
+    /// The relay says that the log is not there, or lets it be read no more.
+    Closed,
     /// A kind of a later version of this program.
     Other,
 }
@@ -165,6 +171,9 @@ impl AlarmKind {
             Self::Complaint => 9,
             Self::NotMoved => 10,
             Self::NotDone => 11,
+            Self::Withheld => 12,
+            Self::Frozen => 13,
+            Self::Closed => 14,
             Self::Other => u8::MAX,
         }
     }
@@ -183,6 +192,9 @@ impl AlarmKind {
             9 => Self::Complaint,
             10 => Self::NotMoved,
             11 => Self::NotDone,
+            12 => Self::Withheld,
+            13 => Self::Frozen,
+            14 => Self::Closed,
             _ => Self::Other,
         }
     }

@@ -250,6 +250,7 @@ impl World {
                         digest: Sha256::digest(received.entry.bytes()).into(),
                         expires: EXPIRES,
                     },
+                    desk.now,
                 )?;
                 Ok(())
             })

@@ -2,6 +2,7 @@
 
 use relevo_protocol::content::Opaque;
 use relevo_protocol::trust::{AllianceId, Charter, Coordinator, MemberKey, MultiSigned, UnionEntry, UnionId, Verified};
+use relevo_protocol::wire::RelayAddress;
 
 use super::{MembershipFault, errand, identity, words};
 use crate::quiet::shows_only;
@@ -173,3 +174,22 @@ pub(crate) fn adopt(tx: &Transaction<'_>, shown: &[MultiSigned<Charter>]) -> Res
     super::restamp(tx)?;
     Ok(Adoption::Newer)
 }
+
+/// The relay of our charter that a person names by host, `host:port` or the beginning of its fingerprint; none when there
+/// is none, or several.
+pub(crate) fn relay_named(tx: &Transaction<'_>, name: &str) -> Result<Option<RelayAddress>, MembershipFault> {
+    let Some(charter) = current(tx)? else { return Ok(None) };
+    let matches = |relay: &&RelayAddress| {
+        let print = data_encoding::HEXLOWER.encode(&relay.fingerprint.0);
+        let by_print = name.len() >= FINGERPRINT_SHOWN && print.starts_with(name);
+        relay.host == name || format!("{}:{}", relay.host, relay.port) == name || by_print
+    };
+    let mut found = charter.unions.iter().flat_map(|union| &union.relays).filter(matches);
+    Ok(match (found.next(), found.next()) {
+        (Some(one), None) => Some(one.duplicate()),
+        _ => None,
+    })
+}
+
+/// Characters of a fingerprint that are shown to people.
+const FINGERPRINT_SHOWN: usize = 8;

@@ -15,6 +15,7 @@ use super::reader::Pause;
 use super::reading::{Read, Reading, Resumption};
 use super::{Logic, LogicFault};
 use crate::link::{Incoming, LinkFault, Ticket};
+use crate::vault::outbox::DispatchKind;
 use crate::vault::{Transaction, Vault, outbox, relays};
 
 /// What a committed arrival changes in memory.
@@ -44,10 +45,6 @@ enum Change {
         mailbox: MailboxId,
         id: SubscriptionId,
         why: Pause,
-    },
-    Closed {
-        mailbox: MailboxId,
-        id: SubscriptionId,
     },
     Enrolled,
     Draining,
@@ -174,8 +171,13 @@ impl<'a> Batch<'a> {
 
     fn answered(&mut self, reading: &mut Reading<'_, '_>, ticket: Ticket, outcome: &Outcome) -> Result<(), LogicFault> {
         match self.open.asked.get(&ticket) {
-            Some(Asked::Dispatch { lane, id, size: _ }) => {
+            Some(Asked::Dispatch { lane, id, kind, size: _ }) => {
                 let outcome = match outcome {
+                    // Neither done nor refused: asked again, and seen to wait.
+                    Outcome::Done { answer } if !answers(*kind, answer) => {
+                        self.changes.push(Change::PutOff(ticket, Refusal::Failed));
+                        return Ok(());
+                    }
                     Outcome::Refused { refusal } if passes(*refusal) => {
                         self.changes.push(Change::PutOff(ticket, *refusal));
                         return Ok(());
@@ -283,8 +285,7 @@ impl<'a> Batch<'a> {
             Event::Closed { id } => {
                 let Some(mailbox) = self.live(*id) else { return Ok(()) };
                 reading.closed(&mailbox)?;
-                self.ended.insert(*id);
-                self.changes.push(Change::Closed { mailbox, id: *id });
+                self.pause(*id, Pause::Hopeless);
             }
             Event::Frozen { id } => {
                 let Some(mailbox) = self.live(*id) else { return Ok(()) };
@@ -328,7 +329,7 @@ impl Peer {
         let Some(open) = self.open(attempt) else { return };
         match change {
             Change::Finished(ticket) => match open.asked.remove(&ticket) {
-                Some(Asked::Dispatch { lane, id, size }) => {
+                Some(Asked::Dispatch { lane, id, size, kind: _ }) => {
                     open.bytes = open.bytes.saturating_sub(size);
                     if let Some(lane) = self.lanes.get_mut(&lane) {
                         lane.done(id);
@@ -343,7 +344,7 @@ impl Peer {
                 Some(Asked::Enroll | Asked::Resume(_) | Asked::Passing) | None => {}
             },
             Change::PutOff(ticket, why) => {
-                let Some(Asked::Dispatch { lane, id, size }) = open.asked.remove(&ticket) else { return };
+                let Some(Asked::Dispatch { lane, id, size, kind: _ }) = open.asked.remove(&ticket) else { return };
                 open.bytes = open.bytes.saturating_sub(size);
                 if let Some(lane) = self.lanes.get_mut(&lane) {
                     lane.put_off(id, why, now.elapsed, jitter);
@@ -352,18 +353,18 @@ impl Peer {
             }
             Change::Promised(mailbox, sequence) => {
                 if let Some(reader) = self.readers.get_mut(&mailbox) {
-                    reader.promised(sequence);
+                    reader.promised(sequence, now.elapsed);
                 }
             }
             Change::Live { mailbox, id, after, last } => {
                 open.live.insert(id);
                 if let Some(reader) = self.readers.get_mut(&mailbox) {
-                    reader.live(id, after, last);
+                    reader.live(id, after, last, now.elapsed);
                 }
                 self.proved_useful();
             }
             Change::Took { mailbox, upto } => {
-                let credit = self.readers.get_mut(&mailbox).and_then(|reader| reader.took(upto));
+                let credit = self.readers.get_mut(&mailbox).and_then(|reader| reader.took(upto, now.elapsed));
                 if let (Some((id, more)), Some(open)) = (credit, self.open(attempt)) {
                     let call = Call::Credit { id, more };
                     effects.push(open.ask(relay, Asked::Passing, call));
@@ -382,15 +383,18 @@ impl Peer {
                     reader.pause(why, now.elapsed, jitter);
                 }
             }
-            Change::Closed { mailbox, id } => {
-                open.end(id);
-                if let Some(reader) = self.readers.get_mut(&mailbox) {
-                    reader.close();
-                }
-            }
             Change::Enrolled => open.stage = Stage::Running,
             Change::Draining => open.stage = Stage::Draining,
         }
+    }
+}
+
+/// Whether an answer is one to a request of this kind.
+fn answers(kind: DispatchKind, answer: &Answer) -> bool {
+    match kind {
+        DispatchKind::Append => matches!(answer, Answer::Stored { .. }),
+        DispatchKind::Open => matches!(answer, Answer::Opened { .. }),
+        DispatchKind::Other => true,
     }
 }
 

@@ -8,8 +8,9 @@ use relevo_protocol::wire::{Call, Fingerprint, RelayAddress, WelcomeBody};
 
 use super::backoff::Jitter;
 use super::peer::Peer;
+use super::reading::Reading;
 use super::status::Status;
-use super::{DispatchId, Logic};
+use super::{DispatchId, Logic, LogicFault};
 use crate::link::{Admitted, Incoming, LinkFault, Ticket};
 use crate::vault::{Transaction, Vault, VaultFault, followed, outbox};
 
@@ -181,6 +182,7 @@ impl Engine {
             Input::Wanted { relay } => self.peer(relay).want(),
             Input::RetryNow => self.peers.values_mut().for_each(Peer::retry_now),
         }
+        self.tell_silences(vault, logic, now)?;
         let gone_on = vault.transaction(|tx| self.go_on(tx, now, &mut effects));
         if let Err(fault) = gone_on {
             // The effects are lost with it, so whoever waits for what they were to bring would wait for ever.
@@ -223,6 +225,30 @@ impl Engine {
             peer.go_on(tx, *relay, &mut next, now.elapsed, &mut self.jitter, effects)?;
         }
         Ok(())
+    }
+
+    /// Says of mailboxes what their relays hold back. Said again by the next session if it could not be written down.
+    fn tell_silences(&mut self, vault: &mut Vault, logic: &mut dyn Logic, now: Now) -> Result<(), VaultFault> {
+        let readers = self.peers.values_mut().flat_map(|peer| &mut peer.readers);
+        let silent: Vec<_> = readers
+            .filter_map(|(mailbox, reader)| reader.say_silence(now.elapsed).map(|sequence| (*mailbox, sequence)))
+            .collect();
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let told = vault.transaction(|tx| {
+            for (mailbox, sequence) in &silent {
+                Reading { tx, logic, now: now.wall }.withheld(mailbox, *sequence)?;
+            }
+            Ok::<_, LogicFault>(())
+        });
+        match told {
+            Ok(()) => Ok(()),
+            Err(fault) => {
+                logic.rolled_back();
+                if let LogicFault::Vault(fault) = fault { Err(fault) } else { Ok(()) }
+            }
+        }
     }
 
     fn take_up(&mut self, tx: &Transaction<'_>, effects: &mut Vec<Effect>) -> Result<(), VaultFault> {

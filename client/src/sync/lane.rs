@@ -57,8 +57,8 @@ impl Lane {
         self.items.iter().any(|item| item.kind == DispatchKind::Open)
     }
 
-    /// The dispatch that may go next, with its size.
-    pub(super) fn next(&self, now: Duration) -> Option<(DispatchId, usize)> {
+    /// The dispatch that may go next, with its kind and size.
+    pub(super) fn next(&self, now: Duration) -> Option<(DispatchId, DispatchKind, usize)> {
         if self.paused.is_some_and(|(until, _)| now < until) {
             return None;
         }
@@ -66,7 +66,7 @@ impl Lane {
         let (ahead, item) = self.items.iter().enumerate().find(|(_, item)| item.place == Place::Waiting)?;
         let barrier = self.items.iter().take(ahead).any(|before| before.kind != DispatchKind::Append);
         let may_follow = item.kind == DispatchKind::Append && !barrier && sent < self.window;
-        (sent == 0 || may_follow).then_some((item.id, item.size))
+        (sent == 0 || may_follow).then_some((item.id, item.kind, item.size))
     }
 
     pub(super) fn sent(&mut self, id: DispatchId) {
@@ -148,7 +148,7 @@ mod tests {
 
     fn send_all(lane: &mut Lane, now: Duration) -> Vec<i64> {
         let mut sent = Vec::new();
-        while let Some((id, _)) = lane.next(now) {
+        while let Some((id, ..)) = lane.next(now) {
             lane.sent(id);
             sent.push(id.0);
         }

@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::status::{RelayStatus, SessionStatus};
 use crate::link::{AdmissionKind, Admitted, LinkFault, Ticket};
 use crate::vault::followed::{Condition, FollowedRow};
-use crate::vault::outbox::Dispatch;
+use crate::vault::outbox::{Dispatch, DispatchKind};
 use crate::vault::relays::{self, Admissions};
 use crate::vault::{Transaction, VaultFault};
 
@@ -87,6 +87,7 @@ pub(super) enum Asked {
     Dispatch {
         lane: Option<MailboxId>,
         id: DispatchId,
+        kind: DispatchKind,
         size: usize,
     },
     Resume(Vec<SubscriptionId>),
@@ -155,8 +156,11 @@ impl Peer {
     /// Reads a mailbox from its row on. A row written anew for a mailbox that is read already changes no session.
     pub(super) fn read(&mut self, row: &FollowedRow) {
         let reader = match row.condition {
-            Condition::Closed | Condition::Unfollowed => Reader::gone(),
-            Condition::Sound | Condition::Frozen | Condition::Refused => Reader::new(row.followed.cursor.after),
+            Condition::Unfollowed => Reader::gone(),
+            // Asked for again all the same: that it is gone may have been a lie.
+            Condition::Sound | Condition::Frozen | Condition::Refused | Condition::Closed => {
+                Reader::new(row.followed.cursor.after)
+            }
         };
         let known = self.readers.entry(row.followed.mailbox).or_insert_with(Reader::gone);
         if known.subscription().is_none() {

@@ -8,6 +8,9 @@ use super::{Logic, LogicFault, Notice, ReceivedEntry};
 use crate::vault::followed::{self, Condition, FollowedRow, ReadMark};
 use crate::vault::{Transaction, VaultFault};
 
+/// Seconds by which the clocks of a relay and this device may differ, together with what a sweep takes.
+const CLOCKS: u64 = 48 * 3600;
+
 /// What came of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Read {
@@ -79,7 +82,8 @@ impl Reading<'_, '_> {
             let received = ReceivedEntry { incarnation, sequence, head, expires, entry: entry.clone() };
             self.logic.received(self.tx, &row.followed, &received, self.now)?;
         }
-        followed::mark_read(self.tx, &ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires })?;
+        let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
+        followed::mark_read(self.tx, &mark, self.now)?;
         row.followed.cursor.after = sequence;
         row.followed.head = head;
         followed::advance(self.tx, &row.followed)?;
@@ -95,13 +99,25 @@ impl Reading<'_, '_> {
         row.followed.cursor.incarnation = Some(standing.incarnation);
         followed::advance(self.tx, &row.followed)?;
         followed::set_lease(self.tx, mailbox, standing.expires)?;
+        let broken = followed::take_broken_promises(self.tx, mailbox, standing.incarnation, standing.last)?;
+        if let Some(sequence) = broken.filter(|_| compares()) {
+            self.notice(&row, &Notice::ChainBroken { sequence })?;
+        }
+        if standing.first_available > standing.last.next() {
+            // Entries that never were cannot have expired: believed, this would end all reading here.
+            self.notice(&row, &Notice::ChainBroken { sequence: standing.last.next() })?;
+            return Ok(Resumption::AskAgain);
+        }
         if standing.last < row.followed.cursor.after && compares() {
             self.shrunk(&mut row, standing)?;
             return Ok(Resumption::AskAgain);
         }
         self.first_available(&mut row, standing.first_available, standing.head_before_first)?;
         if standing.frozen {
-            self.frozen(mailbox)?;
+            // Before the last entry is read, what explains it may still come; the next session asks again.
+            if row.followed.cursor.after >= standing.last {
+                self.frozen(mailbox)?;
+            }
         } else if row.condition != Condition::Sound {
             followed::set_condition(self.tx, mailbox, Condition::Sound)?;
         }
@@ -125,6 +141,7 @@ impl Reading<'_, '_> {
         row.followed.head = standing.head_before_first;
         followed::advance(self.tx, &row.followed)?;
         followed::set_lease(self.tx, mailbox, standing.expires)?;
+        followed::forget_promises(self.tx, mailbox, standing.incarnation)?;
         Ok(Resumption::AskAgain)
     }
 
@@ -143,7 +160,17 @@ impl Reading<'_, '_> {
         self.condition(mailbox, Condition::Closed, &Notice::Closed)
     }
 
+    pub(super) fn withheld(&mut self, mailbox: &MailboxId, sequence: Sequence) -> Result<(), LogicFault> {
+        match self.row(mailbox)? {
+            Some(row) => self.notice(&row, &Notice::Withheld { sequence }),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn refused(&mut self, mailbox: &MailboxId, why: Refusal) -> Result<(), LogicFault> {
+        if self.row(mailbox)?.is_some_and(|row| row.condition == Condition::Closed) {
+            return Ok(());
+        }
         self.condition(mailbox, Condition::Refused, &Notice::Refused(why))
     }
 
@@ -152,10 +179,15 @@ impl Reading<'_, '_> {
         let Answer::Stored { incarnation, sequence, head, expires: _ } = *answer else { return Ok(None) };
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
         if row.followed.cursor.incarnation.is_some_and(|ours| ours != incarnation) {
+            // A restored relay will say so when it is asked where the mailbox stands; another one breaks it there.
+            followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
             return Ok(None);
         }
         if sequence > row.followed.cursor.after {
-            followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
+            let before = followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
+            if before.is_some_and(|before| before != head && compares()) {
+                self.notice(&row, &Notice::ChainBroken { sequence })?;
+            }
         } else if self.contradicts(mailbox, incarnation, sequence, head)? {
             self.notice(&row, &Notice::ChainBroken { sequence })?;
         }
@@ -165,7 +197,12 @@ impl Reading<'_, '_> {
     fn first_available(&mut self, row: &mut FollowedRow, first: Sequence, head: Head) -> Result<(), LogicFault> {
         let next = row.followed.cursor.after.next();
         if first > next {
-            self.notice(row, &Notice::Gap { from: next, first_available: first })?;
+            let notice = if self.expired_early(row)? {
+                Notice::ChainBroken { sequence: next }
+            } else {
+                Notice::Gap { from: next, first_available: first }
+            };
+            self.notice(row, &notice)?;
         } else if first < next || head == row.followed.head {
             return Ok(());
         } else {
@@ -176,10 +213,18 @@ impl Reading<'_, '_> {
         Ok(followed::advance(self.tx, &row.followed)?)
     }
 
+    /// Whether entries behind our last one cannot have expired: they live longer than that one, and its time is not over.
+    fn expired_early(&self, row: &FollowedRow) -> Result<bool, VaultFault> {
+        let Cursor { incarnation: Some(incarnation), after } = row.followed.cursor else { return Ok(false) };
+        let expires = followed::expiry_at(self.tx, &row.followed.mailbox, incarnation, after)?;
+        Ok(expires.is_some_and(|hour| !hour.is_past(self.now.plus_seconds(CLOCKS))))
+    }
+
     /// The same life with fewer entries than this device has read: the relay contradicts itself. Everything is read
     /// again, and what this device has is not given twice.
     fn shrunk(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
         self.notice(row, &Notice::ChainBroken { sequence: standing.last.next() })?;
+        followed::unplace(self.tx, &row.followed.mailbox, standing.incarnation, standing.last)?;
         row.followed.cursor.after = Sequence(standing.first_available.0.saturating_sub(1));
         row.followed.head = standing.head_before_first;
         Ok(followed::advance(self.tx, &row.followed)?)

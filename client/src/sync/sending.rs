@@ -67,6 +67,7 @@ impl Peer {
             let mut subscriptions = Vec::with_capacity(batch.len());
             for (mailbox, reader) in batch {
                 let Some(row) = followed::find_row(tx, mailbox)? else { continue };
+                followed::call_in_promises(tx, mailbox)?;
                 let id = open.subscription(**mailbox);
                 reader.asked();
                 subscriptions.push(Subscription {
@@ -98,7 +99,7 @@ impl Peer {
         while went {
             went = false;
             for (mailbox, lane) in &mut self.lanes {
-                let Some((id, size)) = lane.next(now) else { continue };
+                let Some((id, kind, size)) = lane.next(now) else { continue };
                 if !has_room(open, size) {
                     return Ok(());
                 }
@@ -111,7 +112,7 @@ impl Peer {
                 };
                 lane.sent(id);
                 open.bytes = open.bytes.saturating_add(size);
-                effects.push(open.ask(relay, Asked::Dispatch { lane: *mailbox, id, size }, call));
+                effects.push(open.ask(relay, Asked::Dispatch { lane: *mailbox, id, kind, size }, call));
             }
         }
         self.lanes.retain(|_, lane| lane.len() > 0);

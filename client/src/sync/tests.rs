@@ -7,6 +7,7 @@
 )]
 
 mod facts;
+mod lies;
 mod relay;
 mod simulation;
 mod world;

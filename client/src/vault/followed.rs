@@ -1,5 +1,6 @@
 //! Mailboxes that this device reads: cursor, head of the chain, and what was read as long as the relay holds it.
 
+use relevo_protocol::limits::MAX_LEASE_HOURS;
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{Capability, Cursor, Fingerprint, Head, Incarnation, MailboxId, Sequence};
@@ -31,7 +32,8 @@ pub(super) const TABLES: &str = "
         sequence    INTEGER NOT NULL,
         head        BLOB NOT NULL,
         digest      BLOB NOT NULL,
-        expires     INTEGER NOT NULL,
+        expires     INTEGER NOT NULL,              -- as the relay says
+        kept        INTEGER NOT NULL,              -- hour until which it is remembered, whatever the relay says
         PRIMARY KEY (mailbox, incarnation, sequence, digest)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX read_digest ON read_entries (digest, mailbox);
@@ -40,6 +42,7 @@ pub(super) const TABLES: &str = "
         incarnation BLOB NOT NULL,
         sequence    INTEGER NOT NULL,
         head        BLOB NOT NULL,
+        due         INTEGER NOT NULL DEFAULT 0,    -- made before the relay was last asked where the mailbox stands
         PRIMARY KEY (mailbox, incarnation, sequence)
     ) STRICT, WITHOUT ROWID;
 ";
@@ -71,7 +74,9 @@ pub(crate) struct FollowedRow {
 const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition";
 
 pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFault> {
-    let (incarnation, after, head) = match (find(tx, &follow.mailbox)?, follow.start) {
+    let known = find(tx, &follow.mailbox)?;
+    let is_new = known.is_none();
+    let (incarnation, after, head) = match (known, follow.start) {
         (Some(known), _) => (known.cursor.incarnation, known.cursor.after, known.head),
         (None, Start::Beginning) => (None, Sequence::START, Head::START),
         (None, Start::After { incarnation, sequence, head }) => (Some(incarnation), sequence, head),
@@ -91,6 +96,12 @@ pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFaul
             sql(after.0),
             head.0
         ])?;
+    if let (true, Start::After { incarnation, sequence, head }) = (is_new, follow.start) {
+        // What a welcome says of this place is held against others' words as if it had been read.
+        let (digest, forever) = ([0; 32], Hour(u32::MAX));
+        let mark = ReadMark { mailbox: follow.mailbox, incarnation, sequence, head, digest, expires: Hour(0) };
+        put_mark(tx, &mark, forever)?;
+    }
     Ok(())
 }
 
@@ -174,16 +185,69 @@ pub(crate) struct ReadMark {
     pub(crate) expires: Hour,
 }
 
-pub(crate) fn mark_read(tx: &Transaction<'_>, mark: &ReadMark) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("INSERT OR IGNORE INTO read_entries VALUES (?, ?, ?, ?, ?, ?)")?.execute(params![
+/// Hours for which what was read is remembered at least, and at most. A relay that says that an entry has expired at once
+/// would have this device forget what it was shown; one that says never would fill its vault.
+const REMEMBERED: core::ops::RangeInclusive<u32> = 720..=2 * MAX_LEASE_HOURS;
+
+/// Remembers an entry that was read.
+pub(crate) fn mark_read(tx: &Transaction<'_>, mark: &ReadMark, now: Timestamp) -> Result<(), VaultFault> {
+    let hour = now.round_up();
+    let kept = mark.expires.clamp(hour.plus(*REMEMBERED.start()), hour.plus(*REMEMBERED.end()));
+    put_mark(tx, mark, kept)
+}
+
+fn put_mark(tx: &Transaction<'_>, mark: &ReadMark, kept: Hour) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("INSERT OR IGNORE INTO read_entries VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         mark.mailbox.0,
         mark.incarnation.0,
         sql(mark.sequence.0),
         mark.head.0,
         mark.digest,
-        mark.expires.0
+        mark.expires.0,
+        kept.0
     ])?;
     Ok(())
+}
+
+/// Forgets where entries behind a place stood, which the relay says it never had there. That they were read stays known.
+pub(crate) fn unplace(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    last: Sequence,
+) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached(
+            "UPDATE OR REPLACE read_entries SET incarnation = ?4 WHERE mailbox = ?1 AND incarnation = ?2 AND sequence > ?3",
+        )?
+        .execute(params![mailbox.0, incarnation.0, sql(last.0), [0u8; 8]])?;
+    Ok(())
+}
+
+/// When the relay said that an entry, which was read, would expire.
+pub(crate) fn expiry_at(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+) -> Result<Option<Hour>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT max(expires) FROM read_entries WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get::<_, Option<u32>>(0))?
+        .map(Hour))
+}
+
+/// Whether this device has read anything of a mailbox in one of its lives.
+pub(crate) fn knows_life(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+) -> Result<bool, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT 1 FROM read_entries WHERE mailbox = ? AND incarnation = ?")?
+        .exists(params![mailbox.0, incarnation.0])?)
 }
 
 /// Whether an entry of these bytes was read from the mailbox before, in any life of it.
@@ -207,26 +271,66 @@ pub(crate) fn head_at(
         .optional()?)
 }
 
-/// Forgets entries that the relay dropped before the hour of `now`.
+/// Forgets entries that need not be remembered after the hour of `now`.
 pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("DELETE FROM read_entries WHERE expires < ?")?.execute([sql(now.0 / 3600)])?;
+    tx.sql().prepare_cached("DELETE FROM read_entries WHERE kept < ?")?.execute([sql(now.0 / 3600)])?;
     Ok(())
 }
 
-/// Keeps a head that the relay has answered for, until it is read.
+/// Keeps a head that the relay has answered for, until it is read. Gives the one that it promised for this place before.
 pub(crate) fn promise(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
     sequence: Sequence,
     head: Head,
+) -> Result<Option<Head>, VaultFault> {
+    let before = tx
+        .sql()
+        .prepare_cached("SELECT head FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
+        .optional()?;
+    tx.sql()
+        .prepare_cached(
+            "INSERT OR IGNORE INTO promised_heads (mailbox, incarnation, sequence, head) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0])?;
+    Ok(before)
+}
+
+/// Notes that the relay is asked where a mailbox stands: what it promised before, its answer has to bear out. What it
+/// promises while the question is under way, the answer need not know.
+pub(crate) fn call_in_promises(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE promised_heads SET due = 1 WHERE mailbox = ? AND due = 0")?.execute([mailbox.0])?;
+    Ok(())
+}
+
+/// Takes the promises due that a mailbox which lives so, and whose last entry stands there, does not keep: those after
+/// its last entry, and those of other lives.
+pub(crate) fn take_broken_promises(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    last: Sequence,
+) -> Result<Option<Sequence>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(
+        "DELETE FROM promised_heads WHERE mailbox = ?1 AND due = 1 AND (incarnation <> ?2 OR sequence > ?3)
+         RETURNING sequence",
+    )?;
+    let broken = statement.query_map(params![mailbox.0, incarnation.0, sql(last.0)], |row| row.get::<_, i64>(0))?;
+    let broken = broken.collect::<Result<Vec<_>, _>>()?;
+    Ok(broken.into_iter().min().map(|first| Sequence(u64::try_from(first).unwrap_or(0))))
+}
+
+/// Forgets what was promised in other lives of a mailbox.
+pub(crate) fn forget_promises(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
 ) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("INSERT OR IGNORE INTO promised_heads VALUES (?, ?, ?, ?)")?.execute(params![
-        mailbox.0,
-        incarnation.0,
-        sql(sequence.0),
-        head.0
-    ])?;
+    tx.sql()
+        .prepare_cached("DELETE FROM promised_heads WHERE mailbox = ? AND incarnation <> ?")?
+        .execute(params![mailbox.0, incarnation.0])?;
     Ok(())
 }
 

@@ -158,21 +158,22 @@ pub(crate) fn remove_all(tx: &Transaction<'_>, conversation: &GroupId) -> Result
 /// Alarms of one kind kept for a conversation: what others write cannot fill the vault with them.
 const ALARMS: i64 = 32;
 
-/// Raises an alarm, once for the same thing, and not without end.
+/// Raises an alarm, once for the same thing, and not without end. Says whether it is a new one.
 pub(crate) fn alarm(
     tx: &Transaction<'_>,
     conversation: &GroupId,
     kind: u8,
     detail: &[u8],
     at: Timestamp,
-) -> Result<(), VaultFault> {
-    tx.sql()
+) -> Result<bool, VaultFault> {
+    let raised = tx
+        .sql()
         .prepare_cached(
             "INSERT OR IGNORE INTO alarms (conversation, kind, detail, at) SELECT ?1, ?2, ?3, ?4
              WHERE (SELECT count(*) FROM alarms WHERE conversation = ?1 AND kind = ?2) < ?5",
         )?
         .execute(params![conversation.0, kind, detail, sql(at.0), ALARMS])?;
-    Ok(())
+    Ok(raised > 0)
 }
 
 /// Whether a conversation has an alarm of a kind.

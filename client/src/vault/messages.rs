@@ -162,6 +162,18 @@ pub(crate) fn unacknowledged(tx: &Transaction<'_>) -> Result<Vec<GroupId>, Vault
 }
 
 /// How many messages wait for the network, in all conversations.
+/// The oldest words of ours that wait, of each conversation with somebody else in it.
+pub(crate) fn waiting_since(tx: &Transaction<'_>) -> Result<Vec<(GroupId, Timestamp)>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT conversation, min(received) FROM messages
+         WHERE state = 0 AND kind NOT IN (1, 5, 6)
+             AND (SELECT count(*) FROM seats WHERE seats.conversation = messages.conversation) > 1
+         GROUP BY conversation",
+    )?;
+    let rows = statement.query_map([], |row| Ok((GroupId(row.get(0)?), Timestamp(unsql(row.get(1)?)))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn waiting(tx: &Transaction<'_>) -> Result<u64, VaultFault> {
     let count: i64 =
         tx.sql().prepare_cached("SELECT count(*) FROM messages WHERE state = 0")?.query_row([], |row| row.get(0))?;

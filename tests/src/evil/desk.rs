@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::SigningKey;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{
-    AdmissionId, AdmissionKey, Answer, Call, Event, Incarnation, MailboxId, Outcome, Refusal, Reply, Request, Resumed,
-    Sequence, Subscription, SubscriptionId,
+    AdmissionId, Answer, Call, Event, Incarnation, MailboxId, Outcome, Refusal, Reply, Request, Resumed, Sequence,
+    Subscription, SubscriptionId,
 };
 use tokio::sync::watch;
 
@@ -60,6 +60,10 @@ impl Hub {
         &self.ledger
     }
 
+    pub(super) fn inbox(&self, member: usize) -> Option<MailboxId> {
+        self.inboxes.get(member).copied()
+    }
+
     pub(super) fn told(&self) -> u64 {
         self.told + self.ledger.told()
     }
@@ -100,6 +104,9 @@ impl Hub {
         let done = Outcome::Done { answer: Answer::Done };
         match call {
             Call::Resume { subscriptions } => {
+                // Whose session it is first: what each log is shown as depends on it.
+                let inbox = subscriptions.iter().find(|wanted| wanted.capability.mailbox() == wanted.mailbox);
+                inbox.into_iter().for_each(|inbox| desk.who = self.recognise(inbox.mailbox));
                 let mailboxes = subscriptions.iter().map(|wanted| self.resume(desk, wanted)).collect();
                 Outcome::Done { answer: Answer::Resumed { mailboxes } }
             }
@@ -114,8 +121,7 @@ impl Hub {
                 desk.subscriptions.remove(id);
                 done
             }
-            Call::Sponsor { id, key, .. } => {
-                let _key: &AdmissionKey = key;
+            Call::Sponsor { id, .. } => {
                 self.invited.insert(*id);
                 done
             }
@@ -123,15 +129,17 @@ impl Hub {
         }
     }
 
+    /// The member who reads an inbox as its owner.
+    fn recognise(&mut self, mailbox: MailboxId) -> Who {
+        let known = self.inboxes.iter().position(|inbox| *inbox == mailbox);
+        Who::Member(known.unwrap_or_else(|| {
+            self.inboxes.push(mailbox);
+            self.inboxes.len() - 1
+        }))
+    }
+
     fn resume(&mut self, desk: &mut Desk, wanted: &Subscription) -> Resumed {
-        let Subscription { id, mailbox, capability, cursor, credit } = wanted;
-        if capability.mailbox() == *mailbox {
-            let known = self.inboxes.iter().position(|inbox| inbox == mailbox);
-            desk.who = Who::Member(known.unwrap_or_else(|| {
-                self.inboxes.push(*mailbox);
-                self.inboxes.len() - 1
-            }));
-        }
+        let Subscription { id, mailbox, capability: _, cursor, credit } = wanted;
         let log = match self.ledger.shown(desk.who, mailbox, self.lie.as_deref()) {
             Ok(log) => log,
             Err(refusal) => return Resumed::Refused { id: *id, refusal },
@@ -157,8 +165,8 @@ impl Hub {
                 continue;
             };
             if log.incarnation != row.incarnation {
+                // An honest relay is restored between sessions.
                 over.push(*id);
-                news.push((row.mailbox, Event::Closed { id: *id }));
                 continue;
             }
             let standing = log.standing(&row.mailbox, self.ledger.now());

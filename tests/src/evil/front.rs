@@ -34,7 +34,7 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Listens where the seized relay did.
+    /// Listens.
     ///
     /// # Errors
     /// The port is not free, or the certificate is of no use.
@@ -49,6 +49,10 @@ impl Front {
         tls.alpn_protocols = vec![b"h3".to_vec()];
         let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
         Ok(Self { endpoint: quinn::Endpoint::server(config, listen)?, hung_up: watch::Sender::new(0) })
+    }
+
+    pub(super) fn local_addr(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.endpoint.local_addr()?)
     }
 
     pub(super) fn hang_up(&self) {

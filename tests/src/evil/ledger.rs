@@ -100,6 +100,11 @@ impl Ledger {
         self.logs.iter().filter(|(_, log)| log.is_shared())
     }
 
+    /// Inboxes, shelves and codes.
+    pub fn personal(&self) -> impl Iterator<Item = (&MailboxId, &Log)> {
+        self.logs.iter().filter(|(_, log)| !log.is_shared())
+    }
+
     /// A mailbox as it is.
     #[must_use]
     pub fn log(&self, mailbox: &MailboxId) -> Option<&Log> {

@@ -2,9 +2,9 @@
 //! an answer, or of an event.
 
 use bytes::Bytes;
-use relevo_protocol::wire::{Answer, Call, Entry, Event, Incarnation, MailboxId, Outcome, Refusal};
+use relevo_protocol::wire::{Answer, Call, Entry, Event, Incarnation, Lineage, MailboxId, Outcome};
 
-use super::ledger::{Log, Written};
+use super::ledger::{Log, Written, sequence};
 use super::lie::{Lie, Who};
 
 /// A log from some entry on.
@@ -69,6 +69,12 @@ pub fn drop_every(spot: Spot, k: usize) -> impl Lie {
     only(spot, move |_, at, _| !(at + 1).is_multiple_of(k.max(1)))
 }
 
+/// So many entries are gone for everybody, and the others close ranks.
+#[must_use]
+pub fn lose(spot: Spot, count: usize) -> impl Lie {
+    only(spot, move |_, at, _| at >= count)
+}
+
 /// One member sees nothing of what others write from here on, only its own.
 #[must_use]
 pub fn withhold_from(spot: Spot, victim: Who) -> impl Lie {
@@ -99,6 +105,25 @@ pub fn roll_back(spot: Spot, upto: usize) -> impl Lie {
     only(spot, move |_, at, _| spot.since + at >= upto)
 }
 
+/// Goes back to an older state and says so, by another incarnation that names the one before, as an honest relay does that
+/// was restored from a backup.
+#[must_use]
+pub fn restored(spot: Spot, upto: usize, incarnation: Incarnation) -> impl Lie {
+    let older = roll_back(spot, upto);
+    Shown(move |who: Who, mailbox: &MailboxId, log: Log| {
+        let before = Lineage {
+            incarnation: log.incarnation,
+            sequence: sequence(spot.since),
+            head: log.head(mailbox, spot.since),
+        };
+        let mut log = older.log(who, mailbox, log);
+        if *mailbox == spot.mailbox {
+            (log.incarnation, log.restored_from) = (incarnation, Some(before));
+        }
+        log
+    })
+}
+
 /// One member sees each two entries in the other order.
 #[must_use]
 pub fn reorder(spot: Spot, victim: Who) -> impl Lie {
@@ -123,11 +148,14 @@ pub fn replay(spot: Spot) -> impl Lie {
     })
 }
 
-/// Others see each entry with one byte changed; its author sees it as it is.
+/// Others see so many entries with one byte changed; their author sees them as they are.
 #[must_use]
-pub fn alter(spot: Spot) -> impl Lie {
-    entries(spot, |who, mut before, after| {
-        before.extend(after.into_iter().map(|written| if written.by == who { written } else { flipped(written) }));
+pub fn alter(spot: Spot, count: usize) -> impl Lie {
+    entries(spot, move |who, mut before, after| {
+        let changed = |(at, written): (usize, Written)| {
+            if written.by == who || at >= count { written } else { flipped(written) }
+        };
+        before.extend(after.into_iter().enumerate().map(changed));
         before
     })
 }
@@ -176,6 +204,17 @@ pub fn other_life(mailbox: MailboxId, victim: Who) -> impl Lie {
     })
 }
 
+/// One member is shown every log but this one under another incarnation.
+#[must_use]
+pub fn other_life_than(mailbox: MailboxId, victim: Who) -> impl Lie {
+    Shown(move |who: Who, shown: &MailboxId, mut log: Log| {
+        if who == victim && log.is_shared() && *shown != mailbox {
+            log.incarnation = Incarnation([0xee; 8]);
+        }
+        log
+    })
+}
+
 /// As [`fork`], under another incarnation for one of the two.
 #[must_use]
 pub fn fork_of_lives(spot: Spot, victim: Who) -> impl Lie {
@@ -197,42 +236,19 @@ pub fn expire_early(spot: Spot, upto: usize, victim: Who) -> impl Lie {
 /// A log takes no more entries, it says, though nobody has frozen it.
 #[must_use]
 pub fn frozen(mailbox: MailboxId) -> impl Lie {
-    Says { mailbox, refusal: Refusal::Frozen, frozen: true }
-}
-
-/// There is no such mailbox, it says.
-#[must_use]
-pub fn no_such_mailbox(mailbox: MailboxId) -> impl Lie {
-    Says { mailbox, refusal: Refusal::NoSuchMailbox, frozen: false }
-}
-
-struct Says {
-    mailbox: MailboxId,
-    refusal: Refusal,
-    frozen: bool,
-}
-
-impl Lie for Says {
-    fn instead(&mut self, _: Who, call: &Call) -> Option<Outcome> {
-        match call {
-            Call::Append { mailbox, .. } if *mailbox == self.mailbox => {
-                Some(Outcome::Refused { refusal: self.refusal })
-            }
-            _ => None,
-        }
-    }
-
-    fn log(&self, _: Who, mailbox: &MailboxId, mut log: Log) -> Log {
-        log.frozen |= self.frozen && *mailbox == self.mailbox;
+    Shown(move |_: Who, shown: &MailboxId, mut log: Log| {
+        log.frozen |= *shown == mailbox;
         log
-    }
+    })
+}
 
-    fn event(&mut self, _: Who, mailbox: &MailboxId, event: Event) -> Vec<Event> {
-        match event {
-            Event::Entry { id, .. } if *mailbox == self.mailbox && !self.frozen => vec![Event::Closed { id }],
-            event => vec![event],
-        }
-    }
+/// A mailbox is gone, it says, when something comes that it would have to give.
+#[must_use]
+pub fn closed(mailbox: MailboxId) -> impl Lie {
+    events(mailbox, |event| match event {
+        Event::Entry { id, .. } => vec![Event::Closed { id }],
+        event => vec![event],
+    })
 }
 
 /// Changes each `Stored`.

@@ -130,6 +130,9 @@ fn excuses(kind: AlarmKind) -> bool {
         | AlarmKind::MissingCommit
         | AlarmKind::Halted
         | AlarmKind::LostCommit
+        | AlarmKind::Withheld
+        | AlarmKind::Frozen
+        | AlarmKind::Closed
         | AlarmKind::Complaint => true,
         AlarmKind::NotAdded | AlarmKind::NotMoved | AlarmKind::NotDone | AlarmKind::Other => false,
         // Kinds that come later excuse nothing until somebody says so here.

@@ -255,16 +255,19 @@ fn a_refused_mailbox_is_said_once_and_read_when_it_is_there() {
 }
 
 #[test]
-fn a_closed_mailbox_is_said_and_not_asked_for_again() {
+fn a_closed_mailbox_is_said_once_and_asked_for_again_in_the_next_session() {
     let mut world = World::new();
     world.relay.open(mailbox(1));
     world.follow(1);
     world.settle();
     let id = *world.relay.subscriptions.keys().next().unwrap();
     world.event(Event::Closed { id });
+    // It was a lie: there is more.
+    world.relay.append(mailbox(1), entry(2, 1));
     world.restart();
+    world.settle();
     assert_eq!(world.notices(), ["closed"]);
-    assert!(world.attempts.is_empty());
+    assert_eq!(world.entries(1), [(2, 1)]);
 }
 
 #[test]
