@@ -187,8 +187,8 @@ impl Kind {
             (Self::Crash | Self::Power, 1) => dice.below(12),
             (Self::Stop, 1) => dice.below(60),
             (Self::Part, 2) => dice.below(900),
-            (Self::Weather, 0) => [20, 20, 200, 1_200][dice.place(4)],
-            (Self::Weather, _) => [0, 0, 150, 40][dice.place(4)],
+            (Self::Weather, 0) => [20, 20, 200, 1_200].get(dice.place(4)).copied().unwrap_or(20),
+            (Self::Weather, _) => [0, 0, 150, 40].get(dice.place(4)).copied().unwrap_or(0),
             (Self::Skew, 1) => dice.below(1_200),
             _ => dice.below(5),
         }

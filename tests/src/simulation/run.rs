@@ -130,7 +130,22 @@ impl Run {
                 self.world.sleep(op.number(0) * 1_000)?;
                 Ok("done".to_owned())
             }
-            _ => self.fault(op, who),
+            Kind::Offline
+            | Kind::Crash
+            | Kind::Power
+            | Kind::Restart
+            | Kind::Stop
+            | Kind::Cut
+            | Kind::Part
+            | Kind::Weather
+            | Kind::Fill
+            | Kind::Free
+            | Kind::Skew
+            | Kind::Sweep
+            | Kind::Keep
+            | Kind::RollVault
+            | Kind::KeepRelay
+            | Kind::RollRelay => self.fault(op, who),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Where every simulation begins: one union on one relay, its members each other's contacts. Founded once by the real
 //! steps over a good network, then copied for each seed.
 
+#![expect(clippy::indexing_slicing, reason = "people are named by their places in a town of fixed size")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -280,7 +280,6 @@ impl World {
     }
 
     /// Says who acts now, to the planted bug that one member has.
-    #[cfg_attr(not(feature = "planted-bugs"), expect(clippy::unused_self, reason = "nobody forges"))]
     fn acts(&self, _client: usize) {
         #[cfg(feature = "planted-bugs")]
         relevo_protocol::planted::set_forging(self.forger == Some(_client));
