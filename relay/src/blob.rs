@@ -90,10 +90,10 @@ impl BlobStream<'_> {
         let begun = blocking(move || store.begin_blob(&admitted.id, id, length, clock::now())).await?;
         let expires = match begun {
             // A sweep between the two takes the blob: whoever puts it again finds it wanted.
-            Begun::Held => self.renew(id, lease_hours).await.map_err(|refusal| match refusal {
-                Refusal::NoSuchBlob => Refusal::Busy,
-                other => other,
-            })?,
+            Begun::Held => match self.renew(id, lease_hours).await {
+                Err(Refusal::NoSuchBlob) => return Err(Refusal::Busy.into()),
+                renewed => renewed?,
+            },
             Begun::Wanted(upload) => {
                 self.reply(&BlobReply::Have { offset: upload.offset() }).await?;
                 let whole = self.receive(upload).await?;

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use bytes::{Buf, Bytes};
 use h3::client::{RequestStream, SendRequest};
 use quinn::crypto::rustls::QuicClientConfig;
@@ -15,8 +15,8 @@ use relevo_protocol::labels;
 use relevo_protocol::limits::MAX_FRAME;
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{
-    Admission, Call, Exporter, FrameReader, Hello, Opening, RelayAddress, Reply, Request, Version, decode_exact,
-    encode, write_frame,
+    Admission, Call, Exporter, FrameReader, Hello, Opening, Outcome, RelayAddress, Reply, Request, Version,
+    decode_exact, encode, write_frame,
 };
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio::time::{sleep, timeout};
@@ -61,7 +61,7 @@ pub struct Attacker {
     /// Below HTTP.
     pub connection: quinn::Connection,
     frames: Arc<Frames>,
-    endpoint: quinn::Endpoint,
+    _endpoint: quinn::Endpoint,
 }
 
 /// HTTP/3 on an attacker's connection.
@@ -92,7 +92,7 @@ impl Attacker {
         config.transport_config(Arc::new(transport));
         let connecting = endpoint.connect_with(config, to, "localhost")?;
         let connection = timeout(PATIENCE, connecting).await.context("no handshake in time")??;
-        Ok(Self { connection, frames, endpoint })
+        Ok(Self { connection, frames, _endpoint: endpoint })
     }
 
     /// Sends frames in place of all that quinn would send, now and from now on.
@@ -143,10 +143,10 @@ impl Attacker {
         let mut stream = self.greet(&mut http, address).await?;
         stream.frame().await?.context("no Welcome")?;
         let admit = Call::Admit { id: admission.id(), proof: admission.key().proof(&self.exporter()?) };
-        match stream.ask(0, admit).await? {
-            Reply::Answer { outcome: relevo_protocol::wire::Outcome::Done { .. }, .. } => Ok((http, stream)),
-            other => bail!("not admitted: {other:?}"),
-        }
+        let reply = stream.ask(0, admit).await?;
+        let done = matches!(reply, Reply::Answer { outcome: Outcome::Done { .. }, .. });
+        ensure!(done, "not admitted: {reply:?}");
+        Ok((http, stream))
     }
 
     /// A stream on the secret path, with a Hello on it.
@@ -181,15 +181,9 @@ impl Attacker {
     /// # Errors
     /// It did not end in time, or otherwise than by the relay's word.
     pub async fn ended(&self, within: Duration) -> anyhow::Result<(u64, Bytes)> {
-        match timeout(within, self.connection.closed()).await.context("the connection goes on")? {
-            quinn::ConnectionError::ApplicationClosed(close) => Ok((close.error_code.into_inner(), close.reason)),
-            other => bail!("ended otherwise: {other}"),
-        }
-    }
-
-    /// Goes away without a word.
-    pub fn vanish(self) {
-        drop(self.endpoint);
+        let ended = timeout(within, self.connection.closed()).await.context("the connection goes on")?;
+        let quinn::ConnectionError::ApplicationClosed(close) = ended else { bail!("ended otherwise: {ended}") };
+        Ok((close.error_code.into_inner(), close.reason))
     }
 }
 
