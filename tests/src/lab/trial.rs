@@ -98,10 +98,12 @@ impl Trial {
     /// The size in which the tests run it: so much that it has a middle, so little that it is done within a minute.
     #[must_use]
     pub fn brief(self) -> Size {
-        let (bytes, messages) = match self {
-            Self::Narrow => (64 << 10, 20),
-            Self::All => (16 << 10, 10),
-            _ => (256 << 10, 20),
+        let (bytes, messages) = if self == Self::Narrow {
+            (64 << 10, 20)
+        } else if self == Self::All {
+            (16 << 10, 10)
+        } else {
+            (256 << 10, 20)
         };
         Size { bytes, messages, patience: 300, seed: 1, full: false }
     }
