@@ -50,12 +50,10 @@ thread_local! {
     static FORGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Puts a bug in by its name; false when there is none of this name.
+/// Puts a bug in by its name in place of the one before; none, and false, when there is none of this name.
 pub fn plant(name: &str) -> bool {
     let place = BUGS.iter().position(|(_, known, _)| *known == name);
-    if let Some(place) = place {
-        PLANTED.store(place, Ordering::Relaxed);
-    }
+    PLANTED.store(place.unwrap_or(usize::MAX), Ordering::Relaxed);
     place.is_some()
 }
 
