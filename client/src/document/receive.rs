@@ -133,10 +133,11 @@ pub fn save(download: &Download, parts: &Parts, path: &Path) -> Result<(), Docum
     let written = write_draft(download, parts, &draft).and_then(|()| {
         let named =
             name_draft(&draft, path, |draft, path| Ok(renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE)?));
-        named.map_err(|fault| match fault.kind() {
-            io::ErrorKind::AlreadyExists => DocumentFault::Exists,
-            _ => fault.into(),
-        })
+        named.map_err(
+            |fault| {
+                if fault.kind() == io::ErrorKind::AlreadyExists { DocumentFault::Exists } else { fault.into() }
+            },
+        )
     });
     // The draft is in clear: it goes, whatever happened.
     match fs::remove_file(&draft) {

@@ -38,6 +38,12 @@ pub struct Pull {
     pub limit: u16,
 }
 
+impl<T> Default for Subscriptions<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Subscriptions<T> {
     /// No subscriptions.
     pub fn new() -> Self {
