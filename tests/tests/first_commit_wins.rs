@@ -43,9 +43,9 @@ impl World {
     /// Every world that one step leads to.
     fn next(&self) -> Vec<Self> {
         let mut worlds = Vec::new();
-        for author in 0..ADMINISTRATORS {
+        for (author, most) in COMMITS.into_iter().enumerate() {
             let member = &self.members[author];
-            if member.pending.is_none() && member.made < COMMITS[author] {
+            if member.pending.is_none() && member.made < most {
                 worlds.push(self.with(|world| {
                     let member = &mut world.members[author];
                     let epoch = member.winners.len();

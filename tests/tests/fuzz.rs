@@ -1,7 +1,7 @@
 //! The fuzz targets without libFuzzer: over the committed corpus, and over mutations of it by a fixed seed. Campaigns
 //! are `tests/fuzz/run`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 #[path = "fuzz/seeds.rs"]
 mod seeds;

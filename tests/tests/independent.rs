@@ -1,5 +1,7 @@
 //! The relay's front, seen by an HTTP/3 client that shares no code with it (qh3, see `tests/independent`).
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -234,9 +234,9 @@ impl Queue {
                 all.push(self.with(|queue| {
                     queue.room -= 1;
                     queue.queued.push(change);
-                    let left = queue.callers.iter_mut().nth(caller);
-                    left.into_iter().for_each(|left| left.rotate_left(1));
-                    queue.callers.iter_mut().nth(caller).into_iter().for_each(|left| left.truncate(left.len() - 1));
+                    if let Some(left) = queue.callers.get_mut(caller) {
+                        left.remove(0);
+                    }
                 }));
             }
         }

@@ -65,8 +65,16 @@ enum Wrong {
 /// What all threads share.
 struct Shared {
     next: AtomicU64,
-    /// Seeds that are done, steps, and failures.
-    found: Mutex<(u64, BTreeMap<String, u64>, Vec<(u64, Report)>)>,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    /// Seeds that are done.
+    done: u64,
+    /// What took place how often.
+    counts: BTreeMap<String, u64>,
+    failures: Vec<(u64, Report)>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -107,7 +115,8 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Ok(())
     })?;
-    let (done, counts, failures) = shared.found.into_inner().map_err(|_| anyhow::anyhow!("a simulation panicked"))?;
+    let Found { done, counts, failures } =
+        shared.found.into_inner().map_err(|_| anyhow::anyhow!("a simulation panicked"))?;
     println!("{done} seeds in {:.0} s, {} failed", begun.elapsed().as_secs_f64(), failures.len());
     for (what, count) in &counts {
         println!("{count:>9}  {what}");
@@ -128,13 +137,13 @@ fn work(town: &Town, first: u64, faults: Faults, arguments: &Arguments, shared: 
         let report = std::panic::catch_unwind(|| run::draw(town, seed, arguments.ops, faults, arguments.trace));
         let report = report.unwrap_or_else(|_| Ok(Report::panicked()))?;
         let Ok(mut found) = shared.found.lock() else { return Ok(()) };
-        found.0 += 1;
+        found.done += 1;
         for (what, count) in &report.counts {
-            *found.1.entry(what.clone()).or_default() += count;
+            *found.counts.entry(what.clone()).or_default() += count;
         }
         if let Some(broken) = &report.broken {
             println!("seed {seed}: {broken}");
-            found.2.push((seed, report));
+            found.failures.push((seed, report));
             if !arguments.all {
                 shared.next.store(arguments.seeds, Ordering::Relaxed);
             }

@@ -190,7 +190,7 @@ impl Site {
             .filter(|one| !one.is_ours)
             .filter_map(|one| match one.what {
                 What::Text(text) => text.split_whitespace().next().map(str::to_owned),
-                _ => None,
+                What::Document(_) | What::Alert | What::Leave | What::Newer => None,
             })
             .collect();
         let ours = once(texts.iter().map(String::as_str))?;

@@ -83,7 +83,7 @@ async fn send(account: &Account, number: u64) -> anyhow::Result<()> {
 #[must_use]
 pub fn text(number: u64) -> String {
     // Longer than a page now and then, so that one transaction spans many.
-    let filler = if number % 5 == 0 { "largo ".repeat(800) } else { String::new() };
+    let filler = if number.is_multiple_of(5) { "largo ".repeat(800) } else { String::new() };
     format!("q-{number} {filler}")
 }
 

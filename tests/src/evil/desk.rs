@@ -191,7 +191,9 @@ impl Hub {
                 news.push((row.mailbox, Event::Frozen { id: *id }));
             }
         }
-        over.iter().for_each(|id| drop(desk.subscriptions.remove(id)));
+        for id in &over {
+            desk.subscriptions.remove(id);
+        }
         self.say(desk.who, news)
     }
 

@@ -1,8 +1,6 @@
 //! Where every simulation begins: one union on one relay, its members each other's contacts. Founded once by the real
 //! steps over a good network, then copied for each seed.
 
-#![expect(clippy::indexing_slicing, reason = "people are named by their places in a town of fixed size")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -70,9 +68,9 @@ impl Town {
             rest(&mut world)?;
         }
         for one in 0..people {
-            for other in 0..one {
+            for (other, name) in NAMES.iter().enumerate().take(one) {
                 let known = verb(&mut world, one, async |me| me.contacts().await)?;
-                if known.iter().any(|contact| contact.pseudonym.as_str() == NAMES[other]) {
+                if known.iter().any(|contact| contact.pseudonym.as_str() == *name) {
                     continue;
                 }
                 let code = verb(&mut world, one, async |me| me.contact_code().await)?;
@@ -81,10 +79,10 @@ impl Town {
                 rest(&mut world)?;
             }
         }
-        for one in 0..people {
+        for (one, name) in NAMES.iter().enumerate().take(people) {
             let known = verb(&mut world, one, async |me| me.contacts().await)?;
             if known.len() + 1 != people {
-                bail!("{} knows {} of {people}: {}", NAMES[one], known.len(), world.standing());
+                bail!("{name} knows {} of {people}: {}", known.len(), world.standing());
             }
         }
         let founded = world.now;
