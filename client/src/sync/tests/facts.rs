@@ -332,7 +332,8 @@ fn a_dead_relay_is_tried_less_and_less_often() {
         assert_eq!(world.attempts.len(), 1);
     }
     assert!(pauses[0] <= std::time::Duration::from_millis(500));
-    assert!(pauses[11] >= std::time::Duration::from_secs(150));
+    // Half of the longest pause at least: the other half is jitter.
+    assert!(pauses[11] >= std::time::Duration::from_secs(30));
     let status = world.engine.status();
     assert_eq!((status.relays[0].failures, status.relays[0].fault), (12, Some(LinkFault::Unreachable)));
 }
