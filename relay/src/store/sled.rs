@@ -251,9 +251,11 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, StoreF
 fn fault(error: sled::Error) -> StoreFault {
     match error {
         sled::Error::Io(error) => error.into(),
-        sled::Error::Corruption { .. } => StoreFault::Corrupt { what: "index" },
-        sled::Error::CollectionNotFound(_) | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_) => {
-            StoreFault::Disk(io::Error::other("the index engine failed"))
+        // We open what we made and nothing else: what sled does not support, or calls a bug of its own, is a file that
+        // says what nobody wrote.
+        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_) => {
+            StoreFault::Corrupt { what: "index" }
         }
+        sled::Error::CollectionNotFound(_) => StoreFault::Disk(io::Error::other("the index engine failed")),
     }
 }

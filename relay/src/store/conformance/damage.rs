@@ -217,6 +217,25 @@ fn a_partial_blob_that_is_not_what_was_sent_is_sent_again_whole() {
     assert!(upload.finish().is_ok());
 }
 
+/// sled's own settings: it calls most of what may have become of them unsupported, or a bug.
+#[test]
+fn a_flipped_bit_of_the_indexs_settings_is_damage() {
+    let sound = sound();
+    let file = sound.path.join("index/conf");
+    let bits = fs::metadata(&file).unwrap().len() * 8;
+    let mut refused = 0;
+    for bit in (0..bits).step_by(7).chain([383]).filter(|bit| *bit < bits) {
+        match flipped(&sound, &file, bit) {
+            Ok(found) => assert_eq!((found.shorter, found.refused, found.blobs), (0, 0, 3), "bit {bit}"),
+            Err(fault) => {
+                assert!(matches!(fault, StoreFault::Corrupt { .. }), "bit {bit}: {fault}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "no flip of {bits} bits was noticed");
+}
+
 /// Flips all over the store: whatever is said, nothing false is served and nothing panics. What a flip in the index
 /// can do beyond that is written in DESIGN.md.
 #[test]
