@@ -139,6 +139,9 @@ impl FileName {
         if trimmed.is_empty() {
             return Self("_".to_owned());
         }
+        if trimmed.len() <= MAX_FILE_NAME {
+            return Self(trimmed.to_owned());
+        }
         let (stem, extension) = match trimmed.rsplit_once('.') {
             Some((stem, extension)) if extension.len() <= 16 => (stem, format!(".{extension}")),
             _ => (trimmed, String::new()),
