@@ -180,9 +180,11 @@ impl Account {
         self.act(move |tx, _| inbox::learn_relay(tx, &relay)).await?;
         let missing: Vec<(u32, BlobId)> = download.missing(&self.parts).collect();
         let mut done = u64::try_from(download.chunks.len() - missing.len()).unwrap_or(0) * CHUNK_BYTES;
-        progress(Progress { done: done.min(size), total: size });
-        let (mut missing, mut under_way, mut pace) = (missing.into_iter(), JoinSet::new(), Pace::new());
         let tally = Arc::new(Tally::default());
+        // What was begun before counts from the first: a bar that goes back looks like a loss.
+        missing.iter().for_each(|(place, _)| tally.note(*place, self.parts.begun(download.number, *place)));
+        progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });
+        let (mut missing, mut under_way, mut pace) = (missing.into_iter(), JoinSet::new(), Pace::new());
         loop {
             while under_way.len() < pace.at_once() {
                 let Some((place, id)) = missing.next() else { break };

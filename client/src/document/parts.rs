@@ -50,6 +50,13 @@ impl Parts {
         begin(&folder.join(format!("{place}.part")))?.write_all(begun)
     }
 
+    /// Bytes of the beginning of a chunk that was kept.
+    #[must_use]
+    pub fn begun(&self, document: DocumentNumber, place: u32) -> usize {
+        let path = self.folder.join(document.0.to_string()).join(format!("{place}.part"));
+        fs::metadata(path).map_or(0, |kept| usize::try_from(kept.len()).unwrap_or(0))
+    }
+
     /// Takes the beginning of a chunk that was kept. Whether it is its beginning, only the whole tells.
     #[must_use]
     pub fn take_begun(&self, document: DocumentNumber, place: u32) -> Vec<u8> {
