@@ -5,14 +5,15 @@ use relevo_client::membership::warning;
 use relevo_protocol::wire::Entry;
 use relevo_tests::evil::lies;
 
-use crate::two::{Two, alarmed, alarms, eventually, warned};
+use crate::two::{QUILLA, Two, alarmed, alarms, eventually, warned};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_package_of_somebody_else_lets_nobody_in() -> anyhow::Result<()> {
     let two = Two::talk().await?;
-    // What lies in Quilla's own inbox, and what lies on her own shelf, in the place of Mistral's key package.
+    // What Quilla wrote into other inboxes and onto her own shelf, in the place of Mistral's key package.
     let own = two.relay.truth(|ledger| ledger.personal().flat_map(|(_, log)| log.entries.clone()).collect::<Vec<_>>());
-    let mut others = own.into_iter().map(|written| written.entry).cycle();
+    let own = own.into_iter().filter(|written| written.by == QUILLA);
+    let mut others = own.map(|written| written.entry).collect::<Vec<_>>().into_iter().cycle();
     two.relay.lie(lies::taken(move |honest| others.find(|other| *other != honest).unwrap_or(honest)));
     two.quilla.create_group("Mesa", &["Mistral".to_owned()]).await?;
     alarmed(&two.quilla, AlarmKind::NotAdded).await?;
