@@ -70,6 +70,9 @@ fn every_target_has_its_binary_and_every_binary_its_target() {
         assert!(body.contains(&format!("::{}(bytes)", target.name)), "{} runs something else", target.name);
     }
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
+    let hours = fs::read_to_string(folder().join("hours.tsv")).unwrap();
+    let timed: Vec<&str> = hours.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(timed, TARGETS.iter().map(|target| target.name).collect::<Vec<_>>(), "hours.tsv");
     let folders: BTreeSet<String> = fs::read_dir(folder().join("corpus"))
         .unwrap()
         .map(|folder| folder.unwrap().file_name().into_string().unwrap())
