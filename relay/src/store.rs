@@ -17,6 +17,8 @@ mod disk;
 mod draft;
 mod engine;
 mod fault;
+#[cfg(test)]
+pub(crate) mod interleavings;
 mod keys;
 mod ledger;
 mod memory;
@@ -34,7 +36,7 @@ mod writer;
 use std::collections::HashMap;
 use std::fs::TryLockError;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
@@ -55,6 +57,7 @@ pub use simulated::{Copied, SimulatedDisk, Unsynced};
 pub use slice::{Most, Slice};
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
+use crate::threads::Mutex;
 use engine::Engine;
 use recent::Recent;
 use record::Mailbox;
@@ -213,18 +216,18 @@ impl Store {
 
 impl Shared {
     fn totals(&self) -> Totals {
-        *lock(&self.totals)
+        *self.totals.lock()
     }
 
     /// Keeps a batch from readers until it is durable.
     fn hide(&self, before: Vec<(MailboxId, Option<Mailbox>)>) {
-        lock(&self.hidden).extend(before);
+        self.hidden.lock().extend(before);
     }
 
     /// Shows a durable batch to readers.
     fn publish(&self, totals: Totals, touches: &[(MailboxId, Touch)]) {
-        *lock(&self.totals) = totals;
-        let mut recent = lock(&self.recent);
+        *self.totals.lock() = totals;
+        let mut recent = self.recent.lock();
         for (mailbox, touch) in touches {
             match touch {
                 Touch::Appended { incarnation, sequence, expires, entry } => recent.keep(
@@ -236,7 +239,7 @@ impl Shared {
             }
         }
         drop(recent);
-        lock(&self.hidden).clear();
+        self.hidden.lock().clear();
     }
 
     /// A mailbox as of the last durable batch.
@@ -244,7 +247,7 @@ impl Shared {
         // In this order: a row that is not durable yet was hidden before it was written, and is either
         // still hidden when we look, or durable by then.
         let row = draft::load(&*self.engine, id).map_err(failed)?;
-        let seen = lock(&self.hidden).get(id).cloned().unwrap_or(row);
+        let seen = self.hidden.lock().get(id).cloned().unwrap_or(row);
         seen.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
     }
 
@@ -326,9 +329,4 @@ fn random_incarnation() -> Result<Incarnation, StoreFault> {
 fn failed(fault: StoreFault) -> Refusal {
     tracing::error!(%fault, "reading the store failed");
     Refusal::Failed
-}
-
-/// A lock that a panicked holder does not poison: every holder leaves its value whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
