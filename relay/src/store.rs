@@ -33,11 +33,11 @@ mod sled;
 mod slice;
 mod writer;
 
-use std::collections::HashMap;
 use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
     AdmissionId, AdmissionKey, CapabilityHash, Checkpoint, Cursor, Incarnation, MailboxId, ReadEntry, Refusal,
@@ -58,6 +58,7 @@ pub use slice::{Most, Slice};
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
 use crate::threads::Mutex;
+use draft::Before;
 use engine::Engine;
 use recent::Recent;
 use record::Mailbox;
@@ -75,8 +76,8 @@ struct Shared {
     blobs: blobs::Blobs,
     totals: Mutex<Totals>,
     recent: Mutex<Recent>,
-    /// Mailboxes of the batch that is being committed, as they were before it: what readers see until it is durable.
-    hidden: Mutex<HashMap<MailboxId, Option<Mailbox>>>,
+    /// Headers of the batch that is being committed, as they were before it: what readers see until it is durable.
+    hidden: Mutex<Before>,
 }
 
 /// An admission, to prove and to show.
@@ -220,7 +221,7 @@ impl Shared {
     }
 
     /// Keeps a batch from readers until it is durable.
-    fn hide(&self, before: Vec<(MailboxId, Option<Mailbox>)>) {
+    fn hide(&self, before: Before) {
         self.hidden.lock().extend(before);
     }
 
@@ -242,13 +243,20 @@ impl Shared {
         self.hidden.lock().clear();
     }
 
-    /// A mailbox as of the last durable batch.
-    fn live(&self, id: &MailboxId, now: Timestamp) -> Result<Mailbox, Refusal> {
+    /// Header of a mailbox, an admission or a blob as of the last durable batch.
+    fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
         // In this order: a row that is not durable yet was hidden before it was written, and is either
         // still hidden when we look, or durable by then.
-        let row = draft::load(&*self.engine, id).map_err(failed)?;
-        let seen = self.hidden.lock().get(id).cloned().unwrap_or(row);
-        seen.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
+        let row = self.engine.header(key)?;
+        Ok(self.hidden.lock().get(key).cloned().unwrap_or(row))
+    }
+
+    /// A mailbox as of the last durable batch.
+    fn live(&self, id: &MailboxId, now: Timestamp) -> Result<Mailbox, Refusal> {
+        let header = self.header(&keys::mailbox(id)).map_err(failed)?;
+        let mailbox: Option<Mailbox> =
+            header.map(|bytes| record::read(&bytes, "mailbox")).transpose().map_err(failed)?;
+        mailbox.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
     }
 
     fn readable(&self, id: &MailboxId, shown: &CapabilityHash, now: Timestamp) -> Result<Mailbox, Refusal> {
@@ -258,7 +266,7 @@ impl Shared {
     }
 
     fn admission(&self, id: &AdmissionId, now: Timestamp) -> Result<Option<AdmissionView>, StoreFault> {
-        let Some(bytes) = self.engine.header(&keys::admission(id))? else { return Ok(None) };
+        let Some(bytes) = self.header(&keys::admission(id))? else { return Ok(None) };
         let mut admission: record::Admission = record::read(&bytes, "admission")?;
         if admission.expires.is_past(now) {
             return Ok(None);

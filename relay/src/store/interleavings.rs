@@ -12,7 +12,7 @@ use shuttle::future::block_on;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread::spawn;
 
-use self::stage::{Disk, Held, NOW, Stage, mailbox};
+use self::stage::{Disk, Held, NOW, Stage, mailbox, purse};
 use super::{Applied, Change, Most, Pending, Store, StoreConfig, StoreFault, Touch, Witness, Writer};
 use crate::threads::Mutex;
 use crate::threads::interleavings::every_way;
@@ -186,6 +186,10 @@ fn look(store: &Store, disk: &Disk, held: Held) {
             assert!(disk.kept(&id, read.sequence), "an entry that is not durable");
         }
     }
+
+    let admission = store.admission(&purse().id(), NOW).unwrap();
+    let taken = admission.map(|view| store.config().shared_bytes - view.bytes_left);
+    assert!(disk.history(stage::taken).contains(&taken), "an admission that is not durable");
 
     let bytes = store.totals().entry_bytes;
     let sums = disk.history(|rows| mailbox(rows, &id).map_or(0, |mailbox| mailbox.bytes));

@@ -16,7 +16,7 @@ use relevo_protocol::wire::{
 use super::super::blobs::Blobs;
 use super::super::engine::{Batch, Engine, Key, Row};
 use super::super::memory::Memory;
-use super::super::record::{self, Mailbox};
+use super::super::record::{self, Admission as AdmissionRow, Mailbox};
 use super::super::{Change, Clock, Ledger, Store, StoreConfig, StoreFault, Witness, Writer, WriterThread, keys};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000 + 17);
@@ -59,6 +59,12 @@ impl Disk {
 /// A mailbox in one of the states of [`Disk::history`].
 pub(super) fn mailbox(rows: &BTreeMap<Key, Row>, id: &MailboxId) -> Option<Mailbox> {
     rows.get(&keys::mailbox(id)).map(|row| record::read(&row.header, "mailbox").unwrap())
+}
+
+/// Bytes that the admission which pays has taken, in one of the states of [`Disk::history`].
+pub(super) fn taken(rows: &BTreeMap<Key, Row>) -> Option<u64> {
+    let row = rows.get(&keys::admission(&purse().id()));
+    row.map(|row| record::read::<AdmissionRow>(&row.header, "admission").unwrap().bytes)
 }
 
 impl Engine for Disk {
@@ -111,7 +117,7 @@ pub(crate) struct Stage {
 #[derive(Clone, Copy)]
 pub(crate) struct Held(u8);
 
-fn purse() -> Admission {
+pub(super) fn purse() -> Admission {
     Admission::new(Secret::new([9; 32]))
 }
 
