@@ -2,11 +2,13 @@
 //! so that a slow one holds a cursor and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use relevo_protocol::wire::{MailboxId, SubscriptionId};
 use tokio::sync::Notify;
+
+use crate::threads::{Mutex, MutexGuard};
 
 /// Parts of the table with a lock each, so that the store's thread and the sessions seldom meet.
 const SHARDS: usize = 16;
@@ -39,11 +41,11 @@ impl Listener {
 
     /// Takes the marks.
     pub(crate) fn take(&self) -> BTreeSet<SubscriptionId> {
-        std::mem::take(&mut *hold(&self.marked))
+        std::mem::take(&mut *self.marked.lock())
     }
 
     fn mark(&self, id: SubscriptionId) {
-        if hold(&self.marked).insert(id) {
+        if self.marked.lock().insert(id) {
             self.notify.notify_one();
         }
     }
@@ -99,13 +101,8 @@ impl Delivery {
         let [first, ..] = mailbox.0;
         let index = usize::from(first) % SHARDS;
         #[expect(clippy::indexing_slicing, reason = "a remainder of the number of shards")]
-        hold(&self.shards[index])
+        self.shards[index].lock()
     }
-}
-
-/// Locks. No code of ours panics while it holds one of these, and a set of marks is sound at every step.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

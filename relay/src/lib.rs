@@ -19,6 +19,7 @@ pub mod session;
 mod site;
 pub mod store;
 pub mod sweeper;
+mod threads;
 mod transport;
 
 pub use config::{Config, ConfigFault, Limits};

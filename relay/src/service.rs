@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{Admission, AdmissionId, Answer, MailboxId, Outcome, Refusal};
+use relevo_protocol::wire::{Admission, AdmissionId, Answer, Outcome, Refusal};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::delivery::Delivery;
-use crate::store::{self, AdmissionView, Change, Store, StoreConfig, StoreFault, Writer, WriterThread};
+use crate::store::{self, AdmissionView, Change, Store, StoreConfig, StoreFault, Witness, Writer, WriterThread};
 use crate::{clock, sweeper};
 
 /// The store as sessions see it.
@@ -38,16 +38,7 @@ impl Service {
         let (place, bounds) = (directory.to_owned(), config.clone());
         let opened = tokio::task::spawn_blocking(move || Store::open(&place, bounds)).await;
         let (store, ledger) = opened.unwrap_or(Err(StoreFault::WriterDied))?;
-        let witness = Box::new(move |touches: &[(MailboxId, store::Touch)]| {
-            let mut woken = None;
-            for (mailbox, _touch) in touches {
-                if woken != Some(mailbox) {
-                    delivery.wake(mailbox);
-                    woken = Some(mailbox);
-                }
-            }
-        });
-        let (writer, thread) = Writer::spawn(ledger, config, Arc::new(clock::now), witness)?;
+        let (writer, thread) = Writer::spawn(ledger, config, Arc::new(clock::now), witness(delivery))?;
         let (stop, stopped) = watch::channel(false);
         let sweeping = tokio::spawn(sweeper::run(store.clone(), writer.clone(), Arc::new(clock::now), stopped));
         let service = Self { store, writer, thread, stop, sweeping };
@@ -61,10 +52,7 @@ impl Service {
 
     /// Hands a change to the writer, waiting for room in its queue.
     pub(crate) async fn change(&self, change: Change) -> Pending {
-        Pending(match self.writer.submit(change).await {
-            Ok(pending) => State::Waiting(pending),
-            Err(refusal) => State::Refused(refusal),
-        })
+        Pending::submit(&self.writer, change).await
     }
 
     /// The reading half.
@@ -105,6 +93,19 @@ impl Service {
     }
 }
 
+/// Has the writer wake whoever follows a mailbox that has changed.
+pub(crate) fn witness(delivery: Arc<Delivery>) -> Witness {
+    Box::new(move |touches| {
+        let mut woken = None;
+        for (mailbox, _touch) in touches {
+            if woken != Some(mailbox) {
+                delivery.wake(mailbox);
+                woken = Some(mailbox);
+            }
+        }
+    })
+}
+
 /// An answer that the store owes. It comes after the flush.
 pub(crate) struct Pending(State);
 
@@ -114,6 +115,14 @@ enum State {
 }
 
 impl Pending {
+    /// Hands a change to the writer, waiting for room in its queue.
+    pub(crate) async fn submit(writer: &Writer, change: Change) -> Self {
+        Self(match writer.submit(change).await {
+            Ok(pending) => State::Waiting(pending),
+            Err(refusal) => State::Refused(refusal),
+        })
+    }
+
     /// Waits for the answer; not called again after it has come.
     ///
     /// # Cancel safety

@@ -9,6 +9,8 @@ mod desk;
 #[cfg(feature = "simulation")]
 pub(crate) mod driven;
 pub mod greeting;
+#[cfg(test)]
+mod interleavings;
 mod queue;
 mod requests;
 pub mod subscriptions;

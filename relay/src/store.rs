@@ -17,6 +17,8 @@ mod disk;
 mod draft;
 mod engine;
 mod fault;
+#[cfg(test)]
+pub(crate) mod interleavings;
 mod keys;
 mod ledger;
 mod memory;
@@ -31,11 +33,11 @@ mod sled;
 mod slice;
 mod writer;
 
-use std::collections::HashMap;
 use std::fs::TryLockError;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
     AdmissionId, AdmissionKey, CapabilityHash, Checkpoint, Cursor, Incarnation, MailboxId, ReadEntry, Refusal,
@@ -55,6 +57,8 @@ pub use simulated::{Copied, SimulatedDisk, Unsynced};
 pub use slice::{Most, Slice};
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
+use crate::threads::Mutex;
+use draft::Before;
 use engine::Engine;
 use recent::Recent;
 use record::Mailbox;
@@ -72,8 +76,8 @@ struct Shared {
     blobs: blobs::Blobs,
     totals: Mutex<Totals>,
     recent: Mutex<Recent>,
-    /// Mailboxes of the batch that is being committed, as they were before it: what readers see until it is durable.
-    hidden: Mutex<HashMap<MailboxId, Option<Mailbox>>>,
+    /// Headers of the batch that is being committed, as they were before it: what readers see until it is durable.
+    hidden: Mutex<Before>,
 }
 
 /// An admission, to prove and to show.
@@ -213,18 +217,18 @@ impl Store {
 
 impl Shared {
     fn totals(&self) -> Totals {
-        *lock(&self.totals)
+        *self.totals.lock()
     }
 
     /// Keeps a batch from readers until it is durable.
-    fn hide(&self, before: Vec<(MailboxId, Option<Mailbox>)>) {
-        lock(&self.hidden).extend(before);
+    fn hide(&self, before: Before) {
+        self.hidden.lock().extend(before);
     }
 
     /// Shows a durable batch to readers.
     fn publish(&self, totals: Totals, touches: &[(MailboxId, Touch)]) {
-        *lock(&self.totals) = totals;
-        let mut recent = lock(&self.recent);
+        *self.totals.lock() = totals;
+        let mut recent = self.recent.lock();
         for (mailbox, touch) in touches {
             match touch {
                 Touch::Appended { incarnation, sequence, expires, entry } => recent.keep(
@@ -236,16 +240,23 @@ impl Shared {
             }
         }
         drop(recent);
-        lock(&self.hidden).clear();
+        self.hidden.lock().clear();
+    }
+
+    /// Header of a mailbox, an admission or a blob as of the last durable batch.
+    fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
+        // In this order: a row that is not durable yet was hidden before it was written, and is either
+        // still hidden when we look, or durable by then.
+        let row = self.engine.header(key)?;
+        Ok(self.hidden.lock().get(key).cloned().unwrap_or(row))
     }
 
     /// A mailbox as of the last durable batch.
     fn live(&self, id: &MailboxId, now: Timestamp) -> Result<Mailbox, Refusal> {
-        // In this order: a row that is not durable yet was hidden before it was written, and is either
-        // still hidden when we look, or durable by then.
-        let row = draft::load(&*self.engine, id).map_err(failed)?;
-        let seen = lock(&self.hidden).get(id).cloned().unwrap_or(row);
-        seen.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
+        let header = self.header(&keys::mailbox(id)).map_err(failed)?;
+        let mailbox: Option<Mailbox> =
+            header.map(|bytes| record::read(&bytes, "mailbox")).transpose().map_err(failed)?;
+        mailbox.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
     }
 
     fn readable(&self, id: &MailboxId, shown: &CapabilityHash, now: Timestamp) -> Result<Mailbox, Refusal> {
@@ -255,7 +266,7 @@ impl Shared {
     }
 
     fn admission(&self, id: &AdmissionId, now: Timestamp) -> Result<Option<AdmissionView>, StoreFault> {
-        let Some(bytes) = self.engine.header(&keys::admission(id))? else { return Ok(None) };
+        let Some(bytes) = self.header(&keys::admission(id))? else { return Ok(None) };
         let mut admission: record::Admission = record::read(&bytes, "admission")?;
         if admission.expires.is_past(now) {
             return Ok(None);
@@ -326,9 +337,4 @@ fn random_incarnation() -> Result<Incarnation, StoreFault> {
 fn failed(fault: StoreFault) -> Refusal {
     tracing::error!(%fault, "reading the store failed");
     Refusal::Failed
-}
-
-/// A lock that a panicked holder does not poison: every holder leaves its value whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

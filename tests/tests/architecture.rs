@@ -87,6 +87,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("openmls", &["client/src/conversation", "client/src/vault/mls_storage", "client/src/vault/tests/"]),
     ("rusqlite", &["client/src/vault", "client/src/sync/tests/"]),
     ("coset", &["protocol/src/trust", "protocol/tests/trust/"]),
+    (
+        "shuttle",
+        &["relay/src/threads/interleavings", "relay/src/store/interleavings", "relay/src/session/interleavings"],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -147,6 +151,9 @@ fn no_product_has_the_simulators_hands_or_its_bugs() {
         for feature in ["simulation", "planted-bugs"] {
             assert!(!features.contains(&format!("feature \"{feature}\"")), "{package} switches {feature} on");
         }
+        let tree = cargo(&["tree", "--locked", "-p", package, "-e", "normal,build", "--prefix", "none"]);
+        assert!(tree.lines().any(|line| line.starts_with("relevo-protocol ")), "the tree was not read");
+        assert!(!tree.lines().any(|line| line.starts_with("shuttle")), "{package} is sold with a scheduler");
     }
 }
 

@@ -1,8 +1,9 @@
-//! The two places of the relay where threads meet, as models of the steps that `relay/src/delivery.rs`, `store.rs`,
-//! `store/ledger.rs` and `session/subscriptions.rs` take, in every interleaving of them: a subscriber is never left asleep
-//! beside an entry that it has credit for, and no reader sees an entry that a power cut could still take back. The order of the
-//! steps is the code's; a test of the model alone fails when that order is changed here, and proves nothing of code that
-//! changes without it.
+//! Subscribe, wake and group commit as a model of the steps that `relay/src/delivery.rs`, `store.rs`, `store/ledger.rs` and
+//! `session/subscriptions.rs` take, in every interleaving of them: a subscriber is never left asleep beside an entry that it
+//! has credit for, and no reader sees an entry that a power cut could still take back.
+//!
+//! It proves the order of the steps and nothing of the code, which may change without it. `interleavings.rs` of the relay's
+//! store and sessions leads the code itself, through a sample of the interleavings.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
@@ -201,96 +202,4 @@ fn no_reader_sees_what_a_power_cut_could_take_back() {
     every(World::start(3, 3, 0), World::next, |world, _| {
         assert!(world.after <= world.durable, "{world:?}");
     });
-}
-
-/// The writer's queue as `store/writer.rs` has it: senders take room, then a place; the thread takes what has gathered,
-/// makes it durable once, answers all, and gives the room back.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Queue {
-    room: u8,
-    queued: Vec<u8>,
-    batch: Vec<u8>,
-    durable: Vec<u8>,
-    answered: Vec<u8>,
-    /// Changes of each caller that are still to be sent, first in first out.
-    callers: [Vec<u8>; 2],
-    failed: bool,
-    /// Whether the disk may fail once.
-    may_fail: bool,
-}
-
-impl Queue {
-    fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
-        let mut queue = self.clone();
-        change(&mut queue);
-        queue
-    }
-
-    fn next(&self) -> Vec<Self> {
-        let mut all = Vec::new();
-        for (caller, left) in self.callers.iter().enumerate() {
-            let Some(change) = left.first().copied() else { continue };
-            if self.room > 0 && !self.failed {
-                all.push(self.with(|queue| {
-                    queue.room -= 1;
-                    queue.queued.push(change);
-                    if let Some(left) = queue.callers.get_mut(caller) {
-                        left.remove(0);
-                    }
-                }));
-            }
-        }
-        if self.failed {
-            return all;
-        }
-        if self.batch.is_empty() && !self.queued.is_empty() {
-            // What has gathered, all of it or as much as a batch holds.
-            for size in 1..=self.queued.len().min(2) {
-                all.push(self.with(|queue| queue.batch = queue.queued.drain(..size).collect()));
-            }
-        }
-        if !self.batch.is_empty() && !self.durable.ends_with(&self.batch) {
-            all.push(self.with(|queue| queue.durable.extend(queue.batch.clone())));
-            if self.may_fail {
-                all.push(self.with(|queue| queue.failed = true));
-            }
-        }
-        if !self.batch.is_empty() && self.durable.ends_with(&self.batch) {
-            all.push(self.with(|queue| {
-                queue.room += u8::try_from(queue.batch.len()).unwrap_or_default();
-                queue.answered.append(&mut queue.batch);
-            }));
-        }
-        all
-    }
-}
-
-#[test]
-fn nothing_is_answered_before_it_is_durable_and_everything_is_answered_in_order() {
-    let start = |may_fail| Queue {
-        room: 2,
-        queued: Vec::new(),
-        batch: Vec::new(),
-        durable: Vec::new(),
-        answered: Vec::new(),
-        callers: [vec![1, 2, 3], vec![11, 12, 13]],
-        failed: false,
-        may_fail,
-    };
-    for may_fail in [false, true] {
-        let mut ends = 0;
-        every(start(may_fail), Queue::next, |queue, over| {
-            assert!(queue.durable.starts_with(&queue.answered), "an answer before its flush: {queue:?}");
-            for low in [true, false] {
-                let of_one: Vec<u8> = queue.durable.iter().copied().filter(|change| (*change < 10) == low).collect();
-                assert!(of_one.is_sorted(), "one caller's changes out of order: {queue:?}");
-            }
-            if over && !queue.failed {
-                ends += 1;
-                assert_eq!(queue.answered.len(), 6, "somebody waits for ever: {queue:?}");
-                assert_eq!(queue.room, 2, "room was lost");
-            }
-        });
-        assert!(ends > 1);
-    }
 }

@@ -22,11 +22,16 @@ pub(crate) struct Draft<'e> {
     engine: &'e dyn Engine,
     rows: BTreeMap<Key, Option<Row>>,
     mailboxes: HashMap<MailboxId, Drafted>,
+    /// Headers of mailboxes, admissions and blobs as they were before the batch.
+    before: Before,
 }
+
+/// What readers are to see while a batch is under way.
+pub(crate) type Before = HashMap<Key, Option<Bytes>>;
 
 impl<'e> Draft<'e> {
     pub(crate) fn new(engine: &'e dyn Engine) -> Self {
-        Self { engine, rows: BTreeMap::new(), mailboxes: HashMap::new() }
+        Self { engine, rows: BTreeMap::new(), mailboxes: HashMap::new(), before: Before::new() }
     }
 
     pub(crate) fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
@@ -68,7 +73,8 @@ impl<'e> Draft<'e> {
         if let Some(drafted) = self.mailboxes.get(id) {
             return Ok(drafted.now.clone());
         }
-        let found = load(self.engine, id)?;
+        let found: Option<Mailbox> =
+            self.engine.header(&keys::mailbox(id))?.map(|bytes| record::read(&bytes, "mailbox")).transpose()?;
         self.mailboxes.insert(*id, Drafted { before: found.clone(), now: found.clone() });
         Ok(found)
     }
@@ -87,9 +93,10 @@ impl<'e> Draft<'e> {
     }
 
     pub(crate) fn set_admission(&mut self, id: &AdmissionId, admission: Option<&Admission>) -> Result<(), StoreFault> {
-        let before = self.admission(id)?.map(|before| before.expires);
-        self.set_due(Due::Admission(*id), before, admission.map(|admission| admission.expires));
-        self.set(keys::admission(id), admission.map(record::write));
+        let before = self.admission(id)?;
+        let expires = before.as_ref().map(|before| before.expires);
+        self.set_due(Due::Admission(*id), expires, admission.map(|admission| admission.expires));
+        self.set(keys::admission(id), before.as_ref().map(record::write), admission.map(record::write));
         Ok(())
     }
 
@@ -98,14 +105,17 @@ impl<'e> Draft<'e> {
     }
 
     pub(crate) fn set_blob(&mut self, id: &BlobId, blob: Option<&Blob>) -> Result<(), StoreFault> {
-        let before = self.blob(id)?.map(|before| before.expires);
-        self.set_due(Due::Blob(*id), before, blob.map(|blob| blob.expires));
-        self.set(keys::blob(id), blob.map(record::write));
+        let before = self.blob(id)?;
+        let expires = before.as_ref().map(|before| before.expires);
+        self.set_due(Due::Blob(*id), expires, blob.map(|blob| blob.expires));
+        self.set(keys::blob(id), before.as_ref().map(record::write), blob.map(record::write));
         Ok(())
     }
 
-    fn set(&mut self, key: Key, header: Option<Bytes>) {
-        match header {
+    fn set(&mut self, key: Key, before: Option<Bytes>, now: Option<Bytes>) {
+        // Of several writes in one batch the first found what the engine holds.
+        self.before.entry(key.clone()).or_insert(before);
+        match now {
             Some(header) => self.put(key, header, Bytes::new()),
             None => self.remove(key),
         }
@@ -124,23 +134,17 @@ impl<'e> Draft<'e> {
         }
     }
 
-    /// The batch, and what the mailboxes in it were before.
-    pub(crate) fn finish(mut self) -> (Batch, Vec<(MailboxId, Option<Mailbox>)>) {
-        let mut before = Vec::new();
+    /// The batch, and what the mailboxes, admissions and blobs in it were before.
+    pub(crate) fn finish(mut self) -> (Batch, Before) {
         for (id, drafted) in core::mem::take(&mut self.mailboxes) {
             if drafted.before == drafted.now {
                 continue;
             }
             let due = |mailbox: &Option<Mailbox>| mailbox.as_ref().map(Mailbox::due);
             self.set_due(Due::Mailbox(id), due(&drafted.before), due(&drafted.now));
-            self.set(keys::mailbox(&id), drafted.now.as_ref().map(record::write));
-            before.push((id, drafted.before));
+            let [before, now] = [&drafted.before, &drafted.now].map(|mailbox| mailbox.as_ref().map(record::write));
+            self.set(keys::mailbox(&id), before, now);
         }
-        (self.rows.into_iter().collect(), before)
+        (self.rows.into_iter().collect(), self.before)
     }
-}
-
-/// A mailbox as the engine holds it.
-pub(crate) fn load(engine: &dyn Engine, id: &MailboxId) -> Result<Option<Mailbox>, StoreFault> {
-    engine.header(&keys::mailbox(id))?.map(|bytes| record::read(&bytes, "mailbox")).transpose()
 }

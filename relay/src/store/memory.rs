@@ -1,36 +1,30 @@
 //! The engine of tests and simulations: rows in a map, durable as long as the process.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
 use super::engine::{Batch, Engine, Key, Row};
 use super::fault::StoreFault;
+use crate::threads::Mutex;
 
 /// Rows in memory.
 #[derive(Default)]
 pub(crate) struct Memory {
-    rows: RwLock<BTreeMap<Key, Row>>,
-}
-
-impl Memory {
-    fn rows(&self) -> RwLockReadGuard<'_, BTreeMap<Key, Row>> {
-        self.rows.read().unwrap_or_else(PoisonError::into_inner)
-    }
+    rows: Mutex<BTreeMap<Key, Row>>,
 }
 
 impl Engine for Memory {
     fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
-        Ok(self.rows().get(key).map(|row| row.header.clone()))
+        Ok(self.rows.lock().get(key).map(|row| row.header.clone()))
     }
 
     fn row(&self, key: &[u8]) -> Result<Option<Row>, StoreFault> {
-        Ok(self.rows().get(key).cloned())
+        Ok(self.rows.lock().get(key).cloned())
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreFault> {
-        let rows = self.rows();
+        let rows = self.rows.lock();
         let start = if from > prefix { from } else { prefix };
         Ok(rows
             .range(start.to_vec()..)
@@ -41,7 +35,7 @@ impl Engine for Memory {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreFault> {
-        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock();
         for (key, row) in batch {
             match row {
                 Some(row) => rows.insert(key, row),

@@ -4,7 +4,7 @@ use relevo_protocol::wire::{Entry, Incarnation, MailboxId, ReadEntry, Refusal, S
 
 use super::fault::StoreFault;
 use super::record::Mailbox;
-use super::{Shared, failed, keys, lock, record};
+use super::{Shared, failed, keys, record};
 
 /// Entries of a mailbox in order, and where it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ impl Shared {
         let mut page = Page { most, last: mailbox.last, entries: Vec::new(), bytes: 0 };
         let mut sequence = after.next().max(mailbox.first);
         while page.wants(sequence) {
-            let remembered = lock(&self.recent).entry(id, mailbox.incarnation, sequence);
+            let remembered = self.recent.lock().entry(id, mailbox.incarnation, sequence);
             let entry = match remembered {
                 Some(entry) => entry,
                 None => match self.entry(id, mailbox.incarnation, sequence).map_err(failed) {

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{MailboxId, Refusal};
@@ -15,6 +14,7 @@ use super::change::Change;
 use super::config::StoreConfig;
 use super::fault::StoreFault;
 use super::ledger::Ledger;
+use crate::threads::{self, Thread};
 
 /// Bytes that one permit of the queue stands for.
 const PERMIT_BYTES: usize = 256;
@@ -35,7 +35,7 @@ pub struct Writer {
 }
 
 /// The writer's thread.
-pub struct WriterThread(JoinHandle<Result<(), StoreFault>>);
+pub struct WriterThread(Thread<Result<(), StoreFault>>);
 
 struct Job {
     change: Change,
@@ -82,9 +82,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let permits = (config.queue_bytes / PERMIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         let batch = config.batch.max(1);
-        let thread = std::thread::Builder::new()
-            .name("relevo-writer".into())
-            .spawn(move || run(ledger, jobs, batch, &clock, witness))?;
+        let thread = threads::spawn("relevo-writer", move || run(ledger, jobs, batch, &clock, witness))?;
         Ok((Self { queue, room: Arc::new(Semaphore::new(permits)) }, WriterThread(thread)))
     }
 
@@ -153,7 +151,7 @@ fn run(
     mut witness: Witness,
 ) -> Result<(), StoreFault> {
     let mut gathered = Vec::with_capacity(batch);
-    while jobs.blocking_recv_many(&mut gathered, batch) > 0 {
+    while threads::receive_many(&mut jobs, &mut gathered, batch) > 0 {
         let (changes, waiting): (Vec<_>, Vec<_>) =
             gathered.drain(..).map(|Job { change, answer, _room }| (change, (answer, _room))).unzip();
         let batched = match ledger.apply(changes, clock()) {

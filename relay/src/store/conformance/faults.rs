@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use relevo_protocol::wire::{MailboxKind, Refusal, Sequence};
+use relevo_protocol::secret::Secret;
+use relevo_protocol::wire::{Admission, MailboxKind, Refusal, Sequence};
 
 use super::super::blobs::Blobs;
 use super::super::engine::{Batch, Engine, Key, Row};
@@ -77,6 +78,24 @@ fn nobody_reads_what_is_not_durable_yet() {
     assert_eq!(seen[0], (Ok((1, 1)), 512));
     assert!(matches!(seen[1], (Ok((2, _)), 1024)));
     assert!(world.store.standing(&mailbox.id, &mailbox.owner, NOW).is_err());
+}
+
+#[test]
+fn nobody_is_admitted_by_what_is_not_durable_yet() {
+    let (mut world, before_flush, _) = slow();
+    let [invited, own] = [1, 2].map(|byte| Admission::new(Secret::new([byte; 32])));
+    let (by, id, key) = (invited.id(), own.id(), own.key());
+    let expires = NOW.round_up().plus(10);
+    world.apply(Change::Sponsor { by: world.purse, id: by, key: invited.key(), expires }).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (store, notes) = (world.store.clone(), Arc::clone(&seen));
+    let look = move || [by, id].map(|id| store.admission(&id, NOW).unwrap().is_some());
+    let look_now = look.clone();
+    *before_flush.lock().unwrap() = Some(Box::new(move || notes.lock().unwrap().push(look())));
+    world.apply(Change::Enroll { by, id, key }).unwrap();
+    // A client that is let in by its own admission forgets the invitation.
+    assert_eq!(*seen.lock().unwrap(), [[true, false]]);
+    assert_eq!(look_now(), [false, true]);
 }
 
 #[test]
