@@ -70,9 +70,10 @@ impl Reading<'_, '_> {
             return Ok(Read::Skipped);
         }
         let head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
-        if followed::take_promise(self.tx, mailbox, incarnation, sequence)?
-            .is_some_and(|promised| promised != head && compares())
-        {
+        let promised = followed::take_promise(self.tx, mailbox, incarnation, sequence)?;
+        // Known if the log goes back and is read again.
+        let known = followed::head_at(self.tx, mailbox, incarnation, sequence)?;
+        if [promised, known].into_iter().flatten().any(|said| said != head && compares()) {
             self.notice(&row, &Notice::ChainBroken { sequence })?;
         }
         let digest: [u8; 32] = Sha256::digest(entry.bytes()).into();
@@ -131,8 +132,23 @@ impl Reading<'_, '_> {
         standing: &Standing,
     ) -> Result<Resumption, LogicFault> {
         let Some(mut row) = self.row(mailbox)? else { return Ok(Resumption::Unfollowed) };
-        if let Some(before) = row.followed.cursor.incarnation {
-            self.notice(&row, &Notice::OtherIncarnation { before, standing: *standing })?;
+        let before = row.followed.cursor.incarnation;
+        if before == Some(standing.incarnation) {
+            // Begun anew, the cursor would pass over what was never read, and say that the relay was restored.
+            if compares() {
+                self.notice(&row, &Notice::ChainBroken { sequence: row.followed.cursor.after.next() })?;
+            }
+            return self.following(mailbox, standing);
+        }
+        if let Some(before) = before {
+            // Each life is named anew by lot: one that was left does not come back.
+            let left = followed::knows_life(self.tx, mailbox, standing.incarnation)?;
+            let notice = if left && compares() {
+                Notice::ChainBroken { sequence: standing.first_available }
+            } else {
+                Notice::OtherIncarnation { before, standing: *standing }
+            };
+            self.notice(&row, &notice)?;
         }
         row.followed.cursor = Cursor {
             incarnation: Some(standing.incarnation),

@@ -138,9 +138,8 @@ fn an_entry_said_to_expire_never_is_forgotten_in_the_end() {
     assert_eq!(ours.unwrap(), None);
 }
 
-#[test]
-fn a_first_entry_behind_the_last_ends_no_reading() {
-    let mut world = reader();
+/// Another session, with what is said of the one mailbox changed before it is delivered.
+fn resume_answered(world: &mut World, change: impl Fn(Resumed) -> Resumed) {
     world.cut(LinkFault::Lost);
     world.elapsed += Duration::from_secs(60);
     world.step(Input::Tick);
@@ -148,13 +147,72 @@ fn a_first_entry_behind_the_last_ends_no_reading() {
     world.execute();
     let answers = std::mem::take(&mut world.answers);
     let lied = answers.into_iter().map(|(ticket, outcome)| {
-        let Outcome::Done { answer: Answer::Resumed { mut mailboxes } } = outcome else { panic!("a Resume") };
-        let Resumed::Following { standing, .. } = &mut mailboxes[0] else { panic!("followed") };
-        (standing.first_available, standing.head_before_first) = (Sequence(u64::MAX), Head([7; 32]));
+        let Outcome::Done { answer: Answer::Resumed { mailboxes } } = outcome else { panic!("a Resume") };
+        let mailboxes = mailboxes.into_iter().map(&change).collect();
         (ticket, Outcome::Done { answer: Answer::Resumed { mailboxes } })
     });
     let lied = lied.collect();
     world.deliver(lied);
+}
+
+#[test]
+fn another_life_of_the_same_name_is_a_contradiction_and_passes_over_nothing_unseen() {
+    let mut world = reader();
+    for number in 2..=4 {
+        world.relay.append(mailbox(1), entry(2, number));
+    }
+    world.relay.open(mailbox(1)).first = 4;
+    resume_answered(&mut world, |resumed| match resumed {
+        Resumed::Following { id, standing } => Resumed::OtherIncarnation { id, standing },
+        other => other,
+    });
+    world.settle();
+    // That it was said at all, and that 2 and 3 are not there.
+    assert_eq!(world.notices(), ["chain broken 2", "chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 4)]);
+}
+
+#[test]
+fn a_life_that_was_left_is_a_contradiction_when_it_comes_back() {
+    let mut world = reader();
+    let first = world.relay.open(mailbox(1)).incarnation;
+    world.cut(LinkFault::Lost);
+    world.relay.restore(mailbox(1), 1);
+    world.settle();
+    world.cut(LinkFault::Lost);
+    world.relay.open(mailbox(1)).incarnation = first;
+    world.settle();
+    assert_eq!(world.notices(), ["other incarnation", "repeated 1", "chain broken 1", "repeated 1"]);
+}
+
+#[test]
+fn an_entry_in_a_place_that_was_read_before_is_held_against_what_was_read_there() {
+    let mut world = reader();
+    for number in 2..=3 {
+        world.relay.append(mailbox(1), entry(2, number));
+    }
+    world.cut(LinkFault::Lost);
+    world.settle();
+    world.cut(LinkFault::Lost);
+    // Goes back before the third, and has another second.
+    forget_last(&mut world);
+    forget_last(&mut world);
+    world.relay.append(mailbox(1), entry(3, 2));
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 3", "repeated 1", "chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 2), (2, 3), (3, 2)]);
+}
+
+#[test]
+fn a_first_entry_behind_the_last_ends_no_reading() {
+    let mut world = reader();
+    resume_answered(&mut world, |resumed| match resumed {
+        Resumed::Following { id, mut standing } => {
+            (standing.first_available, standing.head_before_first) = (Sequence(u64::MAX), Head([7; 32]));
+            Resumed::Following { id, standing }
+        }
+        other => other,
+    });
     assert_eq!(world.notices(), ["chain broken 2"]);
     world.relay.append(mailbox(1), entry(2, 2));
     world.settle();
