@@ -33,6 +33,7 @@ use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
 
 #[cfg(feature = "simulation")]
 pub use by_hand::ByHand;
+pub(crate) use crate::vault::followed::{Held, Told};
 pub use engine::{Attempt, Effect, Engine, Input, Now, Reach};
 pub use runner::{Runner, Stopped};
 pub use status::{RelayStatus, SessionStatus, Status};
@@ -76,7 +77,8 @@ pub struct DispatchId(pub i64);
 pub enum Start {
     /// From its first entry.
     Beginning,
-    /// After an entry that a welcome named, with the chain's head there.
+    /// After an entry that a welcome named, with the chain's head there. It is who welcomed us who says so, until the
+    /// relay does.
     After {
         /// Life of the mailbox.
         incarnation: Incarnation,
@@ -156,6 +158,12 @@ pub enum Notice {
     },
     /// The relay contradicts what it said before: an entry is missing, or a head differs.
     ChainBroken {
+        /// Where.
+        sequence: Sequence,
+    },
+    /// The log is not the one that whoever named its beginning told of ([`Start::After`]). Either of the two is wrong;
+    /// from here on this device has the relay's.
+    OtherThanTold {
         /// Where.
         sequence: Sequence,
     },
@@ -295,6 +303,28 @@ pub fn head_at(
 /// [`VaultFault`].
 pub fn knows_life(tx: &Transaction<'_>, mailbox: &MailboxId, incarnation: Incarnation) -> Result<bool, VaultFault> {
     followed::knows_life(tx, mailbox, incarnation)
+}
+
+/// Compares what a relay has signed of a place with what this device has there.
+///
+/// # Errors
+/// [`VaultFault`].
+pub(crate) fn hold(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<Held, VaultFault> {
+    followed::hold(tx, mailbox, incarnation, sequence, head)
+}
+
+/// What of a followed mailbox's beginning rests on a member's word alone.
+///
+/// # Errors
+/// [`VaultFault`].
+pub(crate) fn told(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Told, VaultFault> {
+    Ok(followed::find_row(tx, mailbox)?.map_or(Told::Nothing, |row| row.told))
 }
 
 /// Holds a relay to a head that it has signed for a place which this device has not read yet.

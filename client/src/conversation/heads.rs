@@ -9,7 +9,7 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::room::{AlarmKind, Room, Standing};
-use crate::sync::{self, Notice, ReceivedEntry};
+use crate::sync::{self, Held, Notice, ReceivedEntry, Told};
 use crate::vault::checkpoints::{self, Conviction};
 use crate::vault::conversations;
 use crate::vault::intentions;
@@ -37,7 +37,10 @@ impl Desk<'_> {
         let ours = sync::head_at(self.tx, mailbox, seen.incarnation, seen.sequence)?;
         let other_head = ours.is_some_and(|head| head != seen.head);
         if other_epoch || future || other_life || other_head {
-            self.accuse(&room.id, AlarmKind::Disagreement, author.as_bytes())?;
+            // Where what we have is a member's word too, that member disagrees with the author.
+            let told = other_head && sync::told(self.tx, mailbox)? != Told::Nothing;
+            let welcomer = conversations::welcomer(self.tx, mailbox)?.filter(|_| told);
+            self.accuse(&room.id, AlarmKind::Disagreement, welcomer.as_ref().unwrap_or(author).as_bytes())?;
         }
         for carried in &message.carried {
             self.hold(carried)?;
@@ -59,7 +62,6 @@ impl Desk<'_> {
             return Ok(());
         }
         let Checkpoint { mailbox, incarnation, sequence, head, .. } = word;
-        let ours = sync::head_at(self.tx, &mailbox, incarnation, sequence)?;
         let kept = checkpoints::signed_at(self.tx, &mailbox, incarnation, sequence)?;
         let signed_twice =
             kept.as_ref().is_some_and(|kept| kept.verify(&carried.relay).is_ok_and(|ours| ours.head != head));
@@ -68,10 +70,18 @@ impl Desk<'_> {
             && word.restored_from.is_none_or(|before| Some(before.incarnation) != life)
             && !sync::knows_life(self.tx, &mailbox, incarnation)?;
         if other_life {
-            // It may have been restored more than once while we were away: then it will tell us so itself.
+            // It may have been restored more than once while we were away: then it will tell us so itself. Of a life that
+            // only a member named, it will too.
+            if sync::told(self.tx, &mailbox)? == Told::Place {
+                return Ok(());
+            }
             return self.accuse(&place.conversation, AlarmKind::Rollback, &incarnation.0);
         }
-        if signed_twice || ours.is_some_and(|ours| ours != head) {
+        let held = sync::hold(self.tx, &mailbox, incarnation, sequence, head)?;
+        if held == Held::OtherThanTold {
+            self.told_otherwise(&place.conversation, &mailbox)?;
+        }
+        if signed_twice || held == Held::Other {
             let conviction = Conviction {
                 conversation: place.conversation,
                 relay: carried.relay,
@@ -85,6 +95,14 @@ impl Desk<'_> {
             checkpoints::put_signed(self.tx, &word, &carried.checkpoint)?;
         }
         Ok(())
+    }
+
+    /// A relay has another log than the member who welcomed us told of: one of the two is wrong, and nothing proves which.
+    fn told_otherwise(&mut self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
+        match conversations::welcomer(self.tx, mailbox)? {
+            Some(member) => self.accuse(group, AlarmKind::Disagreement, member.as_bytes()),
+            None => self.accuse(group, AlarmKind::ChainBroken, &mailbox.0),
+        }
     }
 
     /// Raises an alarm about a relay, and has the relay sign at once where the log stands: its word goes to those who may
@@ -168,7 +186,7 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// The vault's.
-    pub fn noticed(&mut self, group: &GroupId, what: &Notice) -> Result<(), ConversationFault> {
+    pub fn noticed(&mut self, group: &GroupId, mailbox: &MailboxId, what: &Notice) -> Result<(), ConversationFault> {
         let live = conversations::find(self.tx, group)?.is_some_and(|row| row.standing == Standing::Live);
         match what {
             Notice::Gap { from, .. } => self.alarm(group, AlarmKind::Gap, &from.0.to_be_bytes()),
@@ -176,6 +194,7 @@ impl Desk<'_> {
                 self.alarm(group, AlarmKind::Rollback, before)
             }
             Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &sequence.0.to_be_bytes()),
+            Notice::OtherThanTold { .. } => self.told_otherwise(group, mailbox),
             Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &sequence.0.to_be_bytes()),
             // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
             Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code())? => {

@@ -5,7 +5,7 @@ use relevo_protocol::wire::{Answer, Cursor, Entry, Head, Incarnation, MailboxId,
 use sha2::{Digest, Sha256};
 
 use super::{Logic, LogicFault, Notice, ReceivedEntry};
-use crate::vault::followed::{self, Condition, FollowedRow, ReadMark};
+use crate::vault::followed::{self, Condition, FollowedRow, Held, ReadMark, Told};
 use crate::vault::{Transaction, VaultFault};
 
 /// Seconds by which the clocks of a relay and this device may differ, together with what a sweep takes.
@@ -69,8 +69,17 @@ impl Reading<'_, '_> {
             self.notice(&row, &Notice::ChainBroken { sequence: after.next() })?;
             return Ok(Read::Skipped);
         }
-        let head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
-        let promised = followed::take_promise(self.tx, mailbox, incarnation, sequence)?;
+        let mut head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
+        let mut promised = followed::take_promise(self.tx, mailbox, incarnation, sequence)?;
+        if let Some(said) = promised.take_if(|_| row.told != Told::Nothing && compares()) {
+            if said == head {
+                followed::set_told(self.tx, mailbox, Told::Nothing)?;
+            } else {
+                self.notice(&row, &Notice::OtherThanTold { sequence })?;
+                followed::begin_at(self.tx, &mut row, incarnation, sequence, said)?;
+                head = said;
+            }
+        }
         // Known if the log goes back and is read again.
         let known = followed::head_at(self.tx, mailbox, incarnation, sequence)?;
         if [promised, known].into_iter().flatten().any(|said| said != head && compares()) {
@@ -99,6 +108,10 @@ impl Reading<'_, '_> {
         }
         row.followed.cursor.incarnation = Some(standing.incarnation);
         followed::advance(self.tx, &row.followed)?;
+        if row.told == Told::Place && standing.last >= row.followed.cursor.after {
+            row.told = Told::Head;
+            followed::set_told(self.tx, mailbox, Told::Head)?;
+        }
         followed::set_lease(self.tx, mailbox, standing.expires)?;
         let broken = followed::take_broken_promises(self.tx, mailbox, standing.incarnation, standing.last)?;
         if let Some(sequence) = broken.filter(|_| compares()) {
@@ -143,19 +156,16 @@ impl Reading<'_, '_> {
         if let Some(before) = before {
             // Each life is named anew by lot: one that was left does not come back.
             let left = followed::knows_life(self.tx, mailbox, standing.incarnation)?;
-            let notice = if left && compares() {
+            let notice = if row.told == Told::Place {
+                Notice::OtherThanTold { sequence: row.followed.cursor.after }
+            } else if left && compares() {
                 Notice::ChainBroken { sequence: standing.first_available }
             } else {
                 Notice::OtherIncarnation { before, standing: *standing }
             };
             self.notice(&row, &notice)?;
         }
-        row.followed.cursor = Cursor {
-            incarnation: Some(standing.incarnation),
-            after: Sequence(standing.first_available.0.saturating_sub(1)),
-        };
-        row.followed.head = standing.head_before_first;
-        followed::advance(self.tx, &row.followed)?;
+        self.begin_anew(&mut row, standing)?;
         followed::set_lease(self.tx, mailbox, standing.expires)?;
         followed::forget_promises(self.tx, mailbox, standing.incarnation)?;
         Ok(Resumption::AskAgain)
@@ -204,8 +214,12 @@ impl Reading<'_, '_> {
             if before.is_some_and(|before| before != head && compares()) {
                 self.notice(&row, &Notice::ChainBroken { sequence })?;
             }
-        } else if self.contradicts(mailbox, incarnation, sequence, head)? {
-            self.notice(&row, &Notice::ChainBroken { sequence })?;
+        } else if compares() {
+            match followed::hold(self.tx, mailbox, incarnation, sequence, head)? {
+                Held::Unread | Held::Same => {}
+                Held::Other => self.notice(&row, &Notice::ChainBroken { sequence })?,
+                Held::OtherThanTold => self.notice(&row, &Notice::OtherThanTold { sequence })?,
+            }
         }
         Ok(Some(sequence))
     }
@@ -221,10 +235,16 @@ impl Reading<'_, '_> {
             self.notice(row, &notice)?;
         } else if first < next || head == row.followed.head {
             return Ok(());
-        } else {
+        } else if row.told == Told::Nothing {
             self.notice(row, &Notice::ChainBroken { sequence: row.followed.cursor.after })?;
+        } else {
+            self.notice(row, &Notice::OtherThanTold { sequence: row.followed.cursor.after })?;
         }
-        row.followed.cursor.after = Sequence(first.0.saturating_sub(1));
+        let before = Sequence(first.0.saturating_sub(1));
+        if let (true, Some(incarnation)) = (row.told != Told::Nothing, row.followed.cursor.incarnation) {
+            followed::begin_at(self.tx, row, incarnation, before, head)?;
+        }
+        row.followed.cursor.after = before;
         row.followed.head = head;
         Ok(followed::advance(self.tx, &row.followed)?)
     }
@@ -239,9 +259,21 @@ impl Reading<'_, '_> {
     /// The same life with fewer entries than this device has read: the relay contradicts itself. Everything is read
     /// again, and what this device has is not given twice.
     fn shrunk(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
-        self.notice(row, &Notice::ChainBroken { sequence: standing.last.next() })?;
+        let sequence = standing.last.next();
+        // Of a place that the relay never named, a member alone says that it is there.
+        let told = row.told == Told::Place;
+        self.notice(row, &if told { Notice::OtherThanTold { sequence } } else { Notice::ChainBroken { sequence } })?;
         followed::unplace(self.tx, &row.followed.mailbox, standing.incarnation, standing.last)?;
-        row.followed.cursor.after = Sequence(standing.first_available.0.saturating_sub(1));
+        self.begin_anew(row, standing)
+    }
+
+    /// From the first entry that the relay has, by its own word.
+    fn begin_anew(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
+        let before = Sequence(standing.first_available.0.saturating_sub(1));
+        if row.told != Told::Nothing {
+            followed::begin_at(self.tx, row, standing.incarnation, before, standing.head_before_first)?;
+        }
+        row.followed.cursor = Cursor { incarnation: Some(standing.incarnation), after: before };
         row.followed.head = standing.head_before_first;
         Ok(followed::advance(self.tx, &row.followed)?)
     }
@@ -253,16 +285,6 @@ impl Reading<'_, '_> {
         }
         followed::set_condition(self.tx, mailbox, condition)?;
         self.notice(&row, notice)
-    }
-
-    fn contradicts(
-        &self,
-        mailbox: &MailboxId,
-        incarnation: Incarnation,
-        sequence: Sequence,
-        head: Head,
-    ) -> Result<bool, VaultFault> {
-        Ok(followed::head_at(self.tx, mailbox, incarnation, sequence)?.is_some_and(|ours| ours != head && compares()))
     }
 
     fn row(&self, mailbox: &MailboxId) -> Result<Option<FollowedRow>, VaultFault> {

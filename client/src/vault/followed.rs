@@ -23,7 +23,8 @@ pub(super) const TABLES: &str = "
         after       INTEGER NOT NULL,
         head        BLOB NOT NULL,
         condition   INTEGER NOT NULL DEFAULT 0,
-        lease       INTEGER                        -- hour in which the mailbox's lease ends, as the relay last said
+        lease       INTEGER,                       -- hour in which the mailbox's lease ends, as the relay last said
+        told        INTEGER NOT NULL DEFAULT 0     -- what of its beginning is a member's word alone
     ) STRICT;
     CREATE INDEX followed_ended ON followed (condition) WHERE condition = 4;
     CREATE TABLE read_entries (
@@ -62,6 +63,31 @@ pub(crate) enum Condition {
     Unfollowed,
 }
 
+/// What of a mailbox's beginning is the word of who welcomed us, and not yet the relay's. A relay is held to nothing that
+/// it never said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// The head, and with it all that this device has made of what was read since.
+    Head,
+    /// The life and the place too.
+    Place,
+}
+
+/// How what a relay says of a place compares with what this device has there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// It has not read so far, or forgotten.
+    Unread,
+    /// Alike.
+    Same,
+    /// The relay has given this device something else.
+    Other,
+    /// Whoever welcomed this device told of another log. From now on it has the relay's.
+    OtherThanTold,
+}
+
 /// A followed mailbox with what the engine needs besides.
 #[derive(Debug)]
 pub(crate) struct FollowedRow {
@@ -69,22 +95,25 @@ pub(crate) struct FollowedRow {
     pub(crate) followed: Followed,
     pub(crate) capability: Capability,
     pub(crate) condition: Condition,
+    pub(crate) told: Told,
 }
 
-const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition";
+const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition, told";
 
 pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFault> {
-    let known = find(tx, &follow.mailbox)?;
+    let known = find_row(tx, &follow.mailbox)?.filter(|row| row.condition != Condition::Unfollowed);
     let is_new = known.is_none();
-    let (incarnation, after, head) = match (known, follow.start) {
-        (Some(known), _) => (known.cursor.incarnation, known.cursor.after, known.head),
-        (None, Start::Beginning) => (None, Sequence::START, Head::START),
-        (None, Start::After { incarnation, sequence, head }) => (Some(incarnation), sequence, head),
+    let (incarnation, after, head, told) = match (known, follow.start) {
+        (Some(FollowedRow { followed: Followed { cursor, head, .. }, told, .. }), _) => {
+            (cursor.incarnation, cursor.after, head, told)
+        }
+        (None, Start::Beginning) => (None, Sequence::START, Head::START, Told::Nothing),
+        (None, Start::After { incarnation, sequence, head }) => (Some(incarnation), sequence, head, Told::Place),
     };
     tx.sql()
         .prepare_cached(
-            "INSERT OR REPLACE INTO followed (relay, mailbox, capability, topic, key, incarnation, after, head)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO followed (relay, mailbox, capability, topic, key, incarnation, after, head, told)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             follow.relay.0,
@@ -94,10 +123,11 @@ pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFaul
             follow.key,
             incarnation.map(|incarnation| incarnation.0),
             sql(after.0),
-            head.0
+            head.0,
+            told.code()
         ])?;
     if let (true, Start::After { incarnation, sequence, head }) = (is_new, follow.start) {
-        // What a welcome says of this place is held against others' words as if it had been read.
+        // What a welcome says of this place is compared as if it had been read, and as `told` says it.
         let (digest, forever) = ([0; 32], Hour(u32::MAX));
         let mark = ReadMark { mailbox: follow.mailbox, incarnation, sequence, head, digest, expires: Hour(0) };
         put_mark(tx, &mark, forever)?;
@@ -220,9 +250,12 @@ pub(crate) fn unplace(
         .prepare_cached(
             "UPDATE OR REPLACE read_entries SET incarnation = ?4 WHERE mailbox = ?1 AND incarnation = ?2 AND sequence > ?3",
         )?
-        .execute(params![mailbox.0, incarnation.0, sql(last.0), [0u8; 8]])?;
+        .execute(params![mailbox.0, incarnation.0, sql(last.0), NOWHERE])?;
     Ok(())
 }
+
+/// In the place of the life of what was read and stands nowhere: no relay draws it, but by a chance of one in 2^64.
+const NOWHERE: [u8; 8] = [0; 8];
 
 /// When the relay said that an entry, which was read, would expire.
 pub(crate) fn expiry_at(
@@ -236,6 +269,71 @@ pub(crate) fn expiry_at(
         .prepare_cached("SELECT max(expires) FROM read_entries WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
         .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get::<_, Option<u32>>(0))?
         .map(Hour))
+}
+
+/// Compares what the relay says of a place with what this device has. As long as that rests on a member's word, the
+/// relay's either bears it out or takes its place.
+pub(crate) fn hold(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<Held, VaultFault> {
+    let Some(ours) = head_at(tx, mailbox, incarnation, sequence)? else { return Ok(Held::Unread) };
+    let row = find_row(tx, mailbox)?.filter(|row| row.told != Told::Nothing);
+    match (ours == head, row) {
+        (true, row) => row.map_or(Ok(()), |_| set_told(tx, mailbox, Told::Nothing)).map(|()| Held::Same),
+        (false, None) => Ok(Held::Other),
+        (false, Some(mut row)) => {
+            begin_at(tx, &mut row, incarnation, sequence, head)?;
+            advance(tx, &row.followed)?;
+            Ok(Held::OtherThanTold)
+        }
+    }
+}
+
+/// Takes the relay's word for the head at a place in the stead of a member's: what was read behind it is chained to it,
+/// and where that stood before it proves nothing. That it was read stays known.
+pub(crate) fn begin_at(
+    tx: &Transaction<'_>,
+    row: &mut FollowedRow,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<(), VaultFault> {
+    let mailbox = row.followed.mailbox;
+    tx.sql()
+        .prepare_cached(
+            "UPDATE OR REPLACE read_entries SET incarnation = ?1
+             WHERE mailbox = ?2 AND (incarnation <> ?3 OR sequence < ?4)",
+        )?
+        .execute(params![NOWHERE, mailbox.0, incarnation.0, sql(sequence.0)])?;
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT sequence, digest FROM read_entries WHERE mailbox = ? AND incarnation = ? ORDER BY sequence",
+    )?;
+    let behind = statement.query_map(params![mailbox.0, incarnation.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let behind = behind.collect::<Result<Vec<(i64, [u8; 32])>, _>>()?;
+    let mut chained = head;
+    for (at, digest) in behind {
+        let place = Sequence(u64::try_from(at).unwrap_or(0));
+        if place > sequence {
+            chained = chained.extend_digest(&mailbox, incarnation, place, &digest);
+        }
+        tx.sql()
+            .prepare_cached("UPDATE read_entries SET head = ? WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+            .execute(params![chained.0, mailbox.0, incarnation.0, at])?;
+    }
+    row.followed.head = chained;
+    row.told = Told::Nothing;
+    set_told(tx, &mailbox, Told::Nothing)
+}
+
+pub(crate) fn set_told(tx: &Transaction<'_>, mailbox: &MailboxId, told: Told) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET told = ? WHERE mailbox = ?")?
+        .execute(params![told.code(), mailbox.0])?;
+    Ok(())
 }
 
 /// Whether this device has read anything of a mailbox in one of its lives.
@@ -366,7 +464,26 @@ fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
         },
         capability: Capability::new(Secret::new(row.get(3)?)),
         condition: Condition::from_code(row.get(9)?),
+        told: Told::from_code(row.get(10)?),
     })
+}
+
+impl Told {
+    fn code(self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Head => 1,
+            Self::Place => 2,
+        }
+    }
+
+    fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Nothing,
+            1 => Self::Head,
+            _ => Self::Place,
+        }
+    }
 }
 
 impl Condition {

@@ -1,11 +1,119 @@
 use ed25519_dalek::SigningKey;
-use relevo_protocol::wire::{Call, Checkpoint, Head, RelayIdentity, Sequence, SignedCheckpoint};
+use relevo_protocol::content::{GroupId, ParcelBody, Welcome, decode, encode_secret};
+use relevo_protocol::wire::{
+    Answer, Call, Checkpoint, Cursor, Head, MailboxId, RelayIdentity, Sequence, SignedCheckpoint,
+};
 
-use crate::conversation::world::World;
-use crate::conversation::{AlarmKind, MessageState};
+use crate::conversation::world::{World, again};
+use crate::conversation::{Alarm, AlarmKind, Awaited, MessageState, alarms};
 use crate::fixture::relay_address;
 use crate::sync::Notice;
-use crate::vault::checkpoints;
+use crate::vault::{checkpoints, relays};
+
+/// The relay's identity key, which the tests hold.
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[42; 32])
+}
+
+fn identity() -> RelayIdentity {
+    RelayIdentity(key().verifying_key().to_bytes())
+}
+
+/// The world's relay is one that signs, which the charter does not name and everybody knows.
+fn signs(world: &mut World) {
+    world.address.fingerprint = identity().fingerprint();
+    for person in 0..world.people.len() {
+        knows_relay(world, person);
+    }
+}
+
+fn knows_relay(world: &mut World, person: usize) {
+    let address = world.address.duplicate();
+    let known = |desk: &mut crate::conversation::Desk<'_>| {
+        crate::sync::remember_relay(desk.tx, &address)?;
+        Ok(relays::proved(desk.tx, &address.fingerprint, &identity())?)
+    };
+    world.act(person, known).unwrap();
+}
+
+/// What the relay signs of a place of its log.
+fn signed(world: &World, mailbox: MailboxId, sequence: usize, head: Head) -> SignedCheckpoint {
+    let checkpoint = Checkpoint {
+        mailbox,
+        incarnation: world.relay.logs[&mailbox].incarnation,
+        sequence: Sequence(sequence.try_into().unwrap()),
+        head,
+        first_available: Sequence(1),
+        restored_from: None,
+    };
+    SignedCheckpoint::sign(&checkpoint, &key())
+}
+
+/// What the log holds, and its head there.
+fn end(world: &World, mailbox: MailboxId) -> (usize, Head) {
+    let entries = &world.relay.logs[&mailbox].entries;
+    (entries.len(), entries.last().unwrap().1)
+}
+
+/// The relay answers somebody who asked for its word before it had read anything.
+fn answers(world: &mut World, person: usize, group: GroupId, mailbox: MailboxId, checkpoint: &SignedCheckpoint) {
+    let read = Cursor { incarnation: None, after: Sequence::START };
+    let answer = Answer::Checkpointed { checkpoint: checkpoint.clone() };
+    world.act(person, |desk| desk.answered(&Awaited::Checkpoint { group, read, mailbox }, Ok(&answer))).unwrap();
+}
+
+fn alarms_of(world: &mut World, person: usize) -> Vec<Alarm> {
+    world.people[person].vault.as_mut().unwrap().transaction(alarms).unwrap()
+}
+
+fn convictions(world: &mut World, person: usize) -> Vec<checkpoints::Conviction> {
+    world.people[person].vault.as_mut().unwrap().transaction(checkpoints::convictions).unwrap()
+}
+
+/// A group of two into which a third is welcomed, with a welcome that its author has changed.
+fn welcomed(change: impl Fn(&mut Welcome)) -> (World, GroupId, usize) {
+    let mut world = World::new(2);
+    signs(&mut world);
+    let group = world.group("Table");
+    let member = world.alliance.admit(1, "Newcomer");
+    let newcomer = world.enter(member);
+    knows_relay(&mut world, newcomer);
+    let people = world.contacts([newcomer]);
+    world.act(0, |desk| desk.add(&group, again(&people))).unwrap();
+    while world.people[newcomer].parcels.is_empty() {
+        assert!(world.send_one(0) || world.read_one(0), "the welcome goes out");
+    }
+    for (_, bytes) in &mut world.people[newcomer].parcels {
+        let mut body: ParcelBody = decode(bytes).unwrap();
+        if let ParcelBody::Welcome(welcome) = &mut body {
+            change(welcome);
+        }
+        *bytes = encode_secret(&body).to_vec();
+    }
+    (world, group, newcomer)
+}
+
+#[test]
+fn a_welcome_with_a_false_head_is_its_authors_word_and_convicts_no_relay() {
+    let (mut world, group, newcomer) = welcomed(|welcome| welcome.head = Head([7; 32]));
+    let mailbox = world.row(0, group).mailbox;
+    let (place, head) = end(&world, mailbox);
+    world.settle();
+    let honest = signed(&world, mailbox, place, head);
+    answers(&mut world, newcomer, group, mailbox, &honest);
+    let said: Vec<_> = alarms_of(&mut world, newcomer).iter().map(|alarm| (alarm.kind, alarm.about)).collect();
+    assert_eq!(said, [(AlarmKind::Disagreement, Some(world.member(0)))]);
+    assert_eq!(convictions(&mut world, newcomer), []);
+    // From there on it has the relay's own word, which holds.
+    let (last, head) = end(&world, mailbox);
+    assert!(last > place);
+    let honest = signed(&world, mailbox, last, head);
+    answers(&mut world, newcomer, group, mailbox, &honest);
+    assert_eq!(world.alarms(newcomer), [AlarmKind::Disagreement]);
+    let lie = signed(&world, mailbox, last, Head([9; 32]));
+    answers(&mut world, newcomer, group, mailbox, &lie);
+    assert_eq!(world.alarms(newcomer), [AlarmKind::Disagreement, AlarmKind::Lie]);
+}
 
 #[test]
 fn two_members_who_are_shown_two_logs_find_out_when_one_hears_the_other() {
@@ -69,11 +177,12 @@ fn a_commit_that_the_relay_withholds_is_missed_at_the_next_message() {
 fn what_the_engine_notices_becomes_an_alarm_once() {
     let mut world = World::new(2);
     let group = world.pair(0, 1);
+    let mailbox = world.row(0, group).mailbox;
     for _ in 0..2 {
         let gap = Notice::Gap { from: Sequence(5), first_available: Sequence(9) };
-        world.act(0, |desk| desk.noticed(&group, &gap)).unwrap();
+        world.act(0, |desk| desk.noticed(&group, &mailbox, &gap)).unwrap();
         let broken = Notice::ChainBroken { sequence: Sequence(3) };
-        world.act(0, |desk| desk.noticed(&group, &broken)).unwrap();
+        world.act(0, |desk| desk.noticed(&group, &mailbox, &broken)).unwrap();
     }
     assert_eq!(world.alarms(0), [AlarmKind::Gap, AlarmKind::ChainBroken]);
 }

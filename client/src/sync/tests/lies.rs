@@ -7,7 +7,7 @@ use relevo_protocol::wire::{Answer, Event, Head, Incarnation, Outcome, Refusal, 
 
 use super::super::*;
 use super::relay::WALL;
-use super::world::{World, entry, mailbox};
+use super::world::{World, entry, following_of, mailbox};
 use crate::link::LinkFault;
 
 /// Somebody who reads a mailbox in which one entry lies.
@@ -248,4 +248,68 @@ fn a_mailbox_said_to_be_frozen_before_its_last_entry_is_read_is_not_called_so_ye
     world.cut(LinkFault::Lost);
     world.settle();
     assert_eq!(world.notices(), ["frozen"]);
+}
+
+/// Somebody whom a member has told where a log of two entries stands.
+fn told(change: impl FnOnce(Incarnation, Head) -> Start) -> World {
+    let mut world = World::new();
+    let (_, head) = world.relay.append(mailbox(1), entry(2, 1));
+    world.relay.append(mailbox(1), entry(2, 2));
+    let start = change(world.relay.open(mailbox(1)).incarnation, head);
+    world.change(|tx| follow(tx, &Follow { start, ..following_of(1) }));
+    world.settle();
+    world
+}
+
+/// Whether the relay is held to what it answers.
+fn is_held(world: &mut World, place: u64) {
+    let before = world.notices().len();
+    append_answered(world, |answer| match answer {
+        Answer::Stored { incarnation, sequence, expires, .. } => {
+            Outcome::Done { answer: Answer::Stored { incarnation, sequence, head: Head([9; 32]), expires } }
+        }
+        other => Outcome::Done { answer: other },
+    });
+    world.settle();
+    assert_eq!(world.notices()[before..], [format!("chain broken {place}")]);
+}
+
+#[test]
+fn a_head_that_a_member_made_up_is_no_contradiction_of_the_relay() {
+    let mut world = told(|incarnation, _| Start::After { incarnation, sequence: Sequence(1), head: Head([7; 32]) });
+    assert_eq!(world.notices(), [""; 0]);
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices(), ["other than told 3"]);
+    assert_eq!(world.entries(1), [(2, 2), (1, 1)]);
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices().len(), 1, "what is read then is chained to the relay's head");
+    is_held(&mut world, 5);
+}
+
+#[test]
+fn a_life_that_a_member_made_up_is_no_rollback() {
+    let life = Incarnation([77; 8]);
+    let mut world = told(|_, head| Start::After { incarnation: life, sequence: Sequence(1), head });
+    assert_eq!(world.notices(), ["other than told 1"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
+    is_held(&mut world, 3);
+}
+
+#[test]
+fn a_place_that_a_member_made_up_is_no_contradiction_of_the_relay() {
+    let mut world = told(|incarnation, head| Start::After { incarnation, sequence: Sequence(50), head });
+    assert_eq!(world.notices(), ["other than told 3"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
+    is_held(&mut world, 3);
+}
+
+#[test]
+fn what_a_member_told_is_held_against_the_relay_once_the_relay_has_borne_it_out() {
+    let mut world = told(|incarnation, head| Start::After { incarnation, sequence: Sequence(1), head });
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices(), [""; 0]);
+    is_held(&mut world, 4);
 }

@@ -79,6 +79,7 @@ impl Logic for Recorder {
             Notice::Gap { from, first_available } => format!("gap {} {}", from.0, first_available.0),
             Notice::OtherIncarnation { .. } => "other incarnation".to_owned(),
             Notice::ChainBroken { sequence } => format!("chain broken {}", sequence.0),
+            Notice::OtherThanTold { sequence } => format!("other than told {}", sequence.0),
             Notice::Repeated { sequence, .. } => format!("repeated {}", sequence.0),
             Notice::Withheld { sequence } => format!("withheld {}", sequence.0),
             Notice::Frozen => "frozen".to_owned(),
