@@ -174,10 +174,10 @@ pub enum Notice {
     },
     /// The bytes of an earlier entry once more (a resend after a lost answer, or a relay that replays); not given again.
     Repeated {
+        /// Life of the mailbox.
+        incarnation: Incarnation,
         /// Its place.
         sequence: Sequence,
-        /// Head of the chain with it.
-        head: Head,
     },
     /// The mailbox takes no more entries, and everything in it is read.
     Frozen,
@@ -327,7 +327,8 @@ pub(crate) fn told(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Told, Va
     Ok(followed::find_row(tx, mailbox)?.map_or(Told::Nothing, |row| row.told))
 }
 
-/// Holds a relay to a head that it has signed for a place which this device has not read yet.
+/// Holds a relay to a head that it has signed for a place which this device has not read yet. Gives the one that it
+/// answered with for this place before.
 ///
 /// # Errors
 /// [`VaultFault`].
@@ -337,8 +338,8 @@ pub fn hold_to(
     incarnation: Incarnation,
     sequence: Sequence,
     head: Head,
-) -> Result<(), VaultFault> {
-    followed::promise(tx, mailbox, incarnation, sequence, head).map(drop)
+) -> Result<Option<Head>, VaultFault> {
+    followed::promise(tx, mailbox, incarnation, sequence, head)
 }
 
 /// Followed mailboxes whose lease, as the relay last said, ends before an hour.

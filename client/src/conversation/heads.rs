@@ -43,24 +43,50 @@ impl Desk<'_> {
             self.accuse(&room.id, AlarmKind::Disagreement, welcomer.as_ref().unwrap_or(author).as_bytes())?;
         }
         for carried in &message.carried {
-            self.hold(carried)?;
+            self.hold_and_ask(carried)?;
         }
         Ok(())
     }
 
-    /// A relay's signed word about a mailbox of ours. One that differs from what it gave us is proof of a lie, which is
-    /// kept; one about entries that we have not read is held against what it gives us there.
-    fn hold(&mut self, carried: &CarriedCheckpoint) -> Result<(), ConversationFault> {
+    /// A place of a log has been read of which the relay may have signed a word before: it needs nothing more of the
+    /// relay to convict it.
+    pub(super) fn hold_read(
+        &mut self,
+        mailbox: &MailboxId,
+        incarnation: Incarnation,
+        sequence: Sequence,
+    ) -> Result<(), ConversationFault> {
+        let Some(checkpoint) = checkpoints::signed_at(self.tx, mailbox, incarnation, sequence)? else { return Ok(()) };
+        let Some(place) = conversations::place(self.tx, mailbox)? else { return Ok(()) };
+        match sync::relay_identity(self.tx, &place.relay)? {
+            Some(relay) => self.hold_and_ask(&CarriedCheckpoint { relay, checkpoint }),
+            None => Ok(()),
+        }
+    }
+
+    /// A word that has come from others: where it accuses somebody, the relay is asked for another at once.
+    pub(super) fn hold_and_ask(&mut self, carried: &CarriedCheckpoint) -> Result<(), ConversationFault> {
+        match self.hold(carried)? {
+            Some(group) => Ok(checkpoints::ask_again(self.tx, &group)?),
+            None => Ok(()),
+        }
+    }
+
+    /// A relay's signed word about a mailbox of ours. One that differs from what it gave us, or answered us with, is proof
+    /// of a lie, which is kept; one about entries that we have not read is held against what it gives us there. Gives the
+    /// conversation whose log it is, if it accuses anybody.
+    fn hold(&mut self, carried: &CarriedCheckpoint) -> Result<Option<GroupId>, ConversationFault> {
         #[cfg(feature = "planted-bugs")]
         if relevo_protocol::planted::is(relevo_protocol::planted::Bug::HeadsUncompared) {
-            return Ok(());
+            return Ok(None);
         }
-        let Ok(word) = carried.checkpoint.verify(&carried.relay) else { return Ok(()) };
-        let Some(place) = conversations::place(self.tx, &word.mailbox)? else { return Ok(()) };
-        let Some(followed) = sync::following(self.tx, &word.mailbox)? else { return Ok(()) };
+        let Ok(word) = carried.checkpoint.verify(&carried.relay) else { return Ok(None) };
+        let Some(place) = conversations::place(self.tx, &word.mailbox)? else { return Ok(None) };
+        let Some(followed) = sync::following(self.tx, &word.mailbox)? else { return Ok(None) };
         if carried.relay.fingerprint() != place.relay {
-            return Ok(());
+            return Ok(None);
         }
+        let group = place.conversation;
         let Checkpoint { mailbox, incarnation, sequence, head, .. } = word;
         let kept = checkpoints::signed_at(self.tx, &mailbox, incarnation, sequence)?;
         let signed_twice =
@@ -73,35 +99,39 @@ impl Desk<'_> {
             // It may have been restored more than once while we were away: then it will tell us so itself. Of a life that
             // only a member named, it will too.
             if sync::told(self.tx, &mailbox)? == Told::Place {
-                return Ok(());
+                return Ok(None);
             }
-            return self.accuse(&place.conversation, AlarmKind::Rollback, &incarnation.0);
+            self.alarm(&group, AlarmKind::Rollback, &incarnation.0)?;
+            return Ok(Some(group));
         }
         let held = sync::hold(self.tx, &mailbox, incarnation, sequence, head)?;
+        let mut accused = false;
         if held == Held::OtherThanTold {
-            self.told_otherwise(&place.conversation, &mailbox)?;
+            self.told_otherwise(&group, &mailbox)?;
+            accused = true;
         }
-        if signed_twice || held == Held::Other {
+        let ahead = life == Some(incarnation) && sequence > followed.cursor.after;
+        let answered = if ahead { sync::hold_to(self.tx, &mailbox, incarnation, sequence, head)? } else { None };
+        if signed_twice || held == Held::Other || answered.is_some_and(|answered| answered != head) {
             let conviction = Conviction {
-                conversation: place.conversation,
+                conversation: group,
                 relay: carried.relay,
                 word: carried.checkpoint.clone(),
                 against: kept.filter(|_| signed_twice),
             };
             checkpoints::convict(self.tx, &conviction, self.now)?;
-            self.accuse(&place.conversation, AlarmKind::Lie, &carried.checkpoint.statement)?;
-        } else if life == Some(incarnation) && sequence > followed.cursor.after {
-            sync::hold_to(self.tx, &mailbox, incarnation, sequence, head)?;
-            checkpoints::put_signed(self.tx, &word, &carried.checkpoint)?;
+            self.alarm(&group, AlarmKind::Lie, &carried.checkpoint.statement)?;
+            accused = true;
         }
-        Ok(())
+        checkpoints::put_signed(self.tx, &word, &carried.checkpoint)?;
+        Ok(accused.then_some(group))
     }
 
     /// A relay has another log than the member who welcomed us told of: one of the two is wrong, and nothing proves which.
-    fn told_otherwise(&mut self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
+    fn told_otherwise(&self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
         match conversations::welcomer(self.tx, mailbox)? {
-            Some(member) => self.accuse(group, AlarmKind::Disagreement, member.as_bytes()),
-            None => self.accuse(group, AlarmKind::ChainBroken, &mailbox.0),
+            Some(member) => self.alarm(group, AlarmKind::Disagreement, member.as_bytes()),
+            None => self.alarm(group, AlarmKind::ChainBroken, &mailbox.0),
         }
     }
 
@@ -156,12 +186,8 @@ impl Desk<'_> {
         let Some(word) = word.filter(|word| !older(word)) else {
             return self.alarm(group, AlarmKind::ChainBroken, &checkpoint.signature);
         };
+        // It has just been asked: to ask again, because of what it answered, would never end.
         self.hold(&CarriedCheckpoint { relay, checkpoint: checkpoint.clone() })?;
-        checkpoints::put_signed(self.tx, &word, checkpoint)?;
-        // What it signed for others, about places that we have read since.
-        for signed in checkpoints::signed(self.tx, &row.mailbox)? {
-            self.hold(&CarriedCheckpoint { relay, checkpoint: signed })?;
-        }
         checkpoints::complete(self.tx, group, &relay, &word, checkpoint)?;
         Ok(checkpoints::put(self.tx, group, &relay, checkpoint)?)
     }
@@ -194,14 +220,18 @@ impl Desk<'_> {
                 self.alarm(group, AlarmKind::Rollback, before)
             }
             Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &sequence.0.to_be_bytes()),
-            Notice::OtherThanTold { .. } => self.told_otherwise(group, mailbox),
+            Notice::OtherThanTold { .. } => {
+                self.told_otherwise(group, mailbox)?;
+                Ok(checkpoints::ask_again(self.tx, group)?)
+            }
             Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &sequence.0.to_be_bytes()),
             // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
             Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code())? => {
                 self.alarm(group, AlarmKind::Frozen, &[])
             }
             Notice::Closed | Notice::Refused(_) if live => self.alarm(group, AlarmKind::Closed, &[]),
-            Notice::Repeated { .. } | Notice::Frozen | Notice::Closed | Notice::Refused(_) => Ok(()),
+            Notice::Repeated { incarnation, sequence } => self.hold_read(mailbox, *incarnation, *sequence),
+            Notice::Frozen | Notice::Closed | Notice::Refused(_) => Ok(()),
         }
     }
 }

@@ -236,7 +236,6 @@ impl World {
             let group = GroupId(at.key.as_slice().try_into().unwrap());
             self.act(person, |desk| {
                 let mut at = at.clone();
-                desk.received(&group, &at.mailbox, &received)?;
                 at.cursor = Cursor { incarnation: Some(incarnation), after: sequence };
                 at.head = head;
                 followed::advance(desk.tx, &at)?;
@@ -252,7 +251,7 @@ impl World {
                     },
                     desk.now,
                 )?;
-                Ok(())
+                desk.received(&group, &at.mailbox, &received)
             })
             .unwrap();
             return true;

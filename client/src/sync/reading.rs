@@ -4,7 +4,7 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{Answer, Cursor, Entry, Head, Incarnation, MailboxId, Refusal, Sequence, Standing};
 use sha2::{Digest, Sha256};
 
-use super::{Logic, LogicFault, Notice, ReceivedEntry};
+use super::{Followed, Logic, LogicFault, Notice, ReceivedEntry};
 use crate::vault::followed::{self, Condition, FollowedRow, Held, ReadMark, Told};
 use crate::vault::{Transaction, VaultFault};
 
@@ -86,17 +86,18 @@ impl Reading<'_, '_> {
             self.notice(&row, &Notice::ChainBroken { sequence })?;
         }
         let digest: [u8; 32] = Sha256::digest(entry.bytes()).into();
-        if followed::was_read(self.tx, mailbox, &digest)? {
-            self.notice(&row, &Notice::Repeated { sequence, head })?;
+        let repeated = followed::was_read(self.tx, mailbox, &digest)?;
+        // Written down before the rules have it: what others say of this place meets its head.
+        let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
+        followed::mark_read(self.tx, &mark, self.now)?;
+        let cursor = Cursor { incarnation: Some(incarnation), after: sequence };
+        followed::advance(self.tx, &Followed { cursor, head, ..row.followed.clone() })?;
+        if repeated {
+            self.notice(&row, &Notice::Repeated { incarnation, sequence })?;
         } else {
             let received = ReceivedEntry { incarnation, sequence, head, expires, entry: entry.clone() };
             self.logic.received(self.tx, &row.followed, &received, self.now)?;
         }
-        let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
-        followed::mark_read(self.tx, &mark, self.now)?;
-        row.followed.cursor.after = sequence;
-        row.followed.head = head;
-        followed::advance(self.tx, &row.followed)?;
         Ok(Read::Upto(sequence))
     }
 

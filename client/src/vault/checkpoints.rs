@@ -140,13 +140,6 @@ pub(crate) fn ask_again(tx: &Transaction<'_>, conversation: &GroupId) -> Result<
     Ok(())
 }
 
-/// What relays signed about a mailbox, for us or for others.
-pub(crate) fn signed(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Vec<SignedCheckpoint>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached("SELECT checkpoint FROM signed_checkpoints WHERE mailbox = ?")?;
-    let rows = statement.query_map([mailbox.0], |row| row.get::<_, Vec<u8>>(0))?;
-    rows.map(|bytes| decode_exact(&bytes?).map_err(|_| VaultFault::Damaged { what: Part::Row })).collect()
-}
-
 /// Puts what the relay signed for us beside what it signed for others about the same place.
 pub(crate) fn complete(
     tx: &Transaction<'_>,

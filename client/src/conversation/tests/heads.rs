@@ -1,11 +1,11 @@
 use ed25519_dalek::SigningKey;
-use relevo_protocol::content::{GroupId, ParcelBody, Welcome, decode, encode_secret};
+use relevo_protocol::content::{CarriedCheckpoint, GroupId, ParcelBody, Welcome, decode, encode_secret};
 use relevo_protocol::wire::{
     Answer, Call, Checkpoint, Cursor, Head, MailboxId, RelayIdentity, Sequence, SignedCheckpoint,
 };
 
 use crate::conversation::world::{World, again};
-use crate::conversation::{Alarm, AlarmKind, Awaited, MessageState, alarms};
+use crate::conversation::{Alarm, AlarmKind, Awaited, Desk, MessageState, alarms};
 use crate::fixture::relay_address;
 use crate::sync::Notice;
 use crate::vault::{checkpoints, relays};
@@ -29,7 +29,7 @@ fn signs(world: &mut World) {
 
 fn knows_relay(world: &mut World, person: usize) {
     let address = world.address.duplicate();
-    let known = |desk: &mut crate::conversation::Desk<'_>| {
+    let known = |desk: &mut Desk<'_>| {
         crate::sync::remember_relay(desk.tx, &address)?;
         Ok(relays::proved(desk.tx, &address.fingerprint, &identity())?)
     };
@@ -231,4 +231,60 @@ fn a_relay_that_signed_another_log_is_convicted_in_another_conversation() {
     world.people[1].outbox.clear();
     world.act(1, |desk| desk.tick()).unwrap();
     assert!(world.people[1].outbox.is_empty());
+}
+
+/// A group of two at the signing relay, and somebody in it to whom another carries the relay's word.
+fn carried_to() -> (World, GroupId, MailboxId) {
+    let mut world = World::new(2);
+    signs(&mut world);
+    let group = world.group("Table");
+    let mailbox = world.row(0, group).mailbox;
+    (world, group, mailbox)
+}
+
+/// Somebody carries a word in from elsewhere.
+fn carry(world: &mut World, person: usize, checkpoint: &SignedCheckpoint) {
+    let carried = CarriedCheckpoint { relay: identity(), checkpoint: checkpoint.clone() };
+    world.act(person, |desk| desk.hold_and_ask(&carried)).unwrap();
+}
+
+#[test]
+fn a_word_about_a_place_ahead_convicts_when_the_place_is_read_and_the_relay_says_no_more() {
+    let (mut world, group, mailbox) = carried_to();
+    let (last, _) = end(&world, mailbox);
+    let lie = signed(&world, mailbox, last + 1, Head([9; 32]));
+    carry(&mut world, 1, &lie);
+    assert_eq!(world.alarms(1), []);
+    world.say(0, group, "comes where the lie was");
+    // Read, without any answer of the relay's to a question of ours.
+    world.send_all(0);
+    world.read_all(1);
+    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
+    assert_eq!(convictions(&mut world, 1).len(), 1);
+}
+
+#[test]
+fn a_word_that_is_not_what_the_relay_answered_with_convicts_at_once() {
+    let (mut world, group, mailbox) = carried_to();
+    let (last, _) = end(&world, mailbox);
+    let life = world.relay.logs[&mailbox].incarnation;
+    let place = Sequence((last + 1).try_into().unwrap());
+    // As the engine does when an append of ours is answered.
+    let kept = |desk: &mut Desk<'_>| Ok(crate::sync::hold_to(desk.tx, &mailbox, life, place, Head([1; 32]))?);
+    assert_eq!(world.act(1, kept).unwrap(), None);
+    let lie = signed(&world, mailbox, last + 1, Head([9; 32]));
+    carry(&mut world, 1, &lie);
+    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
+    assert!(convictions(&mut world, 1).iter().all(|proof| proof.conversation == group && proof.word == lie));
+}
+
+#[test]
+fn two_words_about_one_place_convict_also_where_the_first_was_true() {
+    let (mut world, _, mailbox) = carried_to();
+    let (last, head) = end(&world, mailbox);
+    let (honest, lie) = (signed(&world, mailbox, last, head), signed(&world, mailbox, last, Head([9; 32])));
+    carry(&mut world, 1, &honest);
+    assert_eq!(world.alarms(1), []);
+    carry(&mut world, 1, &lie);
+    assert_eq!(convictions(&mut world, 1)[0].against, Some(honest), "both are kept, for anybody to see");
 }
