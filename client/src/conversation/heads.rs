@@ -82,7 +82,6 @@ impl Desk<'_> {
         }
         let Ok(word) = carried.checkpoint.verify(&carried.relay) else { return Ok(None) };
         let Some(place) = conversations::place(self.tx, &word.mailbox)? else { return Ok(None) };
-        let Some(followed) = sync::following(self.tx, &word.mailbox)? else { return Ok(None) };
         if carried.relay.fingerprint() != place.relay {
             return Ok(None);
         }
@@ -91,7 +90,9 @@ impl Desk<'_> {
         let kept = checkpoints::signed_at(self.tx, &mailbox, incarnation, sequence)?;
         let signed_twice =
             kept.as_ref().is_some_and(|kept| kept.verify(&carried.relay).is_ok_and(|ours| ours.head != head));
-        let life = followed.cursor.incarnation;
+        // None of a log that we have left, of which only what we read is compared.
+        let cursor = sync::following(self.tx, &mailbox)?.map(|followed| followed.cursor);
+        let life = cursor.and_then(|cursor| cursor.incarnation);
         let other_life = life.is_some_and(|life| life != incarnation)
             && word.restored_from.is_none_or(|before| Some(before.incarnation) != life)
             && !sync::knows_life(self.tx, &mailbox, incarnation)?;
@@ -110,7 +111,7 @@ impl Desk<'_> {
             self.told_otherwise(&group, &mailbox)?;
             accused = true;
         }
-        let ahead = life == Some(incarnation) && sequence > followed.cursor.after;
+        let ahead = life == Some(incarnation) && cursor.is_some_and(|cursor| sequence > cursor.after);
         let answered = if ahead { sync::hold_to(self.tx, &mailbox, incarnation, sequence, head)? } else { None };
         if signed_twice || held == Held::Other || answered.is_some_and(|answered| answered != head) {
             let conviction = Conviction {
@@ -123,7 +124,7 @@ impl Desk<'_> {
             self.alarm(&group, AlarmKind::Lie, &carried.checkpoint.statement)?;
             accused = true;
         }
-        checkpoints::put_signed(self.tx, &word, &carried.checkpoint)?;
+        checkpoints::put_signed(self.tx, &word, &carried.checkpoint, self.now)?;
         Ok(accused.then_some(group))
     }
 
@@ -175,12 +176,11 @@ impl Desk<'_> {
         read: &Cursor,
         checkpoint: &SignedCheckpoint,
     ) -> Result<(), ConversationFault> {
-        // It may have moved meanwhile.
-        let row = conversations::find(self.tx, group)?.filter(|row| row.mailbox == *mailbox);
-        let Some(row) = row else { return Ok(()) };
-        let Some(place) = conversations::place(self.tx, &row.mailbox)? else { return Ok(()) };
+        // It may have moved meanwhile, perhaps for what this word proves.
+        let place = conversations::place(self.tx, mailbox)?.filter(|place| place.conversation == *group);
+        let Some(place) = place else { return Ok(()) };
         let Some(relay) = sync::relay_identity(self.tx, &place.relay)? else { return Ok(()) };
-        let word = checkpoint.verify(&relay).ok().filter(|word| word.mailbox == row.mailbox);
+        let word = checkpoint.verify(&relay).ok().filter(|word| word.mailbox == *mailbox);
         // Not signed, about something else, or older than what it had given us before it was asked.
         let older = |word: &Checkpoint| read.incarnation == Some(word.incarnation) && read.after > word.sequence;
         let Some(word) = word.filter(|word| !older(word)) else {

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::outbox::{topic_code, topic_from_code};
 use super::{Transaction, VaultFault};
-use crate::sync::{Follow, Followed, Start};
+use crate::sync::{Follow, Followed, Start, Topic};
 
 /// `id` is never used twice: the engine knows what is new by it.
 pub(super) const TABLES: &str = "
@@ -163,15 +163,24 @@ pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool,
     Ok(tx.sql().prepare_cached("SELECT 1 FROM followed WHERE relay = ? AND condition < 4")?.exists([relay.0])?)
 }
 
-/// Removes the rows that nobody wants any more, with what was read, and says which.
+/// Removes the rows that nobody wants any more, and says which. What was read of a conversation's log is remembered as
+/// before: what its relay signed may come to light after the conversation has moved away from it. What rests on a
+/// member's word is not.
 pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox")?;
-    let gone = statement.query_map([], |row| row.get(0).map(MailboxId))?.collect::<Result<Vec<_>, _>>()?;
-    for mailbox in &gone {
-        tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
+    let mut statement =
+        tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox, topic, told")?;
+    let gone = statement.query_map([], |row| {
+        let lasts = topic_from_code(row.get(1)?) == Topic::Conversation && Told::from_code(row.get(2)?) == Told::Nothing;
+        Ok((MailboxId(row.get(0)?), lasts))
+    })?;
+    let gone = gone.collect::<Result<Vec<_>, _>>()?;
+    for (mailbox, lasts) in &gone {
         tx.sql().prepare_cached("DELETE FROM promised_heads WHERE mailbox = ?")?.execute([mailbox.0])?;
+        if !lasts {
+            tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
+        }
     }
-    Ok(gone)
+    Ok(gone.into_iter().map(|(mailbox, _)| mailbox).collect())
 }
 
 pub(crate) fn set_condition(tx: &Transaction<'_>, mailbox: &MailboxId, condition: Condition) -> Result<(), VaultFault> {
@@ -217,7 +226,7 @@ pub(crate) struct ReadMark {
 
 /// Hours for which what was read is remembered at least, and at most. A relay that says that an entry has expired at once
 /// would have this device forget what it was shown; one that says never would fill its vault.
-const REMEMBERED: core::ops::RangeInclusive<u32> = 720..=2 * MAX_LEASE_HOURS;
+pub(super) const REMEMBERED: core::ops::RangeInclusive<u32> = 720..=2 * MAX_LEASE_HOURS;
 
 /// Remembers an entry that was read.
 pub(crate) fn mark_read(tx: &Transaction<'_>, mark: &ReadMark, now: Timestamp) -> Result<(), VaultFault> {

@@ -8,7 +8,7 @@ use crate::conversation::world::{World, again};
 use crate::conversation::{Alarm, AlarmKind, Awaited, Desk, MessageState, alarms};
 use crate::fixture::relay_address;
 use crate::sync::Notice;
-use crate::vault::{checkpoints, relays};
+use crate::vault::{checkpoints, followed, relays};
 
 /// The relay's identity key, which the tests hold.
 fn key() -> SigningKey {
@@ -287,4 +287,57 @@ fn two_words_about_one_place_convict_also_where_the_first_was_true() {
     assert_eq!(world.alarms(1), []);
     carry(&mut world, 1, &lie);
     assert_eq!(convictions(&mut world, 1)[0].against, Some(honest), "both are kept, for anybody to see");
+}
+
+/// Moves a group of the signing relay away from its log.
+fn move_away(world: &mut World, group: GroupId) {
+    let relay = world.address.duplicate();
+    world.act(0, |desk| desk.move_to(&group, &relay)).unwrap();
+    world.settle();
+}
+
+#[test]
+fn a_word_about_a_log_that_was_left_convicts_its_relay() {
+    let (mut world, group, mailbox) = carried_to();
+    let (last, head) = end(&world, mailbox);
+    move_away(&mut world, group);
+    assert_ne!(world.row(1, group).mailbox, mailbox);
+    let honest = signed(&world, mailbox, last, head);
+    carry(&mut world, 1, &honest);
+    assert_eq!(world.alarms(1), []);
+    let lie = signed(&world, mailbox, last - 1, Head([9; 32]));
+    carry(&mut world, 1, &lie);
+    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
+    assert_eq!(convictions(&mut world, 1).len(), 1);
+}
+
+#[test]
+fn a_checkpoint_that_is_answered_after_the_move_convicts_too() {
+    let (mut world, group, mailbox) = carried_to();
+    let (last, _) = end(&world, mailbox);
+    move_away(&mut world, group);
+    let lie = signed(&world, mailbox, last, Head([9; 32]));
+    answers(&mut world, 1, group, mailbox, &lie);
+    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
+}
+
+#[test]
+fn what_was_read_and_signed_of_a_log_that_was_left_is_forgotten_in_the_end() {
+    let (mut world, group, mailbox) = carried_to();
+    let (last, head) = end(&world, mailbox);
+    let honest = signed(&world, mailbox, last, head);
+    carry(&mut world, 1, &honest);
+    move_away(&mut world, group);
+    let life = world.relay.logs[&mailbox].incarnation;
+    let place = Sequence(last.try_into().unwrap());
+    for (days, kept) in [(29, true), (181, false)] {
+        let later = world.now.plus_seconds(days * 24 * 3600);
+        let here = |desk: &mut Desk<'_>| {
+            followed::forget_expired(desk.tx, later)?;
+            checkpoints::forget_expired(desk.tx, later)?;
+            let read = crate::sync::head_at(desk.tx, &mailbox, life, place)?.is_some();
+            Ok((read, checkpoints::signed_at(desk.tx, &mailbox, life, place)?.is_some()))
+        };
+        assert_eq!(world.act(1, here).unwrap(), (kept, kept), "after {days} days");
+    }
 }
