@@ -40,7 +40,9 @@ impl Desk<'_> {
             // Where what we have is a member's word too, that member disagrees with the author.
             let told = other_head && sync::told(self.tx, mailbox)? != Told::Nothing;
             let welcomer = conversations::welcomer(self.tx, mailbox)?.filter(|_| told);
-            self.accuse(&room.id, AlarmKind::Disagreement, welcomer.as_ref().unwrap_or(author).as_bytes())?;
+            let who = welcomer.as_ref().unwrap_or(author).as_bytes();
+            let place: [&[u8]; 3] = [who, &seen.incarnation.0, &seen.sequence.0.to_be_bytes()];
+            self.accuse(&room.id, AlarmKind::Disagreement, &place.concat())?;
         }
         for carried in &message.carried {
             self.hold_and_ask(carried)?;
@@ -131,7 +133,7 @@ impl Desk<'_> {
     /// A relay has another log than the member who welcomed us told of: one of the two is wrong, and nothing proves which.
     fn told_otherwise(&self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
         match conversations::welcomer(self.tx, mailbox)? {
-            Some(member) => self.alarm(group, AlarmKind::Disagreement, member.as_bytes()),
+            Some(member) => self.alarm(group, AlarmKind::Disagreement, &[member.as_bytes(), &mailbox.0[..]].concat()),
             None => self.alarm(group, AlarmKind::ChainBroken, &mailbox.0),
         }
     }
@@ -139,10 +141,8 @@ impl Desk<'_> {
     /// Raises an alarm about a relay, and has the relay sign at once where the log stands: its word goes to those who may
     /// have been shown another one, so that a claim becomes a proof.
     fn accuse(&mut self, group: &GroupId, kind: AlarmKind, detail: &[u8]) -> Result<(), ConversationFault> {
-        if intentions::alarm(self.tx, group, kind.code(), detail, self.now)? {
-            checkpoints::ask_again(self.tx, group)?;
-        }
-        Ok(())
+        self.alarm(group, kind, detail)?;
+        Ok(checkpoints::ask_again(self.tx, group)?)
     }
 
     /// Checkpoints to carry into this conversation: of others whose mailboxes are on other relays and whose members
@@ -214,22 +214,28 @@ impl Desk<'_> {
     /// The vault's.
     pub fn noticed(&mut self, group: &GroupId, mailbox: &MailboxId, what: &Notice) -> Result<(), ConversationFault> {
         let live = conversations::find(self.tx, group)?.is_some_and(|row| row.standing == Standing::Live);
+        let life = sync::following(self.tx, mailbox)?.and_then(|followed| followed.cursor.incarnation);
+        // What was said of one log, or one life of it, hides nothing that is to be said of another.
+        let at = |place: Sequence| {
+            let life = life.map_or([0; 8], |life| life.0);
+            [&mailbox.0[..], &life, &place.0.to_be_bytes()].concat()
+        };
         match what {
-            Notice::Gap { from, .. } => self.alarm(group, AlarmKind::Gap, &from.0.to_be_bytes()),
+            Notice::Gap { from, .. } => self.alarm(group, AlarmKind::Gap, &at(*from)),
             Notice::OtherIncarnation { before: Incarnation(before), .. } => {
                 self.alarm(group, AlarmKind::Rollback, before)
             }
-            Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &sequence.0.to_be_bytes()),
+            Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &at(*sequence)),
             Notice::OtherThanTold { .. } => {
                 self.told_otherwise(group, mailbox)?;
                 Ok(checkpoints::ask_again(self.tx, group)?)
             }
-            Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &sequence.0.to_be_bytes()),
+            Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &at(*sequence)),
             // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
-            Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code())? => {
-                self.alarm(group, AlarmKind::Frozen, &[])
+            Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code(), mailbox)? => {
+                self.alarm(group, AlarmKind::Frozen, &mailbox.0)
             }
-            Notice::Closed | Notice::Refused(_) if live => self.alarm(group, AlarmKind::Closed, &[]),
+            Notice::Closed | Notice::Refused(_) if live => self.alarm(group, AlarmKind::Closed, &mailbox.0),
             Notice::Repeated { incarnation, sequence } => self.hold_read(mailbox, *incarnation, *sequence),
             Notice::Frozen | Notice::Closed | Notice::Refused(_) => Ok(()),
         }

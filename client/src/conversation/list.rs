@@ -153,7 +153,7 @@ pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
     let rows = intentions::alarms(tx)?.into_iter().map(|row| {
         let kind = AlarmKind::from_code(row.kind);
         let person = matches!(kind, AlarmKind::NotAdded | AlarmKind::Complaint | AlarmKind::Disagreement);
-        let about = if person { row.detail.as_slice().try_into().ok().map(MemberKey::new) } else { None };
+        let about = row.detail.first_chunk().filter(|_| person).map(|member| MemberKey::new(*member));
         Alarm { number: row.number, group: row.conversation, kind, about, at: row.at }
     });
     Ok(rows.collect())

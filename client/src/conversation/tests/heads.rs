@@ -233,7 +233,7 @@ fn a_relay_that_signed_another_log_is_convicted_in_another_conversation() {
     assert!(world.people[1].outbox.is_empty());
 }
 
-/// A group of two at the signing relay, and somebody in it to whom another carries the relay's word.
+/// A group of two at the signing relay, whose founder others tell what the relay signed.
 fn carried_to() -> (World, GroupId, MailboxId) {
     let mut world = World::new(2);
     signs(&mut world);
@@ -253,14 +253,14 @@ fn a_word_about_a_place_ahead_convicts_when_the_place_is_read_and_the_relay_says
     let (mut world, group, mailbox) = carried_to();
     let (last, _) = end(&world, mailbox);
     let lie = signed(&world, mailbox, last + 1, Head([9; 32]));
-    carry(&mut world, 1, &lie);
-    assert_eq!(world.alarms(1), []);
-    world.say(0, group, "comes where the lie was");
+    carry(&mut world, 0, &lie);
+    assert_eq!(world.alarms(0), []);
+    world.say(1, group, "comes where the lie was");
     // Read, without any answer of the relay's to a question of ours.
-    world.send_all(0);
-    world.read_all(1);
-    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
-    assert_eq!(convictions(&mut world, 1).len(), 1);
+    world.send_all(1);
+    world.read_all(0);
+    assert_eq!(world.alarms(0), [AlarmKind::Lie]);
+    assert_eq!(convictions(&mut world, 0).len(), 1);
 }
 
 #[test]
@@ -271,11 +271,11 @@ fn a_word_that_is_not_what_the_relay_answered_with_convicts_at_once() {
     let place = Sequence((last + 1).try_into().unwrap());
     // As the engine does when an append of ours is answered.
     let kept = |desk: &mut Desk<'_>| Ok(crate::sync::hold_to(desk.tx, &mailbox, life, place, Head([1; 32]))?);
-    assert_eq!(world.act(1, kept).unwrap(), None);
+    assert_eq!(world.act(0, kept).unwrap(), None);
     let lie = signed(&world, mailbox, last + 1, Head([9; 32]));
-    carry(&mut world, 1, &lie);
-    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
-    assert!(convictions(&mut world, 1).iter().all(|proof| proof.conversation == group && proof.word == lie));
+    carry(&mut world, 0, &lie);
+    assert_eq!(world.alarms(0), [AlarmKind::Lie]);
+    assert!(convictions(&mut world, 0).iter().all(|proof| proof.conversation == group && proof.word == lie));
 }
 
 #[test]
@@ -283,10 +283,10 @@ fn two_words_about_one_place_convict_also_where_the_first_was_true() {
     let (mut world, _, mailbox) = carried_to();
     let (last, head) = end(&world, mailbox);
     let (honest, lie) = (signed(&world, mailbox, last, head), signed(&world, mailbox, last, Head([9; 32])));
-    carry(&mut world, 1, &honest);
-    assert_eq!(world.alarms(1), []);
-    carry(&mut world, 1, &lie);
-    assert_eq!(convictions(&mut world, 1)[0].against, Some(honest), "both are kept, for anybody to see");
+    carry(&mut world, 0, &honest);
+    assert_eq!(world.alarms(0), []);
+    carry(&mut world, 0, &lie);
+    assert_eq!(convictions(&mut world, 0)[0].against, Some(honest), "both are kept, for anybody to see");
 }
 
 /// Moves a group of the signing relay away from its log.
@@ -303,12 +303,12 @@ fn a_word_about_a_log_that_was_left_convicts_its_relay() {
     move_away(&mut world, group);
     assert_ne!(world.row(1, group).mailbox, mailbox);
     let honest = signed(&world, mailbox, last, head);
-    carry(&mut world, 1, &honest);
-    assert_eq!(world.alarms(1), []);
+    carry(&mut world, 0, &honest);
+    assert_eq!(world.alarms(0), []);
     let lie = signed(&world, mailbox, last - 1, Head([9; 32]));
-    carry(&mut world, 1, &lie);
-    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
-    assert_eq!(convictions(&mut world, 1).len(), 1);
+    carry(&mut world, 0, &lie);
+    assert_eq!(world.alarms(0), [AlarmKind::Lie]);
+    assert_eq!(convictions(&mut world, 0).len(), 1);
 }
 
 #[test]
@@ -317,8 +317,8 @@ fn a_checkpoint_that_is_answered_after_the_move_convicts_too() {
     let (last, _) = end(&world, mailbox);
     move_away(&mut world, group);
     let lie = signed(&world, mailbox, last, Head([9; 32]));
-    answers(&mut world, 1, group, mailbox, &lie);
-    assert_eq!(world.alarms(1), [AlarmKind::Lie]);
+    answers(&mut world, 0, group, mailbox, &lie);
+    assert_eq!(world.alarms(0), [AlarmKind::Lie]);
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn what_was_read_and_signed_of_a_log_that_was_left_is_forgotten_in_the_end() {
     let (mut world, group, mailbox) = carried_to();
     let (last, head) = end(&world, mailbox);
     let honest = signed(&world, mailbox, last, head);
-    carry(&mut world, 1, &honest);
+    carry(&mut world, 0, &honest);
     move_away(&mut world, group);
     let life = world.relay.logs[&mailbox].incarnation;
     let place = Sequence(last.try_into().unwrap());
@@ -338,6 +338,70 @@ fn what_was_read_and_signed_of_a_log_that_was_left_is_forgotten_in_the_end() {
             let read = crate::sync::head_at(desk.tx, &mailbox, life, place)?.is_some();
             Ok((read, checkpoints::signed_at(desk.tx, &mailbox, life, place)?.is_some()))
         };
-        assert_eq!(world.act(1, here).unwrap(), (kept, kept), "after {days} days");
+        assert_eq!(world.act(0, here).unwrap(), (kept, kept), "after {days} days");
+    }
+}
+
+fn notice(world: &mut World, group: GroupId, mailbox: MailboxId, what: &Notice) {
+    world.act(0, |desk| desk.noticed(&group, &mailbox, what)).unwrap();
+}
+
+#[test]
+fn what_was_said_of_one_log_hides_nothing_of_the_next() {
+    let (mut world, group, first) = carried_to();
+    let gap = Notice::Gap { from: Sequence(5), first_available: Sequence(9) };
+    let broken = Notice::ChainBroken { sequence: Sequence(3) };
+    let all = [Notice::Frozen, Notice::Closed, broken, gap, Notice::Frozen, Notice::Closed];
+    for what in &all {
+        notice(&mut world, group, first, what);
+    }
+    let of_one_log = [AlarmKind::Frozen, AlarmKind::Closed, AlarmKind::ChainBroken, AlarmKind::Gap];
+    assert_eq!(world.alarms(0), of_one_log);
+    move_away(&mut world, group);
+    let second = world.row(0, group).mailbox;
+    for what in &all {
+        notice(&mut world, group, second, what);
+    }
+    assert_eq!(world.alarms(0)[of_one_log.len()..], of_one_log);
+}
+
+#[test]
+fn a_gap_explains_what_is_missing_in_its_own_log_alone() {
+    let (mut world, group, first) = carried_to();
+    notice(&mut world, group, first, &Notice::Gap { from: Sequence(5), first_available: Sequence(9) });
+    notice(&mut world, group, first, &Notice::Frozen);
+    assert_eq!(world.alarms(0), [AlarmKind::Gap], "the move may have been in it");
+    move_away(&mut world, group);
+    let second = world.row(0, group).mailbox;
+    notice(&mut world, group, second, &Notice::Frozen);
+    assert_eq!(world.alarms(0), [AlarmKind::Gap, AlarmKind::Frozen]);
+}
+
+#[test]
+fn each_disagreement_is_said_and_each_time_the_relay_is_asked() {
+    let mut world = World::new(2);
+    let group = world.pair(0, 1);
+    world.say(0, group, "seen by both");
+    world.settle();
+    let mailbox = world.row(0, group).mailbox;
+    for number in 1..=2 {
+        world.act(0, |desk| desk.tick()).unwrap();
+        world.people[0].outbox.clear();
+        // The relay gives 1 another head for the same place.
+        world.say(0, group, "the fork");
+        world.send_all(0);
+        world.read_all(0);
+        let honest = end(&world, mailbox).1;
+        world.relay.logs.get_mut(&mailbox).unwrap().entries.last_mut().unwrap().1 = Head([7; 32]);
+        world.read_all(1);
+        world.relay.logs.get_mut(&mailbox).unwrap().entries.last_mut().unwrap().1 = honest;
+        world.say(1, group, "I saw something else");
+        world.settle();
+        let said: Vec<_> = alarms_of(&mut world, 0).iter().map(|alarm| (alarm.kind, alarm.about)).collect();
+        assert_eq!(said, vec![(AlarmKind::Disagreement, Some(world.member(1))); number]);
+        world.act(0, |desk| desk.tick()).unwrap();
+        let asked = world.people[0].outbox.iter().filter(|(call, _)| matches!(call, Call::Checkpoint { .. })).count();
+        assert_eq!(asked, 1);
+        world.people[0].outbox.clear();
     }
 }
