@@ -339,7 +339,8 @@ pub fn hold_to(
     sequence: Sequence,
     head: Head,
 ) -> Result<Option<Head>, VaultFault> {
-    followed::promise(tx, mailbox, incarnation, sequence, head)
+    // Nothing is said of how long the entry lives.
+    followed::promise(tx, mailbox, incarnation, sequence, head, Hour(0))
 }
 
 /// Followed mailboxes whose lease, as the relay last said, ends before an hour.

@@ -1,11 +1,12 @@
 //! What a relay says of a followed mailbox, checked against what this device has of it.
 
+use relevo_protocol::limits::MIN_ENTRY_HOURS;
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{Answer, Cursor, Entry, Head, Incarnation, MailboxId, Refusal, Sequence, Standing};
 use sha2::{Digest, Sha256};
 
 use super::{Followed, Logic, LogicFault, Notice, ReceivedEntry};
-use crate::vault::followed::{self, Condition, FollowedRow, Held, ReadMark, Told};
+use crate::vault::followed::{self, Condition, FollowedRow, Held, Promise, ReadMark, Told};
 use crate::vault::{Transaction, VaultFault};
 
 /// Seconds by which the clocks of a relay and this device may differ, together with what a sweep takes.
@@ -70,7 +71,11 @@ impl Reading<'_, '_> {
             return Ok(Read::Skipped);
         }
         let mut head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
-        let mut promised = followed::take_promise(self.tx, mailbox, incarnation, sequence)?;
+        // None is older: what is passed over takes its promises with it.
+        let promises = followed::take_promises(self.tx, mailbox, incarnation, sequence)?;
+        let promise = promises.last().filter(|promise| promise.sequence == sequence);
+        let mut promised = promise.map(|promise| promise.head);
+        let expires = promise.map_or(expires, |promise| promise.expires.max(expires));
         if let Some(said) = promised.take_if(|_| row.told != Told::Nothing && compares()) {
             if said == head {
                 followed::set_told(self.tx, mailbox, Told::Nothing)?;
@@ -128,6 +133,10 @@ impl Reading<'_, '_> {
             return Ok(Resumption::AskAgain);
         }
         self.first_available(&mut row, standing.first_available, standing.head_before_first)?;
+        if row.followed.cursor.after == standing.last {
+            // All that there is is read: what comes from now on lives so long at least.
+            followed::set_fresh(self.tx, mailbox, self.week())?;
+        }
         if standing.frozen {
             // Before the last entry is read, what explains it may still come; the next session asks again.
             if row.followed.cursor.after >= standing.last {
@@ -203,15 +212,16 @@ impl Reading<'_, '_> {
 
     /// Holds the relay to the head that it answered an append with.
     pub(super) fn stored(&mut self, mailbox: &MailboxId, answer: &Answer) -> Result<Option<Sequence>, LogicFault> {
-        let Answer::Stored { incarnation, sequence, head, expires: _ } = *answer else { return Ok(None) };
+        let Answer::Stored { incarnation, sequence, head, expires } = *answer else { return Ok(None) };
+        let expires = expires.max(self.week());
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
         if row.followed.cursor.incarnation.is_some_and(|ours| ours != incarnation) {
             // A restored relay will say so when it is asked where the mailbox stands; another one breaks it there.
-            followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
+            followed::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
             return Ok(None);
         }
         if sequence > row.followed.cursor.after {
-            let before = followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
+            let before = followed::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
             if before.is_some_and(|before| before != head && compares()) {
                 self.notice(&row, &Notice::ChainBroken { sequence })?;
             }
@@ -227,11 +237,11 @@ impl Reading<'_, '_> {
 
     fn first_available(&mut self, row: &mut FollowedRow, first: Sequence, head: Head) -> Result<(), LogicFault> {
         let next = row.followed.cursor.after.next();
+        let before = Sequence(first.0.saturating_sub(1));
         if first > next {
-            let notice = if self.expired_early(row)? {
-                Notice::ChainBroken { sequence: next }
-            } else {
-                Notice::Gap { from: next, first_available: first }
+            let notice = match self.passed_over(row, before, head)? {
+                Some(sequence) => Notice::ChainBroken { sequence },
+                None => Notice::Gap { from: next, first_available: first },
             };
             self.notice(row, &notice)?;
         } else if first < next || head == row.followed.head {
@@ -241,7 +251,6 @@ impl Reading<'_, '_> {
         } else {
             self.notice(row, &Notice::OtherThanTold { sequence: row.followed.cursor.after })?;
         }
-        let before = Sequence(first.0.saturating_sub(1));
         if let (true, Some(incarnation)) = (row.told != Told::Nothing, row.followed.cursor.incarnation) {
             followed::begin_at(self.tx, row, incarnation, before, head)?;
         }
@@ -250,11 +259,26 @@ impl Reading<'_, '_> {
         Ok(followed::advance(self.tx, &row.followed)?)
     }
 
-    /// Whether entries behind our last one cannot have expired: they live longer than that one, and its time is not over.
-    fn expired_early(&self, row: &FollowedRow) -> Result<bool, VaultFault> {
-        let Cursor { incarnation: Some(incarnation), after } = row.followed.cursor else { return Ok(false) };
-        let expires = followed::expiry_at(self.tx, &row.followed.mailbox, incarnation, after)?;
-        Ok(expires.is_some_and(|hour| !hour.is_past(self.now.plus_seconds(CLOCKS))))
+    /// The first of the entries behind our last one, up to `before`, that cannot have expired: it lives longer than that
+    /// last one, whose time is not over, or as long as the relay answered. Or the place whose head was another.
+    fn passed_over(&self, row: &FollowedRow, before: Sequence, head: Head) -> Result<Option<Sequence>, VaultFault> {
+        let Cursor { incarnation: Some(incarnation), after } = row.followed.cursor else { return Ok(None) };
+        let mailbox = &row.followed.mailbox;
+        let lives = |hour: Hour| compares() && !hour.is_past(self.now.plus_seconds(CLOCKS));
+        let promises = followed::take_promises(self.tx, mailbox, incarnation, before)?;
+        let known = followed::expiry_at(self.tx, mailbox, incarnation, after)?.unwrap_or(Hour(0));
+        if lives(known.max(row.fresh)) {
+            return Ok(Some(after.next()));
+        }
+        let broken = |promise: &&Promise| {
+            lives(promise.expires) || (promise.sequence == before && promise.head != head && compares())
+        };
+        Ok(promises.iter().find(broken).map(|promise| promise.sequence))
+    }
+
+    /// The hour before which nothing expires that is stored from now on.
+    fn week(&self) -> Hour {
+        self.now.round_up().plus(MIN_ENTRY_HOURS)
     }
 
     /// The same life with fewer entries than this device has read: the relay contradicts itself. Everything is read
@@ -271,6 +295,7 @@ impl Reading<'_, '_> {
     /// From the first entry that the relay has, by its own word.
     fn begin_anew(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
         let before = Sequence(standing.first_available.0.saturating_sub(1));
+        followed::set_fresh(self.tx, &row.followed.mailbox, Hour(0))?;
         if row.told != Told::Nothing {
             followed::begin_at(self.tx, row, standing.incarnation, before, standing.head_before_first)?;
         }

@@ -24,7 +24,8 @@ pub(super) const TABLES: &str = "
         head        BLOB NOT NULL,
         condition   INTEGER NOT NULL DEFAULT 0,
         lease       INTEGER,                       -- hour in which the mailbox's lease ends, as the relay last said
-        told        INTEGER NOT NULL DEFAULT 0     -- what of its beginning is a member's word alone
+        told        INTEGER NOT NULL DEFAULT 0,    -- what of its beginning is a member's word alone
+        fresh       INTEGER NOT NULL DEFAULT 0     -- hour before which nothing behind the cursor expires
     ) STRICT;
     CREATE INDEX followed_ended ON followed (condition) WHERE condition = 4;
     CREATE TABLE read_entries (
@@ -43,6 +44,7 @@ pub(super) const TABLES: &str = "
         incarnation BLOB NOT NULL,
         sequence    INTEGER NOT NULL,
         head        BLOB NOT NULL,
+        expires     INTEGER NOT NULL,              -- hour before which the entry does not expire, 0 if nobody said
         due         INTEGER NOT NULL DEFAULT 0,    -- made before the relay was last asked where the mailbox stands
         PRIMARY KEY (mailbox, incarnation, sequence)
     ) STRICT, WITHOUT ROWID;
@@ -96,24 +98,30 @@ pub(crate) struct FollowedRow {
     pub(crate) capability: Capability,
     pub(crate) condition: Condition,
     pub(crate) told: Told,
+    /// Nothing behind the cursor expires before.
+    pub(crate) fresh: Hour,
 }
 
-const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition, told";
+const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition, told, fresh";
 
 pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFault> {
     let known = find_row(tx, &follow.mailbox)?.filter(|row| row.condition != Condition::Unfollowed);
     let is_new = known.is_none();
-    let (incarnation, after, head, told) = match (known, follow.start) {
-        (Some(FollowedRow { followed: Followed { cursor, head, .. }, told, .. }), _) => {
-            (cursor.incarnation, cursor.after, head, told)
+    let unseen = Hour(0);
+    let (incarnation, after, head, told, fresh) = match (known, follow.start) {
+        (Some(FollowedRow { followed: Followed { cursor, head, .. }, told, fresh, .. }), _) => {
+            (cursor.incarnation, cursor.after, head, told, fresh)
         }
-        (None, Start::Beginning) => (None, Sequence::START, Head::START, Told::Nothing),
-        (None, Start::After { incarnation, sequence, head }) => (Some(incarnation), sequence, head, Told::Place),
+        (None, Start::Beginning) => (None, Sequence::START, Head::START, Told::Nothing, unseen),
+        (None, Start::After { incarnation, sequence, head }) => {
+            (Some(incarnation), sequence, head, Told::Place, unseen)
+        }
     };
     tx.sql()
         .prepare_cached(
-            "INSERT OR REPLACE INTO followed (relay, mailbox, capability, topic, key, incarnation, after, head, told)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO followed
+                (relay, mailbox, capability, topic, key, incarnation, after, head, told, fresh)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             follow.relay.0,
@@ -124,7 +132,8 @@ pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFaul
             incarnation.map(|incarnation| incarnation.0),
             sql(after.0),
             head.0,
-            told.code()
+            told.code(),
+            fresh.0
         ])?;
     if let (true, Start::After { incarnation, sequence, head }) = (is_new, follow.start) {
         // What a welcome says of this place is compared as if it had been read, and as `told` says it.
@@ -266,6 +275,14 @@ pub(crate) fn unplace(
 /// In the place of the life of what was read and stands nowhere: no relay draws it, but by a chance of one in 2^64.
 const NOWHERE: [u8; 8] = [0; 8];
 
+/// Notes before which hour nothing behind the cursor expires.
+pub(crate) fn set_fresh(tx: &Transaction<'_>, mailbox: &MailboxId, fresh: Hour) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET fresh = ?1 WHERE mailbox = ?2 AND fresh <> ?1")?
+        .execute(params![fresh.0, mailbox.0])?;
+    Ok(())
+}
+
 /// When the relay said that an entry, which was read, would expire.
 pub(crate) fn expiry_at(
     tx: &Transaction<'_>,
@@ -384,13 +401,15 @@ pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Keeps a head that the relay has answered for, until it is read. Gives the one that it promised for this place before.
+/// Keeps a head that the relay has answered for, and how long it said that the entry lives, until it is read. Gives the
+/// head that it promised for this place before.
 pub(crate) fn promise(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
     sequence: Sequence,
     head: Head,
+    expires: Hour,
 ) -> Result<Option<Head>, VaultFault> {
     let before = tx
         .sql()
@@ -399,9 +418,10 @@ pub(crate) fn promise(
         .optional()?;
     tx.sql()
         .prepare_cached(
-            "INSERT OR IGNORE INTO promised_heads (mailbox, incarnation, sequence, head) VALUES (?, ?, ?, ?)",
+            "INSERT INTO promised_heads (mailbox, incarnation, sequence, head, expires) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
         )?
-        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0])?;
+        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0, expires.0])?;
     Ok(before)
 }
 
@@ -441,20 +461,33 @@ pub(crate) fn forget_promises(
     Ok(())
 }
 
-/// Takes the head that the relay promised for this place, if it did.
-pub(crate) fn take_promise(
+/// What the relay promised for one place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Promise {
+    pub(crate) sequence: Sequence,
+    pub(crate) head: Head,
+    /// Hour before which the entry does not expire.
+    pub(crate) expires: Hour,
+}
+
+/// Takes what the relay promised for the places up to this one, oldest first.
+pub(crate) fn take_promises(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
-    sequence: Sequence,
-) -> Result<Option<Head>, VaultFault> {
-    Ok(tx
-        .sql()
-        .prepare_cached(
-            "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence = ? RETURNING head",
-        )?
-        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
-        .optional()?)
+    upto: Sequence,
+) -> Result<Vec<Promise>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(
+        "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence <= ?
+         RETURNING sequence, head, expires",
+    )?;
+    let promises = statement.query_map(params![mailbox.0, incarnation.0, sql(upto.0)], |row| {
+        let sequence = Sequence(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
+        Ok(Promise { sequence, head: Head(row.get(1)?), expires: Hour(row.get(2)?) })
+    })?;
+    let mut promises = promises.collect::<Result<Vec<_>, _>>()?;
+    promises.sort_unstable_by_key(|promise| promise.sequence);
+    Ok(promises)
 }
 
 fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
@@ -474,6 +507,7 @@ fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
         capability: Capability::new(Secret::new(row.get(3)?)),
         condition: Condition::from_code(row.get(9)?),
         told: Told::from_code(row.get(10)?),
+        fresh: Hour(row.get(11)?),
     })
 }
 

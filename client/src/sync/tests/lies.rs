@@ -313,3 +313,62 @@ fn what_a_member_told_is_held_against_the_relay_once_the_relay_has_borne_it_out(
     assert_eq!(world.notices(), [""; 0]);
     is_held(&mut world, 4);
 }
+
+/// Who reads from the beginning what is there, each entry of which, it is said, expires at once.
+fn short_lived() -> World {
+    let mut world = World::new();
+    world.relay.expires = Hour(0);
+    world.relay.append(mailbox(1), entry(2, 1));
+    world.follow(1);
+    world.settle();
+    world
+}
+
+#[test]
+fn an_entry_that_was_answered_for_and_is_passed_over_has_not_expired() {
+    let mut world = short_lived();
+    world.wall = WALL.plus_seconds(30 * 24 * 3600);
+    world.enqueue_append(1);
+    world.execute();
+    let answers = std::mem::take(&mut world.answers);
+    world.cut_after(answers);
+    world.relay.append(mailbox(1), entry(2, 3));
+    world.relay.open(mailbox(1)).first = 3;
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 3)]);
+}
+
+#[test]
+fn what_came_after_all_had_been_read_has_not_expired_within_days() {
+    for (hours, said) in [(24, "chain broken 2"), (24 * 30, "gap 2 4")] {
+        let mut world = short_lived();
+        // A session in which the relay says that there is no more.
+        world.cut(LinkFault::Lost);
+        world.settle();
+        world.cut(LinkFault::Lost);
+        for number in 2..=4 {
+            world.relay.append(mailbox(1), entry(2, number));
+        }
+        world.relay.open(mailbox(1)).first = 4;
+        world.wall = WALL.plus_seconds(hours * 3600);
+        world.settle();
+        assert_eq!(world.notices(), [said], "after {hours} hours");
+    }
+}
+
+#[test]
+fn a_head_before_the_first_entry_is_held_against_what_was_answered_for_that_place() {
+    let mut world = short_lived();
+    world.enqueue_append(1);
+    world.execute();
+    let answers = std::mem::take(&mut world.answers);
+    world.cut_after(answers);
+    world.relay.append(mailbox(1), entry(2, 3));
+    let log = world.relay.open(mailbox(1));
+    (log.first, log.heads[1]) = (3, Head([9; 32]));
+    // So long after that they may have expired.
+    world.wall = WALL.plus_seconds(30 * 24 * 3600);
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 2"]);
+}

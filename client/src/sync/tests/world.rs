@@ -112,6 +112,7 @@ pub(super) struct World {
     pub(super) logic: Recorder,
     pub(super) relay: Relay,
     pub(super) elapsed: Duration,
+    pub(super) wall: Timestamp,
     pub(super) kind: AdmissionKind,
     /// Attempts not yet answered, with the admission shown.
     pub(super) attempts: Vec<(Attempt, Admission)>,
@@ -141,6 +142,7 @@ impl World {
             logic: Recorder::default(),
             relay: Relay::default(),
             elapsed: Duration::from_secs(1),
+            wall: WALL,
             kind: AdmissionKind::Lasting,
             attempts: Vec::new(),
             session: None,
@@ -153,7 +155,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self, input: Input) {
-        let now = Now { wall: WALL, elapsed: self.elapsed };
+        let now = Now { wall: self.wall, elapsed: self.elapsed };
         let effects = self.engine.step(input, &mut self.vault, &mut self.logic, now).unwrap();
         for effect in effects {
             match effect {
@@ -217,6 +219,13 @@ impl World {
         let Some(attempt) = self.session else { return };
         self.leave();
         self.step(Input::Arrived { relay: relay_print(), attempt, incoming: vec![Incoming::Over(why)] });
+    }
+
+    /// Answers come, nothing is pushed, and the session is over.
+    pub(super) fn cut_after(&mut self, answers: Vec<(Ticket, Outcome)>) {
+        self.relay.subscriptions.clear();
+        self.deliver(answers);
+        self.cut(LinkFault::Lost);
     }
 
     /// The relay does the oldest request; its answer waits to be delivered.
