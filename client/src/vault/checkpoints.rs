@@ -1,4 +1,4 @@
-//! Relays' signed words about the mailboxes of conversations, the newest of each.
+//! Relays' signed words about the mailboxes of conversations: the newest of each, to carry, and those to compare.
 
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;

@@ -1,4 +1,4 @@
-//! Mailboxes that this device reads: cursor, head of the chain, and what was read as long as the relay holds it.
+//! Mailboxes that this device reads: cursor, head of the chain, and for 30 to 180 days what was read.
 
 use relevo_protocol::limits::MAX_LEASE_HOURS;
 use relevo_protocol::secret::Secret;
@@ -59,7 +59,7 @@ pub(crate) enum Condition {
     Frozen,
     /// The relay refused it.
     Refused,
-    /// It is gone; never asked for again.
+    /// It is gone, the relay says; asked for again all the same.
     Closed,
     /// Nobody wants it any more; the engine removes the row.
     Unfollowed,
