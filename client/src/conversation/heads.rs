@@ -199,7 +199,9 @@ impl Desk<'_> {
             if let Some(place) = conversations::place(self.tx, &row.mailbox)? {
                 checkpoints::asked(self.tx, &row.id, self.now)?;
                 let call = Call::Checkpoint { mailbox: place.mailbox, capability: place.secrets.read };
-                let read = sync::following(self.tx, &row.mailbox)?.map(|followed| followed.cursor);
+                // Of a place that only a member named, the relay has given nothing.
+                let ours = sync::told(self.tx, &row.mailbox)? != Told::Place;
+                let read = sync::following(self.tx, &row.mailbox)?.filter(|_| ours).map(|followed| followed.cursor);
                 let read = read.unwrap_or(Cursor { incarnation: None, after: Sequence::START });
                 let then = Awaited::Checkpoint { group: row.id, read, mailbox: place.mailbox };
                 self.effects.push(Effect::Call { relay: place.relay, call, then });

@@ -233,6 +233,22 @@ fn a_relay_that_signed_another_log_is_convicted_in_another_conversation() {
     assert!(world.people[1].outbox.is_empty());
 }
 
+#[test]
+fn a_welcome_to_a_place_that_is_not_there_makes_no_honest_checkpoint_too_old() {
+    let (mut world, group, newcomer) = welcomed(|welcome| welcome.after = Sequence(50));
+    world.settle();
+    world.people[newcomer].outbox.clear();
+    world.act(newcomer, |desk| desk.tick()).unwrap();
+    let is_asked = |(call, _): &(Call, Awaited)| matches!(call, Call::Checkpoint { .. });
+    let (_, then) = world.people[newcomer].outbox.iter().find(|asked| is_asked(asked)).unwrap();
+    let then = then.clone();
+    let mailbox = world.row(0, group).mailbox;
+    let (last, head) = end(&world, mailbox);
+    let answer = Answer::Checkpointed { checkpoint: signed(&world, mailbox, last, head) };
+    world.act(newcomer, |desk| desk.answered(&then, Ok(&answer))).unwrap();
+    assert_eq!(world.alarms(newcomer), []);
+}
+
 /// A group of two at the signing relay, whose founder others tell what the relay signed.
 fn carried_to() -> (World, GroupId, MailboxId) {
     let mut world = World::new(2);
