@@ -31,9 +31,9 @@ use relevo_protocol::wire::{
 
 use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
 
+pub(crate) use crate::vault::followed::{Held, Told};
 #[cfg(feature = "simulation")]
 pub use by_hand::ByHand;
-pub(crate) use crate::vault::followed::{Held, Told};
 pub use engine::{Attempt, Effect, Engine, Input, Now, Reach};
 pub use runner::{Runner, Stopped};
 pub use status::{RelayStatus, SessionStatus, Status};

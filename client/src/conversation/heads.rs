@@ -133,7 +133,7 @@ impl Desk<'_> {
     /// A relay has another log than the member who welcomed us told of: one of the two is wrong, and nothing proves which.
     fn told_otherwise(&self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
         match conversations::welcomer(self.tx, mailbox)? {
-            Some(member) => self.alarm(group, AlarmKind::Disagreement, &[member.as_bytes(), &mailbox.0[..]].concat()),
+            Some(member) => self.alarm(group, AlarmKind::Disagreement, &[&member.as_bytes()[..], &mailbox.0].concat()),
             None => self.alarm(group, AlarmKind::ChainBroken, &mailbox.0),
         }
     }

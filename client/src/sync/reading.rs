@@ -2,7 +2,7 @@
 
 use relevo_protocol::limits::MIN_ENTRY_HOURS;
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{Answer, Cursor, Entry, Head, Incarnation, MailboxId, Refusal, Sequence, Standing};
+use relevo_protocol::wire::{Answer, Cursor, Entry, Head, MailboxId, Refusal, Sequence, Standing};
 use sha2::{Digest, Sha256};
 
 use super::{Followed, Logic, LogicFault, Notice, ReceivedEntry};

@@ -179,7 +179,8 @@ pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, V
     let mut statement =
         tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox, topic, told")?;
     let gone = statement.query_map([], |row| {
-        let lasts = topic_from_code(row.get(1)?) == Topic::Conversation && Told::from_code(row.get(2)?) == Told::Nothing;
+        let lasts =
+            topic_from_code(row.get(1)?) == Topic::Conversation && Told::from_code(row.get(2)?) == Told::Nothing;
         Ok((MailboxId(row.get(0)?), lasts))
     })?;
     let gone = gone.collect::<Result<Vec<_>, _>>()?;

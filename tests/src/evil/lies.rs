@@ -251,11 +251,13 @@ impl<L: Lie> Lie for SameLife<L> {
     }
 
     fn answer(&mut self, who: Who, call: &Call, outcome: Outcome) -> Outcome {
-        let (Call::Resume { subscriptions }, Outcome::Done { answer: Answer::Resumed { mailboxes } }) = (call, &outcome)
+        let (Call::Resume { subscriptions }, Outcome::Done { answer: Answer::Resumed { mailboxes } }) =
+            (call, &outcome)
         else {
             return outcome;
         };
-        let lied = |id| who == self.victim && subscriptions.iter().any(|one| one.id == id && one.mailbox == self.mailbox);
+        let lied =
+            |id| who == self.victim && subscriptions.iter().any(|one| one.id == id && one.mailbox == self.mailbox);
         let mailboxes = mailboxes.iter().map(|resumed| match resumed {
             Resumed::Following { id, standing } if lied(*id) => {
                 Resumed::OtherIncarnation { id: *id, standing: *standing }

@@ -5,7 +5,7 @@ use relevo_protocol::wire::{
 };
 
 use crate::conversation::world::{World, again};
-use crate::conversation::{Alarm, AlarmKind, Awaited, Desk, MessageState, alarms};
+use crate::conversation::{Alarm, AlarmKind, Awaited, MessageState, alarms};
 use crate::fixture::relay_address;
 use crate::sync::Notice;
 use crate::vault::{checkpoints, followed, relays};
@@ -29,11 +29,12 @@ fn signs(world: &mut World) {
 
 fn knows_relay(world: &mut World, person: usize) {
     let address = world.address.duplicate();
-    let known = |desk: &mut Desk<'_>| {
-        crate::sync::remember_relay(desk.tx, &address)?;
-        Ok(relays::proved(desk.tx, &address.fingerprint, &identity())?)
-    };
-    world.act(person, known).unwrap();
+    world
+        .act(person, |desk| {
+            crate::sync::remember_relay(desk.tx, &address)?;
+            Ok(relays::proved(desk.tx, &address.fingerprint, &identity())?)
+        })
+        .unwrap();
 }
 
 /// What the relay signs of a place of its log.
@@ -286,8 +287,7 @@ fn a_word_that_is_not_what_the_relay_answered_with_convicts_at_once() {
     let life = world.relay.logs[&mailbox].incarnation;
     let place = Sequence((last + 1).try_into().unwrap());
     // As the engine does when an append of ours is answered.
-    let kept = |desk: &mut Desk<'_>| Ok(crate::sync::hold_to(desk.tx, &mailbox, life, place, Head([1; 32]))?);
-    assert_eq!(world.act(0, kept).unwrap(), None);
+    world.act(0, |desk| Ok(crate::sync::hold_to(desk.tx, &mailbox, life, place, Head([1; 32]))?)).unwrap();
     let lie = signed(&world, mailbox, last + 1, Head([9; 32]));
     carry(&mut world, 0, &lie);
     assert_eq!(world.alarms(0), [AlarmKind::Lie]);
@@ -348,13 +348,13 @@ fn what_was_read_and_signed_of_a_log_that_was_left_is_forgotten_in_the_end() {
     let place = Sequence(last.try_into().unwrap());
     for (days, kept) in [(29, true), (181, false)] {
         let later = world.now.plus_seconds(days * 24 * 3600);
-        let here = |desk: &mut Desk<'_>| {
+        let here = world.act(0, |desk| {
             followed::forget_expired(desk.tx, later)?;
             checkpoints::forget_expired(desk.tx, later)?;
             let read = crate::sync::head_at(desk.tx, &mailbox, life, place)?.is_some();
             Ok((read, checkpoints::signed_at(desk.tx, &mailbox, life, place)?.is_some()))
-        };
-        assert_eq!(world.act(0, here).unwrap(), (kept, kept), "after {days} days");
+        });
+        assert_eq!(here.unwrap(), (kept, kept), "after {days} days");
     }
 }
 
