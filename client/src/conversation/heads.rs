@@ -113,7 +113,8 @@ impl Desk<'_> {
             self.told_otherwise(&group, &mailbox)?;
             accused = true;
         }
-        let ahead = life == Some(incarnation) && cursor.is_some_and(|cursor| sequence > cursor.after);
+        let ahead =
+            held == Held::Unread && life == Some(incarnation) && cursor.is_some_and(|cursor| sequence > cursor.after);
         let answered = if ahead { sync::hold_to(self.tx, &mailbox, incarnation, sequence, head)? } else { None };
         if signed_twice || held == Held::Other || answered.is_some_and(|answered| answered != head) {
             let conviction = Conviction {

@@ -5,7 +5,7 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{Answer, Cursor, Entry, Head, MailboxId, Refusal, Sequence, Standing};
 use sha2::{Digest, Sha256};
 
-use super::{Followed, Logic, LogicFault, Notice, ReceivedEntry};
+use super::{Logic, LogicFault, Notice, ReceivedEntry};
 use crate::vault::followed::{self, Condition, FollowedRow, Held, Promise, ReadMark, Told};
 use crate::vault::{Transaction, VaultFault};
 
@@ -95,14 +95,15 @@ impl Reading<'_, '_> {
         // Written down before the rules have it: what others say of this place meets its head.
         let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
         followed::mark_read(self.tx, &mark, self.now)?;
-        let cursor = Cursor { incarnation: Some(incarnation), after: sequence };
-        followed::advance(self.tx, &Followed { cursor, head, ..row.followed.clone() })?;
         if repeated {
             self.notice(&row, &Notice::Repeated { incarnation, sequence })?;
         } else {
             let received = ReceivedEntry { incarnation, sequence, head, expires, entry: entry.clone() };
             self.logic.received(self.tx, &row.followed, &received, self.now)?;
         }
+        row.followed.cursor.after = sequence;
+        row.followed.head = head;
+        followed::advance(self.tx, &row.followed)?;
         Ok(Read::Upto(sequence))
     }
 
