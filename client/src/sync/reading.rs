@@ -101,8 +101,10 @@ impl Reading<'_, '_> {
             let received = ReceivedEntry { incarnation, sequence, head, expires, entry: entry.clone() };
             self.logic.received(self.tx, &row.followed, &received, self.now)?;
         }
+        // A word that the entry brought may have taken a member's place, and what was read is chained to it.
+        let chained = followed::find_row(self.tx, mailbox)?.map(|now| now.followed.head);
+        row.followed.head = chained.filter(|chained| *chained != row.followed.head).unwrap_or(head);
         row.followed.cursor.after = sequence;
-        row.followed.head = head;
         followed::advance(self.tx, &row.followed)?;
         Ok(Read::Upto(sequence))
     }

@@ -314,7 +314,6 @@ pub(crate) fn hold(
         (false, None) => Ok(Held::Other),
         (false, Some(mut row)) => {
             begin_at(tx, &mut row, incarnation, sequence, head)?;
-            advance(tx, &row.followed)?;
             Ok(Held::OtherThanTold)
         }
     }
@@ -353,6 +352,7 @@ pub(crate) fn begin_at(
     }
     row.followed.head = chained;
     row.told = Told::Nothing;
+    advance(tx, &row.followed)?;
     set_told(tx, &mailbox, Told::Nothing)
 }
 

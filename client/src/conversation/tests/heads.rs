@@ -397,12 +397,13 @@ fn a_gap_explains_what_is_missing_in_its_own_log_alone() {
 fn each_disagreement_is_said_and_each_time_the_relay_is_asked() {
     let mut world = World::new(2);
     let group = world.pair(0, 1);
-    world.say(0, group, "seen by both");
-    world.settle();
     let mailbox = world.row(0, group).mailbox;
     for number in 1..=2 {
+        // What it says next needs no new keys.
+        world.say(0, group, "seen by both");
+        world.settle();
         world.act(0, |desk| desk.tick()).unwrap();
-        world.people[0].outbox.clear();
+        asks(&mut world);
         // The relay gives 1 another head for the same place.
         world.say(0, group, "the fork");
         world.send_all(0);
@@ -416,8 +417,25 @@ fn each_disagreement_is_said_and_each_time_the_relay_is_asked() {
         let said: Vec<_> = alarms_of(&mut world, 0).iter().map(|alarm| (alarm.kind, alarm.about)).collect();
         assert_eq!(said, vec![(AlarmKind::Disagreement, Some(world.member(1))); number]);
         world.act(0, |desk| desk.tick()).unwrap();
-        let asked = world.people[0].outbox.iter().filter(|(call, _)| matches!(call, Call::Checkpoint { .. })).count();
-        assert_eq!(asked, 1);
-        world.people[0].outbox.clear();
+        assert_eq!(asks(&mut world), 1);
     }
+}
+
+/// How often the relay is asked for its word.
+fn asks(world: &mut World) -> usize {
+    let calls = std::mem::take(&mut world.people[0].outbox);
+    calls.iter().filter(|(call, _)| matches!(call, Call::Checkpoint { .. })).count()
+}
+
+#[test]
+fn an_accusation_that_was_said_before_has_the_relay_asked_again() {
+    let (mut world, group, mailbox) = carried_to();
+    for _ in 0..2 {
+        world.act(0, |desk| desk.tick()).unwrap();
+        asks(&mut world);
+        notice(&mut world, group, mailbox, &Notice::ChainBroken { sequence: Sequence(3) });
+        world.act(0, |desk| desk.tick()).unwrap();
+        assert_eq!(asks(&mut world), 1);
+    }
+    assert_eq!(world.alarms(0), [AlarmKind::ChainBroken]);
 }

@@ -289,6 +289,19 @@ fn a_head_that_a_member_made_up_is_no_contradiction_of_the_relay() {
 }
 
 #[test]
+fn the_relays_word_that_an_entry_brings_takes_the_place_of_a_members() {
+    let mut world = told(|incarnation, _| Start::After { incarnation, sequence: Sequence(1), head: Head([7; 32]) });
+    world.logic.word = Some((Sequence(1), world.relay.open(mailbox(1)).heads[0]));
+    world.cut(LinkFault::Lost);
+    world.relay.append(mailbox(1), entry(2, 3));
+    world.settle();
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices(), ["OtherThanTold"], "what has been read since is chained to it");
+    is_held(&mut world, 5);
+}
+
+#[test]
 fn a_life_that_a_member_made_up_is_no_rollback() {
     let life = Incarnation([77; 8]);
     let mut world = told(|_, head| Start::After { incarnation: life, sequence: Sequence(1), head });

@@ -45,6 +45,8 @@ pub(super) fn read_back(entry: &[u8]) -> (u8, u32) {
 pub(super) struct Recorder {
     pub(super) fail: Vec<Entry>,
     pub(super) rollbacks: usize,
+    /// What the next entry brings of the relay's signed words: a place, and the head there.
+    pub(super) word: Option<(Sequence, Head)>,
 }
 
 impl Recorder {
@@ -65,6 +67,10 @@ impl Logic for Recorder {
         _: Timestamp,
     ) -> Result<(), LogicFault> {
         Self::write(tx, "entry", i64::from(from.mailbox.0[0]), entry.entry.bytes())?;
+        if let Some((sequence, head)) = self.word.take() {
+            let held = hold(tx, &from.mailbox, entry.incarnation, sequence, head)?;
+            Self::write(tx, &format!("{held:?}"), 0, &[])?;
+        }
         if self.fail.contains(&entry.entry) { Err(LogicFault::Rule("as the test wished")) } else { Ok(()) }
     }
 
