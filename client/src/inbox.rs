@@ -150,7 +150,7 @@ pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<()
         | Notice::Withheld { .. }
         | Notice::Closed
         | Notice::Refused(_) => Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?),
-        Notice::Repeated { .. } | Notice::Frozen => Ok(()),
+        Notice::Repeated { .. } | Notice::OtherThanTold { .. } | Notice::Frozen => Ok(()),
     }
 }
 

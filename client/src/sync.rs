@@ -31,6 +31,7 @@ use relevo_protocol::wire::{
 
 use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
 
+pub(crate) use crate::vault::followed::{Held, Told};
 #[cfg(feature = "simulation")]
 pub use by_hand::ByHand;
 pub use engine::{Attempt, Effect, Engine, Input, Now, Reach};
@@ -76,7 +77,8 @@ pub struct DispatchId(pub i64);
 pub enum Start {
     /// From its first entry.
     Beginning,
-    /// After an entry that a welcome named, with the chain's head there.
+    /// After an entry that a welcome named, with the chain's head there. It is who welcomed us who says so, until the
+    /// relay does.
     After {
         /// Life of the mailbox.
         incarnation: Incarnation,
@@ -159,6 +161,12 @@ pub enum Notice {
         /// Where.
         sequence: Sequence,
     },
+    /// The log is not the one that whoever named its beginning told of ([`Start::After`]). Either of the two is wrong;
+    /// from here on this device has the relay's.
+    OtherThanTold {
+        /// Where.
+        sequence: Sequence,
+    },
     /// The relay says that it holds more, and has given nothing for ten minutes of an open session.
     Withheld {
         /// The first that does not come.
@@ -166,10 +174,10 @@ pub enum Notice {
     },
     /// The bytes of an earlier entry once more (a resend after a lost answer, or a relay that replays); not given again.
     Repeated {
+        /// Life of the mailbox.
+        incarnation: Incarnation,
         /// Its place.
         sequence: Sequence,
-        /// Head of the chain with it.
-        head: Head,
     },
     /// The mailbox takes no more entries, and everything in it is read.
     Frozen,
@@ -297,7 +305,30 @@ pub fn knows_life(tx: &Transaction<'_>, mailbox: &MailboxId, incarnation: Incarn
     followed::knows_life(tx, mailbox, incarnation)
 }
 
-/// Holds a relay to a head that it has signed for a place which this device has not read yet.
+/// Compares what a relay has signed of a place with what this device has there.
+///
+/// # Errors
+/// [`VaultFault`].
+pub(crate) fn hold(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<Held, VaultFault> {
+    followed::hold(tx, mailbox, incarnation, sequence, head)
+}
+
+/// What of a followed mailbox's beginning rests on a member's word alone.
+///
+/// # Errors
+/// [`VaultFault`].
+pub(crate) fn told(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Told, VaultFault> {
+    Ok(followed::find_row(tx, mailbox)?.map_or(Told::Nothing, |row| row.told))
+}
+
+/// Holds a relay to a head that it has signed for a place which this device has not read yet. Gives the one that it
+/// answered with for this place before.
 ///
 /// # Errors
 /// [`VaultFault`].
@@ -307,8 +338,9 @@ pub fn hold_to(
     incarnation: Incarnation,
     sequence: Sequence,
     head: Head,
-) -> Result<(), VaultFault> {
-    followed::promise(tx, mailbox, incarnation, sequence, head).map(drop)
+) -> Result<Option<Head>, VaultFault> {
+    // Nothing is said of how long the entry lives.
+    followed::promise(tx, mailbox, incarnation, sequence, head, Hour(0))
 }
 
 /// Followed mailboxes whose lease, as the relay last said, ends before an hour.

@@ -29,6 +29,8 @@ limits! {
     MAX_GRANTS: usize = 512;
     /// Longest lease in hours: 90 days.
     MAX_LEASE_HOURS: u32 = 90 * 24;
+    /// Hours that an entry lives at least: a week, so that a reader who has seen all of a log knows what cannot have expired.
+    MIN_ENTRY_HOURS: u32 = 7 * 24;
     /// Largest blob in bytes: a 256 KiB chunk and its authentication tag, with room.
     MAX_BLOB: u64 = (256 << 10) + 64;
     /// Entries of each shared mailbox kept for appends that show owner.

@@ -180,6 +180,10 @@ impl Config {
             // The largest entry would wait for room that never comes.
             return fault("store.queue_bytes", "at least 528384");
         }
+        if self.store.entry_hours < relevo_protocol::limits::MIN_ENTRY_HOURS {
+            // Clients would call it a lie that entries have expired.
+            return fault("store.entry_hours", "at least 168");
+        }
         if self.store.lease_hours > relevo_protocol::limits::MAX_LEASE_HOURS {
             return fault("store.lease_hours", "at most 2160");
         }
@@ -206,6 +210,13 @@ mod tests {
         let mut config = Config::default();
         config.store.queue_bytes = 512 << 10;
         assert!(matches!(config.check(), Err(ConfigFault::Value { field: "store.queue_bytes", .. })));
+    }
+
+    #[test]
+    fn entries_that_expire_before_clients_believe_it_are_refused() {
+        let mut config = Config::default();
+        config.store.entry_hours = 167;
+        assert!(matches!(config.check(), Err(ConfigFault::Value { field: "store.entry_hours", .. })));
     }
 
     #[test]

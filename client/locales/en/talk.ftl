@@ -162,7 +162,9 @@ alarm-chain-broken = { $group }: the relay contradicts what it said before. Tell
 # $name (String)
 alarm-disagreement = { $group }: { $name } says that the relay showed them something else. Compare by voice, and tell a coordinator.
 # $group (String)
-alarm-lie = { $group }: the relay has shown two different histories; its own signature proves it. Tell a coordinator, and move to another relay: `relevo group move`.
+alarm-lie = { $group }: the relay has signed another history than the one it gave you. Tell a coordinator, and move to another relay: `relevo group move`.
+# $group (String)
+alarm-lie-proved = { $group }: the relay has signed two different histories, and both signatures together prove it to anybody: `relevo status --json` shows them. Tell a coordinator, and move to another relay: `relevo group move`.
 # $group (String)
 alarm-missing-commit = { $group }: a change of the group is missing here.
 # $group (String)

@@ -24,7 +24,8 @@ pub(crate) struct Point {
     pub(crate) proof: Option<Proof>,
 }
 
-/// A relay's own words that convict it, in hexadecimal. Each signature is Ed25519 by `relay` as SPEC 6 says.
+/// A relay's own words against it, in hexadecimal: two of one place prove to anybody that it lied, one alone only to who
+/// was given something else there. Each signature is Ed25519 by `relay` as SPEC 6 says.
 #[derive(Serialize)]
 pub(crate) struct Proof {
     /// Its identity key.
@@ -85,7 +86,6 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
         let (kind, at) = (warning.kind.code(), when::utc(warning.at));
         points.push(Point { kind, about, conversation: None, at, what, proof: None });
     }
-    let convictions = session.account.convictions().await?;
     let names = status::conversation_names(session).await?;
     for alarm in session.account.alarms().await? {
         let conversation = names.iter().find(|(id, _)| *id == alarm.group).map(|(_, name)| name.clone());
@@ -97,6 +97,9 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             AlarmKind::Gap => ("gap", words.msg_alarm_gap(group)),
             AlarmKind::ChainBroken => ("chain-broken", words.msg_alarm_chain_broken(group)),
             AlarmKind::Disagreement => ("disagreement", words.msg_alarm_disagreement(group, name)),
+            AlarmKind::Lie if alarm.proof.as_ref().is_some_and(|proof| proof.against.is_some()) => {
+                ("lie", words.msg_alarm_lie_proved(group))
+            }
             AlarmKind::Lie => ("lie", words.msg_alarm_lie(group)),
             AlarmKind::MissingCommit => ("missing-commit", words.msg_alarm_missing_commit(group)),
             AlarmKind::Halted => ("halted", words.msg_alarm_halted(group)),
@@ -111,10 +114,12 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             AlarmKind::Other => ("other", words.msg_alarm_other(group)),
         };
         let about = alarm.about.map(|_| about);
-        // The newest of a conversation: it holds what the relay signed for us, if anything does.
-        let proof = convictions.iter().rfind(|proof| proof.conversation == alarm.group);
-        let proof = proof.filter(|_| alarm.kind == AlarmKind::Lie).map(Proof::of);
-        points.push(Point { kind, about, conversation, at: when::utc(alarm.at), what, proof });
+        let (at, proof) = (when::utc(alarm.at), alarm.proof.as_ref().map(Proof::of));
+        // The same of another place, or said again: once, with the newest time.
+        match points.iter_mut().find(|point| proof.is_none() && point.proof.is_none() && point.what == what) {
+            Some(point) => point.at = at,
+            None => points.push(Point { kind, about, conversation, at, what, proof }),
+        }
     }
     for (group, since) in session.account.silent().await? {
         let conversation = names.iter().find(|(id, _)| *id == group).map(|(_, name)| name.clone());

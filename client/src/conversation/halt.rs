@@ -91,7 +91,7 @@ impl Desk<'_> {
 
     /// A message of an epoch that we have not reached: a commit is missing from what we were given.
     pub(super) fn missed(&mut self, room: &mut Room, epoch: u64) -> Result<(), ConversationFault> {
-        if !intentions::has_alarm(self.tx, &room.id, AlarmKind::Gap.code())? {
+        if !intentions::has_alarm(self.tx, &room.id, AlarmKind::Gap.code(), &room.context.mailbox)? {
             return self.alarm(&room.id, AlarmKind::MissingCommit, &epoch.to_be_bytes());
         }
         room.row.standing = Standing::Behind;

@@ -9,7 +9,7 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::room::{AlarmKind, Room, Standing};
-use crate::sync::{self, Notice, ReceivedEntry};
+use crate::sync::{self, Held, Notice, ReceivedEntry, Told};
 use crate::vault::checkpoints::{self, Conviction};
 use crate::vault::conversations;
 use crate::vault::intentions;
@@ -37,63 +37,113 @@ impl Desk<'_> {
         let ours = sync::head_at(self.tx, mailbox, seen.incarnation, seen.sequence)?;
         let other_head = ours.is_some_and(|head| head != seen.head);
         if other_epoch || future || other_life || other_head {
-            self.accuse(&room.id, AlarmKind::Disagreement, author.as_bytes())?;
+            // Where what we have is a member's word too, that member disagrees with the author.
+            let told = other_head && sync::told(self.tx, mailbox)? != Told::Nothing;
+            let welcomer = conversations::welcomer(self.tx, mailbox)?.filter(|_| told);
+            let who = welcomer.as_ref().unwrap_or(author).as_bytes();
+            let place: [&[u8]; 3] = [who, &seen.incarnation.0, &seen.sequence.0.to_be_bytes()];
+            self.accuse(&room.id, AlarmKind::Disagreement, &place.concat())?;
         }
         for carried in &message.carried {
-            self.hold(carried)?;
+            self.hold_and_ask(carried)?;
         }
         Ok(())
     }
 
-    /// A relay's signed word about a mailbox of ours. One that differs from what it gave us is proof of a lie, which is
-    /// kept; one about entries that we have not read is held against what it gives us there.
-    fn hold(&mut self, carried: &CarriedCheckpoint) -> Result<(), ConversationFault> {
+    /// A place of a log has been read of which the relay may have signed a word before: it needs nothing more of the
+    /// relay to convict it.
+    pub(super) fn hold_read(
+        &mut self,
+        mailbox: &MailboxId,
+        incarnation: Incarnation,
+        sequence: Sequence,
+    ) -> Result<(), ConversationFault> {
+        let Some(checkpoint) = checkpoints::signed_at(self.tx, mailbox, incarnation, sequence)? else { return Ok(()) };
+        let Some(place) = conversations::place(self.tx, mailbox)? else { return Ok(()) };
+        match sync::relay_identity(self.tx, &place.relay)? {
+            Some(relay) => self.hold_and_ask(&CarriedCheckpoint { relay, checkpoint }),
+            None => Ok(()),
+        }
+    }
+
+    /// A word that has come from others: where it accuses somebody, the relay is asked for another at once.
+    pub(super) fn hold_and_ask(&mut self, carried: &CarriedCheckpoint) -> Result<(), ConversationFault> {
+        match self.hold(carried)? {
+            Some(group) => Ok(checkpoints::ask_again(self.tx, &group)?),
+            None => Ok(()),
+        }
+    }
+
+    /// A relay's signed word about a mailbox of ours. One that differs from what it gave us, or answered us with, is proof
+    /// of a lie, which is kept; one about entries that we have not read is held against what it gives us there. Gives the
+    /// conversation whose log it is, if it accuses anybody.
+    fn hold(&mut self, carried: &CarriedCheckpoint) -> Result<Option<GroupId>, ConversationFault> {
         #[cfg(feature = "planted-bugs")]
         if relevo_protocol::planted::is(relevo_protocol::planted::Bug::HeadsUncompared) {
-            return Ok(());
+            return Ok(None);
         }
-        let Ok(word) = carried.checkpoint.verify(&carried.relay) else { return Ok(()) };
-        let Some(place) = conversations::place(self.tx, &word.mailbox)? else { return Ok(()) };
-        let Some(followed) = sync::following(self.tx, &word.mailbox)? else { return Ok(()) };
+        let Ok(word) = carried.checkpoint.verify(&carried.relay) else { return Ok(None) };
+        let Some(place) = conversations::place(self.tx, &word.mailbox)? else { return Ok(None) };
         if carried.relay.fingerprint() != place.relay {
-            return Ok(());
+            return Ok(None);
         }
+        let group = place.conversation;
         let Checkpoint { mailbox, incarnation, sequence, head, .. } = word;
-        let ours = sync::head_at(self.tx, &mailbox, incarnation, sequence)?;
         let kept = checkpoints::signed_at(self.tx, &mailbox, incarnation, sequence)?;
         let signed_twice =
             kept.as_ref().is_some_and(|kept| kept.verify(&carried.relay).is_ok_and(|ours| ours.head != head));
-        let life = followed.cursor.incarnation;
+        // None of a log that we have left, of which only what we read is compared.
+        let cursor = sync::following(self.tx, &mailbox)?.map(|followed| followed.cursor);
+        let life = cursor.and_then(|cursor| cursor.incarnation);
         let other_life = life.is_some_and(|life| life != incarnation)
             && word.restored_from.is_none_or(|before| Some(before.incarnation) != life)
             && !sync::knows_life(self.tx, &mailbox, incarnation)?;
         if other_life {
-            // It may have been restored more than once while we were away: then it will tell us so itself.
-            return self.accuse(&place.conversation, AlarmKind::Rollback, &incarnation.0);
+            // It may have been restored more than once while we were away: then it will tell us so itself. Of a life that
+            // only a member named, it will too.
+            if sync::told(self.tx, &mailbox)? == Told::Place {
+                return Ok(None);
+            }
+            self.alarm(&group, AlarmKind::Rollback, &incarnation.0)?;
+            return Ok(Some(group));
         }
-        if signed_twice || ours.is_some_and(|ours| ours != head) {
+        let held = sync::hold(self.tx, &mailbox, incarnation, sequence, head)?;
+        let mut accused = false;
+        if held == Held::OtherThanTold {
+            self.told_otherwise(&group, &mailbox)?;
+            accused = true;
+        }
+        let ahead =
+            held == Held::Unread && life == Some(incarnation) && cursor.is_some_and(|cursor| sequence > cursor.after);
+        let answered = if ahead { sync::hold_to(self.tx, &mailbox, incarnation, sequence, head)? } else { None };
+        if signed_twice || held == Held::Other || answered.is_some_and(|answered| answered != head) {
             let conviction = Conviction {
-                conversation: place.conversation,
+                conversation: group,
                 relay: carried.relay,
                 word: carried.checkpoint.clone(),
                 against: kept.filter(|_| signed_twice),
             };
             checkpoints::convict(self.tx, &conviction, self.now)?;
-            self.accuse(&place.conversation, AlarmKind::Lie, &carried.checkpoint.statement)?;
-        } else if life == Some(incarnation) && sequence > followed.cursor.after {
-            sync::hold_to(self.tx, &mailbox, incarnation, sequence, head)?;
-            checkpoints::put_signed(self.tx, &word, &carried.checkpoint)?;
+            self.alarm(&group, AlarmKind::Lie, &carried.checkpoint.statement)?;
+            accused = true;
         }
-        Ok(())
+        checkpoints::put_signed(self.tx, &word, &carried.checkpoint, self.now)?;
+        Ok(accused.then_some(group))
+    }
+
+    /// A relay has another log than the member who welcomed us told of: one of the two is wrong, and nothing proves which.
+    fn told_otherwise(&self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
+        match conversations::welcomer(self.tx, mailbox)? {
+            Some(member) => self.alarm(group, AlarmKind::Disagreement, &[&member.as_bytes()[..], &mailbox.0].concat()),
+            None => self.alarm(group, AlarmKind::ChainBroken, &mailbox.0),
+        }
     }
 
     /// Raises an alarm about a relay, and has the relay sign at once where the log stands: its word goes to those who may
     /// have been shown another one, so that a claim becomes a proof.
     fn accuse(&mut self, group: &GroupId, kind: AlarmKind, detail: &[u8]) -> Result<(), ConversationFault> {
-        if intentions::alarm(self.tx, group, kind.code(), detail, self.now)? {
-            checkpoints::ask_again(self.tx, group)?;
-        }
-        Ok(())
+        self.alarm(group, kind, detail)?;
+        Ok(checkpoints::ask_again(self.tx, group)?)
     }
 
     /// Checkpoints to carry into this conversation: of others whose mailboxes are on other relays and whose members
@@ -127,23 +177,18 @@ impl Desk<'_> {
         read: &Cursor,
         checkpoint: &SignedCheckpoint,
     ) -> Result<(), ConversationFault> {
-        // It may have moved meanwhile.
-        let row = conversations::find(self.tx, group)?.filter(|row| row.mailbox == *mailbox);
-        let Some(row) = row else { return Ok(()) };
-        let Some(place) = conversations::place(self.tx, &row.mailbox)? else { return Ok(()) };
+        // It may have moved meanwhile, perhaps for what this word proves.
+        let place = conversations::place(self.tx, mailbox)?.filter(|place| place.conversation == *group);
+        let Some(place) = place else { return Ok(()) };
         let Some(relay) = sync::relay_identity(self.tx, &place.relay)? else { return Ok(()) };
-        let word = checkpoint.verify(&relay).ok().filter(|word| word.mailbox == row.mailbox);
+        let word = checkpoint.verify(&relay).ok().filter(|word| word.mailbox == *mailbox);
         // Not signed, about something else, or older than what it had given us before it was asked.
         let older = |word: &Checkpoint| read.incarnation == Some(word.incarnation) && read.after > word.sequence;
         let Some(word) = word.filter(|word| !older(word)) else {
             return self.alarm(group, AlarmKind::ChainBroken, &checkpoint.signature);
         };
+        // It has just been asked: to ask again, because of what it answered, would never end.
         self.hold(&CarriedCheckpoint { relay, checkpoint: checkpoint.clone() })?;
-        checkpoints::put_signed(self.tx, &word, checkpoint)?;
-        // What it signed for others, about places that we have read since.
-        for signed in checkpoints::signed(self.tx, &row.mailbox)? {
-            self.hold(&CarriedCheckpoint { relay, checkpoint: signed })?;
-        }
         checkpoints::complete(self.tx, group, &relay, &word, checkpoint)?;
         Ok(checkpoints::put(self.tx, group, &relay, checkpoint)?)
     }
@@ -155,7 +200,9 @@ impl Desk<'_> {
             if let Some(place) = conversations::place(self.tx, &row.mailbox)? {
                 checkpoints::asked(self.tx, &row.id, self.now)?;
                 let call = Call::Checkpoint { mailbox: place.mailbox, capability: place.secrets.read };
-                let read = sync::following(self.tx, &row.mailbox)?.map(|followed| followed.cursor);
+                // Of a place that only a member named, the relay has given nothing.
+                let ours = sync::told(self.tx, &row.mailbox)? != Told::Place;
+                let read = sync::following(self.tx, &row.mailbox)?.filter(|_| ours).map(|followed| followed.cursor);
                 let read = read.unwrap_or(Cursor { incarnation: None, after: Sequence::START });
                 let then = Awaited::Checkpoint { group: row.id, read, mailbox: place.mailbox };
                 self.effects.push(Effect::Call { relay: place.relay, call, then });
@@ -168,21 +215,32 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// The vault's.
-    pub fn noticed(&mut self, group: &GroupId, what: &Notice) -> Result<(), ConversationFault> {
+    pub fn noticed(&mut self, group: &GroupId, mailbox: &MailboxId, what: &Notice) -> Result<(), ConversationFault> {
         let live = conversations::find(self.tx, group)?.is_some_and(|row| row.standing == Standing::Live);
+        let life = sync::following(self.tx, mailbox)?.and_then(|followed| followed.cursor.incarnation);
+        // What was said of one log, or one life of it, hides nothing that is to be said of another.
+        let at = |place: Sequence| {
+            let life = life.map_or([0; 8], |life| life.0);
+            [&mailbox.0[..], &life, &place.0.to_be_bytes()].concat()
+        };
         match what {
-            Notice::Gap { from, .. } => self.alarm(group, AlarmKind::Gap, &from.0.to_be_bytes()),
+            Notice::Gap { from, .. } => self.alarm(group, AlarmKind::Gap, &at(*from)),
             Notice::OtherIncarnation { before: Incarnation(before), .. } => {
                 self.alarm(group, AlarmKind::Rollback, before)
             }
-            Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &sequence.0.to_be_bytes()),
-            Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &sequence.0.to_be_bytes()),
-            // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
-            Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code())? => {
-                self.alarm(group, AlarmKind::Frozen, &[])
+            Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &at(*sequence)),
+            Notice::OtherThanTold { .. } => {
+                self.told_otherwise(group, mailbox)?;
+                Ok(checkpoints::ask_again(self.tx, group)?)
             }
-            Notice::Closed | Notice::Refused(_) if live => self.alarm(group, AlarmKind::Closed, &[]),
-            Notice::Repeated { .. } | Notice::Frozen | Notice::Closed | Notice::Refused(_) => Ok(()),
+            Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &at(*sequence)),
+            // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
+            Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code(), mailbox)? => {
+                self.alarm(group, AlarmKind::Frozen, &mailbox.0)
+            }
+            Notice::Closed | Notice::Refused(_) if live => self.alarm(group, AlarmKind::Closed, &mailbox.0),
+            Notice::Repeated { incarnation, sequence } => self.hold_read(mailbox, *incarnation, *sequence),
+            Notice::Frozen | Notice::Closed | Notice::Refused(_) => Ok(()),
         }
     }
 }

@@ -121,7 +121,7 @@ impl Desk<'_> {
         conversations::put(self.tx, &row)?;
         conversations::put_seats(self.tx, &welcome.group, &seats)?;
         let mut room = Room { id: welcome.group, mls, row, context, seats };
-        self.read_from(welcome)?;
+        self.read_from(welcome, sender)?;
         self.rekey_soon(&room)?;
         self.effects.push(Effect::Joined { group: room.id });
         self.go_on(&mut room)?;
@@ -164,7 +164,7 @@ impl Desk<'_> {
         if sound && distinct && administrators && pair { Ok(charter) } else { Err(ConversationFault::Welcome) }
     }
 
-    fn read_from(&mut self, welcome: &Welcome) -> Result<(), ConversationFault> {
+    fn read_from(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
         let place = Place {
             mailbox: welcome.mailbox,
             conversation: welcome.group,
@@ -173,6 +173,7 @@ impl Desk<'_> {
             owner: None,
         };
         conversations::put_place(self.tx, &place)?;
+        conversations::put_welcomer(self.tx, &welcome.mailbox, sender)?;
         self.effects.push(Effect::Remember(welcome.relay.duplicate()));
         self.effects.push(Effect::Follow {
             relay: welcome.relay.fingerprint,

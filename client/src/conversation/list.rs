@@ -96,6 +96,8 @@ pub struct Alarm {
     pub about: Option<MemberKey>,
     /// When.
     pub at: Timestamp,
+    /// What the relay signed, of a lie.
+    pub proof: Option<Conviction>,
 }
 
 /// All conversations, the most recently active first.
@@ -150,11 +152,14 @@ pub fn said(tx: &Transaction<'_>, group: &GroupId, after: i64, limit: u32) -> Re
 /// # Errors
 /// The vault's.
 pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
+    let mut proofs = checkpoints::convictions(tx)?;
     let rows = intentions::alarms(tx)?.into_iter().map(|row| {
         let kind = AlarmKind::from_code(row.kind);
         let person = matches!(kind, AlarmKind::NotAdded | AlarmKind::Complaint | AlarmKind::Disagreement);
-        let about = if person { row.detail.as_slice().try_into().ok().map(MemberKey::new) } else { None };
-        Alarm { number: row.number, group: row.conversation, kind, about, at: row.at }
+        let about = row.detail.first_chunk().filter(|_| person).map(|member| MemberKey::new(*member));
+        let proves = |proof: &mut Conviction| kind == AlarmKind::Lie && proof.word.statement == row.detail;
+        let proof = proofs.extract_if(.., proves).next();
+        Alarm { number: row.number, group: row.conversation, kind, about, at: row.at, proof }
     });
     Ok(rows.collect())
 }

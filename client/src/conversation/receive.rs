@@ -31,6 +31,7 @@ impl Desk<'_> {
         mailbox: &MailboxId,
         entry: &ReceivedEntry,
     ) -> Result<(), ConversationFault> {
+        self.hold_read(mailbox, entry.incarnation, entry.sequence)?;
         if self.porch_entry(mailbox, entry)? {
             return Ok(());
         }

@@ -130,7 +130,7 @@ pub enum AlarmKind {
     ChainBroken,
     /// Somebody claims to have seen another log than we: a claim alone.
     Disagreement,
-    /// The relay has signed two logs: proof of a lie.
+    /// The relay has signed another log than it gave us.
     Lie,
     /// A message of an epoch that we have not reached: a commit is missing.
     MissingCommit,

@@ -236,10 +236,6 @@ impl World {
             let group = GroupId(at.key.as_slice().try_into().unwrap());
             self.act(person, |desk| {
                 let mut at = at.clone();
-                desk.received(&group, &at.mailbox, &received)?;
-                at.cursor = Cursor { incarnation: Some(incarnation), after: sequence };
-                at.head = head;
-                followed::advance(desk.tx, &at)?;
                 followed::mark_read(
                     desk.tx,
                     &followed::ReadMark {
@@ -252,7 +248,10 @@ impl World {
                     },
                     desk.now,
                 )?;
-                Ok(())
+                desk.received(&group, &at.mailbox, &received)?;
+                at.cursor = Cursor { incarnation: Some(incarnation), after: sequence };
+                at.head = head;
+                Ok(followed::advance(desk.tx, &at)?)
             })
             .unwrap();
             return true;

@@ -1,11 +1,12 @@
 //! What a relay says of a followed mailbox, checked against what this device has of it.
 
+use relevo_protocol::limits::MIN_ENTRY_HOURS;
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{Answer, Cursor, Entry, Head, Incarnation, MailboxId, Refusal, Sequence, Standing};
+use relevo_protocol::wire::{Answer, Cursor, Entry, Head, MailboxId, Refusal, Sequence, Standing};
 use sha2::{Digest, Sha256};
 
 use super::{Logic, LogicFault, Notice, ReceivedEntry};
-use crate::vault::followed::{self, Condition, FollowedRow, ReadMark};
+use crate::vault::followed::{self, Condition, FollowedRow, Held, Promise, ReadMark, Told};
 use crate::vault::{Transaction, VaultFault};
 
 /// Seconds by which the clocks of a relay and this device may differ, together with what a sweep takes.
@@ -69,23 +70,41 @@ impl Reading<'_, '_> {
             self.notice(&row, &Notice::ChainBroken { sequence: after.next() })?;
             return Ok(Read::Skipped);
         }
-        let head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
-        if followed::take_promise(self.tx, mailbox, incarnation, sequence)?
-            .is_some_and(|promised| promised != head && compares())
-        {
+        let mut head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
+        // None is older: what is passed over takes its promises with it.
+        let promises = followed::take_promises(self.tx, mailbox, incarnation, sequence)?;
+        let promise = promises.last().filter(|promise| promise.sequence == sequence);
+        let mut promised = promise.map(|promise| promise.head);
+        let expires = promise.map_or(expires, |promise| promise.expires.max(expires));
+        if let Some(said) = promised.take_if(|_| row.told != Told::Nothing && compares()) {
+            if said == head {
+                followed::set_told(self.tx, mailbox, Told::Nothing)?;
+            } else {
+                self.notice(&row, &Notice::OtherThanTold { sequence })?;
+                followed::begin_at(self.tx, &mut row, incarnation, sequence, said)?;
+                head = said;
+            }
+        }
+        // Known if the log goes back and is read again.
+        let known = followed::head_at(self.tx, mailbox, incarnation, sequence)?;
+        if [promised, known].into_iter().flatten().any(|said| said != head && compares()) {
             self.notice(&row, &Notice::ChainBroken { sequence })?;
         }
         let digest: [u8; 32] = Sha256::digest(entry.bytes()).into();
-        if followed::was_read(self.tx, mailbox, &digest)? {
-            self.notice(&row, &Notice::Repeated { sequence, head })?;
+        let repeated = followed::was_read(self.tx, mailbox, &digest)?;
+        // Written down before the rules have it: what others say of this place meets its head.
+        let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
+        followed::mark_read(self.tx, &mark, self.now)?;
+        if repeated {
+            self.notice(&row, &Notice::Repeated { incarnation, sequence })?;
         } else {
             let received = ReceivedEntry { incarnation, sequence, head, expires, entry: entry.clone() };
             self.logic.received(self.tx, &row.followed, &received, self.now)?;
         }
-        let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
-        followed::mark_read(self.tx, &mark, self.now)?;
+        // A word that the entry brought may have taken a member's place, and what was read is chained to it.
+        let chained = followed::find_row(self.tx, mailbox)?.map(|now| now.followed.head);
+        row.followed.head = chained.filter(|chained| *chained != row.followed.head).unwrap_or(head);
         row.followed.cursor.after = sequence;
-        row.followed.head = head;
         followed::advance(self.tx, &row.followed)?;
         Ok(Read::Upto(sequence))
     }
@@ -98,6 +117,10 @@ impl Reading<'_, '_> {
         }
         row.followed.cursor.incarnation = Some(standing.incarnation);
         followed::advance(self.tx, &row.followed)?;
+        if row.told == Told::Place && standing.last >= row.followed.cursor.after {
+            row.told = Told::Head;
+            followed::set_told(self.tx, mailbox, Told::Head)?;
+        }
         followed::set_lease(self.tx, mailbox, standing.expires)?;
         let broken = followed::take_broken_promises(self.tx, mailbox, standing.incarnation, standing.last)?;
         if let Some(sequence) = broken.filter(|_| compares()) {
@@ -113,6 +136,10 @@ impl Reading<'_, '_> {
             return Ok(Resumption::AskAgain);
         }
         self.first_available(&mut row, standing.first_available, standing.head_before_first)?;
+        if row.followed.cursor.after == standing.last {
+            // All that there is is read: what comes from now on lives so long at least.
+            followed::set_fresh(self.tx, mailbox, self.week())?;
+        }
         if standing.frozen {
             // Before the last entry is read, what explains it may still come; the next session asks again.
             if row.followed.cursor.after >= standing.last {
@@ -131,15 +158,27 @@ impl Reading<'_, '_> {
         standing: &Standing,
     ) -> Result<Resumption, LogicFault> {
         let Some(mut row) = self.row(mailbox)? else { return Ok(Resumption::Unfollowed) };
-        if let Some(before) = row.followed.cursor.incarnation {
-            self.notice(&row, &Notice::OtherIncarnation { before, standing: *standing })?;
+        let before = row.followed.cursor.incarnation;
+        if before == Some(standing.incarnation) {
+            // Begun anew, the cursor would pass over what was never read, and say that the relay was restored.
+            if compares() {
+                self.notice(&row, &Notice::ChainBroken { sequence: row.followed.cursor.after.next() })?;
+            }
+            return self.following(mailbox, standing);
         }
-        row.followed.cursor = Cursor {
-            incarnation: Some(standing.incarnation),
-            after: Sequence(standing.first_available.0.saturating_sub(1)),
-        };
-        row.followed.head = standing.head_before_first;
-        followed::advance(self.tx, &row.followed)?;
+        if let Some(before) = before {
+            // Each life is named anew by lot: one that was left does not come back.
+            let left = followed::knows_life(self.tx, mailbox, standing.incarnation)?;
+            let notice = if row.told == Told::Place {
+                Notice::OtherThanTold { sequence: row.followed.cursor.after }
+            } else if left && compares() {
+                Notice::ChainBroken { sequence: standing.first_available }
+            } else {
+                Notice::OtherIncarnation { before, standing: *standing }
+            };
+            self.notice(&row, &notice)?;
+        }
+        self.begin_anew(&mut row, standing)?;
         followed::set_lease(self.tx, mailbox, standing.expires)?;
         followed::forget_promises(self.tx, mailbox, standing.incarnation)?;
         Ok(Resumption::AskAgain)
@@ -176,56 +215,94 @@ impl Reading<'_, '_> {
 
     /// Holds the relay to the head that it answered an append with.
     pub(super) fn stored(&mut self, mailbox: &MailboxId, answer: &Answer) -> Result<Option<Sequence>, LogicFault> {
-        let Answer::Stored { incarnation, sequence, head, expires: _ } = *answer else { return Ok(None) };
+        let Answer::Stored { incarnation, sequence, head, expires } = *answer else { return Ok(None) };
+        let expires = expires.max(self.week());
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
         if row.followed.cursor.incarnation.is_some_and(|ours| ours != incarnation) {
             // A restored relay will say so when it is asked where the mailbox stands; another one breaks it there.
-            followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
+            followed::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
             return Ok(None);
         }
         if sequence > row.followed.cursor.after {
-            let before = followed::promise(self.tx, mailbox, incarnation, sequence, head)?;
+            let before = followed::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
             if before.is_some_and(|before| before != head && compares()) {
                 self.notice(&row, &Notice::ChainBroken { sequence })?;
             }
-        } else if self.contradicts(mailbox, incarnation, sequence, head)? {
-            self.notice(&row, &Notice::ChainBroken { sequence })?;
+        } else if compares() {
+            match followed::hold(self.tx, mailbox, incarnation, sequence, head)? {
+                Held::Unread | Held::Same => {}
+                Held::Other => self.notice(&row, &Notice::ChainBroken { sequence })?,
+                Held::OtherThanTold => self.notice(&row, &Notice::OtherThanTold { sequence })?,
+            }
         }
         Ok(Some(sequence))
     }
 
     fn first_available(&mut self, row: &mut FollowedRow, first: Sequence, head: Head) -> Result<(), LogicFault> {
         let next = row.followed.cursor.after.next();
+        let before = Sequence(first.0.saturating_sub(1));
         if first > next {
-            let notice = if self.expired_early(row)? {
-                Notice::ChainBroken { sequence: next }
-            } else {
-                Notice::Gap { from: next, first_available: first }
+            let notice = match self.passed_over(row, before, head)? {
+                Some(sequence) => Notice::ChainBroken { sequence },
+                None => Notice::Gap { from: next, first_available: first },
             };
             self.notice(row, &notice)?;
         } else if first < next || head == row.followed.head {
             return Ok(());
-        } else {
+        } else if row.told == Told::Nothing {
             self.notice(row, &Notice::ChainBroken { sequence: row.followed.cursor.after })?;
+        } else {
+            self.notice(row, &Notice::OtherThanTold { sequence: row.followed.cursor.after })?;
         }
-        row.followed.cursor.after = Sequence(first.0.saturating_sub(1));
+        if let (true, Some(incarnation)) = (row.told != Told::Nothing, row.followed.cursor.incarnation) {
+            followed::begin_at(self.tx, row, incarnation, before, head)?;
+        }
+        row.followed.cursor.after = before;
         row.followed.head = head;
         Ok(followed::advance(self.tx, &row.followed)?)
     }
 
-    /// Whether entries behind our last one cannot have expired: they live longer than that one, and its time is not over.
-    fn expired_early(&self, row: &FollowedRow) -> Result<bool, VaultFault> {
-        let Cursor { incarnation: Some(incarnation), after } = row.followed.cursor else { return Ok(false) };
-        let expires = followed::expiry_at(self.tx, &row.followed.mailbox, incarnation, after)?;
-        Ok(expires.is_some_and(|hour| !hour.is_past(self.now.plus_seconds(CLOCKS))))
+    /// The first of the entries behind our last one, up to `before`, that cannot have expired: it lives longer than that
+    /// last one, whose time is not over, or as long as the relay answered. Or the place whose head was another.
+    fn passed_over(&self, row: &FollowedRow, before: Sequence, head: Head) -> Result<Option<Sequence>, VaultFault> {
+        let Cursor { incarnation: Some(incarnation), after } = row.followed.cursor else { return Ok(None) };
+        let mailbox = &row.followed.mailbox;
+        let lives = |hour: Hour| compares() && !hour.is_past(self.now.plus_seconds(CLOCKS));
+        let promises = followed::take_promises(self.tx, mailbox, incarnation, before)?;
+        let known = followed::expiry_at(self.tx, mailbox, incarnation, after)?.unwrap_or(Hour(0));
+        if lives(known.max(row.fresh)) {
+            return Ok(Some(after.next()));
+        }
+        let broken = |promise: &&Promise| {
+            lives(promise.expires) || (promise.sequence == before && promise.head != head && compares())
+        };
+        Ok(promises.iter().find(broken).map(|promise| promise.sequence))
+    }
+
+    /// The hour before which nothing expires that is stored from now on.
+    fn week(&self) -> Hour {
+        self.now.round_up().plus(MIN_ENTRY_HOURS)
     }
 
     /// The same life with fewer entries than this device has read: the relay contradicts itself. Everything is read
     /// again, and what this device has is not given twice.
     fn shrunk(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
-        self.notice(row, &Notice::ChainBroken { sequence: standing.last.next() })?;
+        let sequence = standing.last.next();
+        // Of a place that the relay never named, a member alone says that it is there.
+        let told = row.told == Told::Place;
+        self.notice(row, &if told { Notice::OtherThanTold { sequence } } else { Notice::ChainBroken { sequence } })?;
         followed::unplace(self.tx, &row.followed.mailbox, standing.incarnation, standing.last)?;
-        row.followed.cursor.after = Sequence(standing.first_available.0.saturating_sub(1));
+        self.begin_anew(row, standing)
+    }
+
+    /// From the first entry that the relay has, by its own word.
+    fn begin_anew(&mut self, row: &mut FollowedRow, standing: &Standing) -> Result<(), LogicFault> {
+        let before = Sequence(standing.first_available.0.saturating_sub(1));
+        followed::set_fresh(self.tx, &row.followed.mailbox, Hour(0))?;
+        if row.told != Told::Nothing {
+            followed::begin_at(self.tx, row, standing.incarnation, before, standing.head_before_first)?;
+        }
+        row.followed.cursor = Cursor { incarnation: Some(standing.incarnation), after: before };
         row.followed.head = standing.head_before_first;
         Ok(followed::advance(self.tx, &row.followed)?)
     }
@@ -237,16 +314,6 @@ impl Reading<'_, '_> {
         }
         followed::set_condition(self.tx, mailbox, condition)?;
         self.notice(&row, notice)
-    }
-
-    fn contradicts(
-        &self,
-        mailbox: &MailboxId,
-        incarnation: Incarnation,
-        sequence: Sequence,
-        head: Head,
-    ) -> Result<bool, VaultFault> {
-        Ok(followed::head_at(self.tx, mailbox, incarnation, sequence)?.is_some_and(|ours| ours != head && compares()))
     }
 
     fn row(&self, mailbox: &MailboxId) -> Result<Option<FollowedRow>, VaultFault> {

@@ -1,4 +1,4 @@
-//! Relays' signed words about the mailboxes of conversations, the newest of each.
+//! Relays' signed words about the mailboxes of conversations: the newest of each, to carry, and those to compare.
 
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::conversations::sql;
 use super::fault::Part;
-use super::{Transaction, VaultFault};
+use super::{Transaction, VaultFault, followed};
 
 pub(super) const TABLES: &str = "
     CREATE TABLE checkpoints (
@@ -24,6 +24,7 @@ pub(super) const TABLES: &str = "
         incarnation BLOB NOT NULL,
         sequence    INTEGER NOT NULL,
         checkpoint  BLOB NOT NULL,      -- as the relay signed it, for us or for others
+        kept        INTEGER NOT NULL,   -- hour until which it is
         PRIMARY KEY (mailbox, incarnation, sequence)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE convictions (
@@ -62,17 +63,20 @@ pub struct Conviction {
 /// Words kept of each mailbox, and lies in all: what others carry cannot fill the vault.
 const KEPT: i64 = 64;
 
-/// Keeps what the relay signed about a mailbox.
+/// Keeps what the relay signed about a mailbox, for as long as what was read there may be remembered.
 pub(crate) fn put_signed(
     tx: &Transaction<'_>,
     word: &Checkpoint,
     checkpoint: &SignedCheckpoint,
+    now: Timestamp,
 ) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("INSERT OR IGNORE INTO signed_checkpoints VALUES (?, ?, ?, ?)")?.execute(params![
+    let kept = now.round_up().plus(*followed::REMEMBERED.end());
+    tx.sql().prepare_cached("INSERT OR IGNORE INTO signed_checkpoints VALUES (?, ?, ?, ?, ?)")?.execute(params![
         word.mailbox.0,
         word.incarnation.0,
         sql(word.sequence.0),
-        encode(checkpoint)
+        encode(checkpoint),
+        kept.0
     ])?;
     tx.sql()
         .prepare_cached(
@@ -80,6 +84,12 @@ pub(crate) fn put_signed(
                 (SELECT sequence FROM signed_checkpoints WHERE mailbox = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute(params![word.mailbox.0, KEPT])?;
+    Ok(())
+}
+
+/// Forgets what need not be kept after the hour of `now`.
+pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM signed_checkpoints WHERE kept < ?")?.execute([sql(now.0 / 3600)])?;
     Ok(())
 }
 
@@ -138,13 +148,6 @@ pub(crate) fn convictions(tx: &Transaction<'_>) -> Result<Vec<Conviction>, Vault
 pub(crate) fn ask_again(tx: &Transaction<'_>, conversation: &GroupId) -> Result<(), VaultFault> {
     tx.sql().prepare_cached("UPDATE checkpoints SET asked = 0 WHERE conversation = ?")?.execute([conversation.0])?;
     Ok(())
-}
-
-/// What relays signed about a mailbox, for us or for others.
-pub(crate) fn signed(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Vec<SignedCheckpoint>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached("SELECT checkpoint FROM signed_checkpoints WHERE mailbox = ?")?;
-    let rows = statement.query_map([mailbox.0], |row| row.get::<_, Vec<u8>>(0))?;
-    rows.map(|bytes| decode_exact(&bytes?).map_err(|_| VaultFault::Damaged { what: Part::Row })).collect()
 }
 
 /// Puts what the relay signed for us beside what it signed for others about the same place.

@@ -31,7 +31,8 @@ pub(super) const TABLES: &str = "
         conversation BLOB NOT NULL,
         relay        BLOB NOT NULL,
         secrets      BLOB NOT NULL,
-        owner        BLOB                     -- administrators only
+        owner        BLOB,                    -- administrators only
+        welcomer     BLOB                     -- who told where its log stood when we came
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE seats (
         conversation BLOB NOT NULL,
@@ -217,6 +218,24 @@ pub(crate) fn place(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<
         secrets: decode_exact(&secrets).map_err(|_| VaultFault::Damaged { what: Part::Row })?,
         owner: owner.map(|owner| Capability::new(relevo_protocol::secret::Secret::new(owner))),
     }))
+}
+
+/// Keeps who told us where a log stood.
+pub(crate) fn put_welcomer(tx: &Transaction<'_>, mailbox: &MailboxId, member: &MemberKey) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE conversation_mailboxes SET welcomer = ? WHERE mailbox = ?")?
+        .execute(params![member.as_bytes(), mailbox.0])?;
+    Ok(())
+}
+
+/// Who told us where a log stood, of one into which we were welcomed.
+pub(crate) fn welcomer(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<MemberKey>, VaultFault> {
+    let found: Option<Option<[u8; 32]>> = tx
+        .sql()
+        .prepare_cached("SELECT welcomer FROM conversation_mailboxes WHERE mailbox = ?")?
+        .query_row([mailbox.0], |row| row.get(0))
+        .optional()?;
+    Ok(found.flatten().map(MemberKey::new))
 }
 
 /// Keeps the *owner* of a mailbox that another administrator opened.

@@ -1,4 +1,4 @@
-//! Mailboxes that this device reads: cursor, head of the chain, and what was read as long as the relay holds it.
+//! Mailboxes that this device reads: cursor, head of the chain, and for 30 to 180 days what was read.
 
 use relevo_protocol::limits::MAX_LEASE_HOURS;
 use relevo_protocol::secret::Secret;
@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::outbox::{topic_code, topic_from_code};
 use super::{Transaction, VaultFault};
-use crate::sync::{Follow, Followed, Start};
+use crate::sync::{Follow, Followed, Start, Topic};
 
 /// `id` is never used twice: the engine knows what is new by it.
 pub(super) const TABLES: &str = "
@@ -23,7 +23,9 @@ pub(super) const TABLES: &str = "
         after       INTEGER NOT NULL,
         head        BLOB NOT NULL,
         condition   INTEGER NOT NULL DEFAULT 0,
-        lease       INTEGER                        -- hour in which the mailbox's lease ends, as the relay last said
+        lease       INTEGER,                       -- hour in which the mailbox's lease ends, as the relay last said
+        told        INTEGER NOT NULL DEFAULT 0,    -- what of its beginning is a member's word alone
+        fresh       INTEGER NOT NULL DEFAULT 0     -- hour before which nothing behind the cursor expires
     ) STRICT;
     CREATE INDEX followed_ended ON followed (condition) WHERE condition = 4;
     CREATE TABLE read_entries (
@@ -42,6 +44,7 @@ pub(super) const TABLES: &str = "
         incarnation BLOB NOT NULL,
         sequence    INTEGER NOT NULL,
         head        BLOB NOT NULL,
+        expires     INTEGER NOT NULL,              -- hour before which the entry does not expire, 0 if nobody said
         due         INTEGER NOT NULL DEFAULT 0,    -- made before the relay was last asked where the mailbox stands
         PRIMARY KEY (mailbox, incarnation, sequence)
     ) STRICT, WITHOUT ROWID;
@@ -56,10 +59,35 @@ pub(crate) enum Condition {
     Frozen,
     /// The relay refused it.
     Refused,
-    /// It is gone; never asked for again.
+    /// It is gone, the relay says; asked for again all the same.
     Closed,
     /// Nobody wants it any more; the engine removes the row.
     Unfollowed,
+}
+
+/// What of a mailbox's beginning is the word of who welcomed us, and not yet the relay's. A relay is held to nothing that
+/// it never said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// The head, and with it all that this device has made of what was read since.
+    Head,
+    /// The life and the place too.
+    Place,
+}
+
+/// How what a relay says of a place compares with what this device has there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// It has not read so far, or forgotten.
+    Unread,
+    /// Alike.
+    Same,
+    /// The relay has given this device something else.
+    Other,
+    /// Whoever welcomed this device told of another log. From now on it has the relay's.
+    OtherThanTold,
 }
 
 /// A followed mailbox with what the engine needs besides.
@@ -69,22 +97,31 @@ pub(crate) struct FollowedRow {
     pub(crate) followed: Followed,
     pub(crate) capability: Capability,
     pub(crate) condition: Condition,
+    pub(crate) told: Told,
+    /// Nothing behind the cursor expires before.
+    pub(crate) fresh: Hour,
 }
 
-const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition";
+const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition, told, fresh";
 
 pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFault> {
-    let known = find(tx, &follow.mailbox)?;
+    let known = find_row(tx, &follow.mailbox)?.filter(|row| row.condition != Condition::Unfollowed);
     let is_new = known.is_none();
-    let (incarnation, after, head) = match (known, follow.start) {
-        (Some(known), _) => (known.cursor.incarnation, known.cursor.after, known.head),
-        (None, Start::Beginning) => (None, Sequence::START, Head::START),
-        (None, Start::After { incarnation, sequence, head }) => (Some(incarnation), sequence, head),
+    let unseen = Hour(0);
+    let (incarnation, after, head, told, fresh) = match (known, follow.start) {
+        (Some(FollowedRow { followed: Followed { cursor, head, .. }, told, fresh, .. }), _) => {
+            (cursor.incarnation, cursor.after, head, told, fresh)
+        }
+        (None, Start::Beginning) => (None, Sequence::START, Head::START, Told::Nothing, unseen),
+        (None, Start::After { incarnation, sequence, head }) => {
+            (Some(incarnation), sequence, head, Told::Place, unseen)
+        }
     };
     tx.sql()
         .prepare_cached(
-            "INSERT OR REPLACE INTO followed (relay, mailbox, capability, topic, key, incarnation, after, head)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO followed
+                (relay, mailbox, capability, topic, key, incarnation, after, head, told, fresh)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             follow.relay.0,
@@ -94,10 +131,12 @@ pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFaul
             follow.key,
             incarnation.map(|incarnation| incarnation.0),
             sql(after.0),
-            head.0
+            head.0,
+            told.code(),
+            fresh.0
         ])?;
     if let (true, Start::After { incarnation, sequence, head }) = (is_new, follow.start) {
-        // What a welcome says of this place is held against others' words as if it had been read.
+        // What a welcome says of this place is compared as if it had been read, and as `told` says it.
         let (digest, forever) = ([0; 32], Hour(u32::MAX));
         let mark = ReadMark { mailbox: follow.mailbox, incarnation, sequence, head, digest, expires: Hour(0) };
         put_mark(tx, &mark, forever)?;
@@ -133,15 +172,25 @@ pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool,
     Ok(tx.sql().prepare_cached("SELECT 1 FROM followed WHERE relay = ? AND condition < 4")?.exists([relay.0])?)
 }
 
-/// Removes the rows that nobody wants any more, with what was read, and says which.
+/// Removes the rows that nobody wants any more, and says which. What was read of a conversation's log is remembered as
+/// before: what its relay signed may come to light after the conversation has moved away from it. What rests on a
+/// member's word is not.
 pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox")?;
-    let gone = statement.query_map([], |row| row.get(0).map(MailboxId))?.collect::<Result<Vec<_>, _>>()?;
-    for mailbox in &gone {
-        tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
+    let mut statement =
+        tx.sql().prepare_cached("DELETE FROM followed WHERE condition = 4 RETURNING mailbox, topic, told")?;
+    let gone = statement.query_map([], |row| {
+        let lasts =
+            topic_from_code(row.get(1)?) == Topic::Conversation && Told::from_code(row.get(2)?) == Told::Nothing;
+        Ok((MailboxId(row.get(0)?), lasts))
+    })?;
+    let gone = gone.collect::<Result<Vec<_>, _>>()?;
+    for (mailbox, lasts) in &gone {
         tx.sql().prepare_cached("DELETE FROM promised_heads WHERE mailbox = ?")?.execute([mailbox.0])?;
+        if !lasts {
+            tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
+        }
     }
-    Ok(gone)
+    Ok(gone.into_iter().map(|(mailbox, _)| mailbox).collect())
 }
 
 pub(crate) fn set_condition(tx: &Transaction<'_>, mailbox: &MailboxId, condition: Condition) -> Result<(), VaultFault> {
@@ -187,7 +236,7 @@ pub(crate) struct ReadMark {
 
 /// Hours for which what was read is remembered at least, and at most. A relay that says that an entry has expired at once
 /// would have this device forget what it was shown; one that says never would fill its vault.
-const REMEMBERED: core::ops::RangeInclusive<u32> = 720..=2 * MAX_LEASE_HOURS;
+pub(super) const REMEMBERED: core::ops::RangeInclusive<u32> = 720..=2 * MAX_LEASE_HOURS;
 
 /// Remembers an entry that was read.
 pub(crate) fn mark_read(tx: &Transaction<'_>, mark: &ReadMark, now: Timestamp) -> Result<(), VaultFault> {
@@ -220,7 +269,18 @@ pub(crate) fn unplace(
         .prepare_cached(
             "UPDATE OR REPLACE read_entries SET incarnation = ?4 WHERE mailbox = ?1 AND incarnation = ?2 AND sequence > ?3",
         )?
-        .execute(params![mailbox.0, incarnation.0, sql(last.0), [0u8; 8]])?;
+        .execute(params![mailbox.0, incarnation.0, sql(last.0), NOWHERE])?;
+    Ok(())
+}
+
+/// In the place of the life of what was read and stands nowhere: no relay draws it, but by a chance of one in 2^64.
+const NOWHERE: [u8; 8] = [0; 8];
+
+/// Notes before which hour nothing behind the cursor expires.
+pub(crate) fn set_fresh(tx: &Transaction<'_>, mailbox: &MailboxId, fresh: Hour) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET fresh = ?1 WHERE mailbox = ?2 AND fresh <> ?1")?
+        .execute(params![fresh.0, mailbox.0])?;
     Ok(())
 }
 
@@ -236,6 +296,71 @@ pub(crate) fn expiry_at(
         .prepare_cached("SELECT max(expires) FROM read_entries WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
         .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get::<_, Option<u32>>(0))?
         .map(Hour))
+}
+
+/// Compares what the relay says of a place with what this device has. As long as that rests on a member's word, the
+/// relay's either bears it out or takes its place.
+pub(crate) fn hold(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<Held, VaultFault> {
+    let Some(ours) = head_at(tx, mailbox, incarnation, sequence)? else { return Ok(Held::Unread) };
+    let row = find_row(tx, mailbox)?.filter(|row| row.told != Told::Nothing);
+    match (ours == head, row) {
+        (true, row) => row.map_or(Ok(()), |_| set_told(tx, mailbox, Told::Nothing)).map(|()| Held::Same),
+        (false, None) => Ok(Held::Other),
+        (false, Some(mut row)) => {
+            begin_at(tx, &mut row, incarnation, sequence, head)?;
+            Ok(Held::OtherThanTold)
+        }
+    }
+}
+
+/// Takes the relay's word for the head at a place in the stead of a member's: what was read behind it is chained to it,
+/// and where that stood before it proves nothing. That it was read stays known.
+pub(crate) fn begin_at(
+    tx: &Transaction<'_>,
+    row: &mut FollowedRow,
+    incarnation: Incarnation,
+    sequence: Sequence,
+    head: Head,
+) -> Result<(), VaultFault> {
+    let mailbox = row.followed.mailbox;
+    tx.sql()
+        .prepare_cached(
+            "UPDATE OR REPLACE read_entries SET incarnation = ?1
+             WHERE mailbox = ?2 AND (incarnation <> ?3 OR sequence < ?4)",
+        )?
+        .execute(params![NOWHERE, mailbox.0, incarnation.0, sql(sequence.0)])?;
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT sequence, digest FROM read_entries WHERE mailbox = ? AND incarnation = ? ORDER BY sequence",
+    )?;
+    let behind = statement.query_map(params![mailbox.0, incarnation.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let behind = behind.collect::<Result<Vec<(i64, [u8; 32])>, _>>()?;
+    let mut chained = head;
+    for (at, digest) in behind {
+        let place = Sequence(u64::try_from(at).unwrap_or(0));
+        if place > sequence {
+            chained = chained.extend_digest(&mailbox, incarnation, place, &digest);
+        }
+        tx.sql()
+            .prepare_cached("UPDATE read_entries SET head = ? WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+            .execute(params![chained.0, mailbox.0, incarnation.0, at])?;
+    }
+    row.followed.head = chained;
+    row.told = Told::Nothing;
+    advance(tx, &row.followed)?;
+    set_told(tx, &mailbox, Told::Nothing)
+}
+
+pub(crate) fn set_told(tx: &Transaction<'_>, mailbox: &MailboxId, told: Told) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET told = ? WHERE mailbox = ?")?
+        .execute(params![told.code(), mailbox.0])?;
+    Ok(())
 }
 
 /// Whether this device has read anything of a mailbox in one of its lives.
@@ -277,13 +402,15 @@ pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Keeps a head that the relay has answered for, until it is read. Gives the one that it promised for this place before.
+/// Keeps a head that the relay has answered for, and how long it said that the entry lives, until it is read. Gives the
+/// head that it promised for this place before.
 pub(crate) fn promise(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
     sequence: Sequence,
     head: Head,
+    expires: Hour,
 ) -> Result<Option<Head>, VaultFault> {
     let before = tx
         .sql()
@@ -292,9 +419,10 @@ pub(crate) fn promise(
         .optional()?;
     tx.sql()
         .prepare_cached(
-            "INSERT OR IGNORE INTO promised_heads (mailbox, incarnation, sequence, head) VALUES (?, ?, ?, ?)",
+            "INSERT INTO promised_heads (mailbox, incarnation, sequence, head, expires) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
         )?
-        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0])?;
+        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0, expires.0])?;
     Ok(before)
 }
 
@@ -334,20 +462,33 @@ pub(crate) fn forget_promises(
     Ok(())
 }
 
-/// Takes the head that the relay promised for this place, if it did.
-pub(crate) fn take_promise(
+/// What the relay promised for one place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Promise {
+    pub(crate) sequence: Sequence,
+    pub(crate) head: Head,
+    /// Hour before which the entry does not expire.
+    pub(crate) expires: Hour,
+}
+
+/// Takes what the relay promised for the places up to this one, oldest first.
+pub(crate) fn take_promises(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
-    sequence: Sequence,
-) -> Result<Option<Head>, VaultFault> {
-    Ok(tx
-        .sql()
-        .prepare_cached(
-            "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence = ? RETURNING head",
-        )?
-        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
-        .optional()?)
+    upto: Sequence,
+) -> Result<Vec<Promise>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(
+        "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence <= ?
+         RETURNING sequence, head, expires",
+    )?;
+    let promises = statement.query_map(params![mailbox.0, incarnation.0, sql(upto.0)], |row| {
+        let sequence = Sequence(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
+        Ok(Promise { sequence, head: Head(row.get(1)?), expires: Hour(row.get(2)?) })
+    })?;
+    let mut promises = promises.collect::<Result<Vec<_>, _>>()?;
+    promises.sort_unstable_by_key(|promise| promise.sequence);
+    Ok(promises)
 }
 
 fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
@@ -366,7 +507,27 @@ fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
         },
         capability: Capability::new(Secret::new(row.get(3)?)),
         condition: Condition::from_code(row.get(9)?),
+        told: Told::from_code(row.get(10)?),
+        fresh: Hour(row.get(11)?),
     })
+}
+
+impl Told {
+    fn code(self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Head => 1,
+            Self::Place => 2,
+        }
+    }
+
+    fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Nothing,
+            1 => Self::Head,
+            _ => Self::Place,
+        }
+    }
 }
 
 impl Condition {

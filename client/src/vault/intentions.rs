@@ -2,6 +2,7 @@
 
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
+use relevo_protocol::wire::MailboxId;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::conversations::{sql, unsql};
@@ -25,7 +26,7 @@ pub(super) const TABLES: &str = "
         number       INTEGER PRIMARY KEY AUTOINCREMENT,
         conversation BLOB NOT NULL,
         kind         INTEGER NOT NULL,
-        detail       BLOB NOT NULL,
+        detail       BLOB NOT NULL,               -- tells one thing from another; never shown
         at           INTEGER NOT NULL,
         seen         INTEGER NOT NULL DEFAULT 0,
         UNIQUE (conversation, kind, detail)
@@ -176,12 +177,17 @@ pub(crate) fn alarm(
     Ok(raised > 0)
 }
 
-/// Whether a conversation has an alarm of a kind.
-pub(crate) fn has_alarm(tx: &Transaction<'_>, conversation: &GroupId, kind: u8) -> Result<bool, VaultFault> {
+/// Whether a conversation has an alarm of a kind about one of its mailboxes, with which the detail begins.
+pub(crate) fn has_alarm(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    kind: u8,
+    mailbox: &MailboxId,
+) -> Result<bool, VaultFault> {
     Ok(tx
         .sql()
-        .prepare_cached("SELECT 1 FROM alarms WHERE conversation = ? AND kind = ?")?
-        .exists(params![conversation.0, kind])?)
+        .prepare_cached("SELECT 1 FROM alarms WHERE conversation = ? AND kind = ? AND substr(detail, 1, 16) = ?")?
+        .exists(params![conversation.0, kind, mailbox.0])?)
 }
 
 /// Conversations with an intention that waits for nothing but its turn or its echo.

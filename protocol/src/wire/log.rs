@@ -52,6 +52,18 @@ impl Head {
     /// `head_n = SHA-256(label | 0x00 | mailbox | incarnation | n as 8 bytes, big-endian | head_{n-1} | SHA-256(entry_n))`.
     #[must_use]
     pub fn extend(&self, mailbox: &MailboxId, incarnation: Incarnation, sequence: Sequence, entry: &Entry) -> Self {
+        self.extend_digest(mailbox, incarnation, sequence, &Sha256::digest(entry.bytes()).into())
+    }
+
+    /// As [`Self::extend`], by SHA-256 of the entry.
+    #[must_use]
+    pub fn extend_digest(
+        &self,
+        mailbox: &MailboxId,
+        incarnation: Incarnation,
+        sequence: Sequence,
+        digest: &[u8; 32],
+    ) -> Self {
         Self(
             Sha256::new()
                 .chain_update(labels::HEAD)
@@ -60,7 +72,7 @@ impl Head {
                 .chain_update(incarnation.0)
                 .chain_update(sequence.0.to_be_bytes())
                 .chain_update(self.0)
-                .chain_update(Sha256::digest(entry.bytes()))
+                .chain_update(digest)
                 .finalize()
                 .into(),
         )

@@ -2,7 +2,7 @@
 //! an answer, or of an event.
 
 use bytes::Bytes;
-use relevo_protocol::wire::{Answer, Call, Entry, Event, Incarnation, Lineage, MailboxId, Outcome};
+use relevo_protocol::wire::{Answer, Call, Entry, Event, Incarnation, Lineage, MailboxId, Outcome, Resumed};
 
 use super::ledger::{Log, Written, sequence};
 use super::lie::{Lie, Who};
@@ -231,6 +231,41 @@ pub fn expire_early(spot: Spot, upto: usize, victim: Who) -> impl Lie {
         }
         log
     })
+}
+
+/// As [`expire_early`], passed off as another life of the log, which has the name of the one before.
+#[must_use]
+pub fn same_life(spot: Spot, upto: usize, victim: Who) -> impl Lie {
+    SameLife { mailbox: spot.mailbox, victim, gone: expire_early(spot, upto, victim) }
+}
+
+struct SameLife<L> {
+    mailbox: MailboxId,
+    victim: Who,
+    gone: L,
+}
+
+impl<L: Lie> Lie for SameLife<L> {
+    fn log(&self, who: Who, mailbox: &MailboxId, log: Log) -> Log {
+        self.gone.log(who, mailbox, log)
+    }
+
+    fn answer(&mut self, who: Who, call: &Call, outcome: Outcome) -> Outcome {
+        let (Call::Resume { subscriptions }, Outcome::Done { answer: Answer::Resumed { mailboxes } }) =
+            (call, &outcome)
+        else {
+            return outcome;
+        };
+        let lied =
+            |id| who == self.victim && subscriptions.iter().any(|one| one.id == id && one.mailbox == self.mailbox);
+        let mailboxes = mailboxes.iter().map(|resumed| match resumed {
+            Resumed::Following { id, standing } if lied(*id) => {
+                Resumed::OtherIncarnation { id: *id, standing: *standing }
+            }
+            other => other.clone(),
+        });
+        Outcome::Done { answer: Answer::Resumed { mailboxes: mailboxes.collect() } }
+    }
 }
 
 /// A log takes no more entries, it says, though nobody has frozen it.

@@ -140,7 +140,7 @@ impl World {
         match operation % 16 {
             0 => self.change(|tx| follow(tx, &following(tape.below(MAILBOXES)))),
             1 => {
-                // Followed anew, a mailbox is read from its beginning, and nobody remembers what was read before.
+                // Followed anew, a mailbox is read from its beginning. Nobody promises to remember what was read before.
                 self.logic.forgets = true;
                 self.change(|tx| unfollow(tx, &mailbox(tape.below(MAILBOXES))));
             }

@@ -190,3 +190,20 @@ async fn a_relay_that_says_that_it_was_restored_has_not_lied() -> anyhow::Result
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_passed_over_by_another_life_of_the_same_name_are_a_contradiction() -> anyhow::Result<()> {
+    let mut two = Two::talk().await?;
+    two.mistral.offline().await;
+    let spot = two.relay.spot()?;
+    for text in ["one", "two"] {
+        two.quilla.send("Mistral", text, None).await?;
+        eventually("it is sent", async || Ok(state(&two.quilla, text).await? == Some(MessageState::Sent))).await?;
+    }
+    two.relay.lie(lies::same_life(spot, spot.since + 1, MISTRAL));
+    two.mistral.online()?;
+    alarmed(&two.mistral, AlarmKind::ChainBroken).await?;
+    two.hears(&two.mistral, "two").await?;
+    assert!(!alarms(&two.mistral).await?.contains(&AlarmKind::Rollback), "nothing was restored");
+    Ok(())
+}

@@ -223,7 +223,7 @@ fn a_relay_that_forgets_without_saying_so_is_caught_and_still_read() {
     log.heads.truncate(1);
     world.relay.append(mailbox(1), entry(2, 8));
     world.settle();
-    assert_eq!(world.notices(), ["chain broken 3", "repeated 1"]);
+    assert_eq!(world.notices(), ["chain broken 3", "repeated 1", "chain broken 2"]);
     assert_eq!(world.entries(1), [(2, 1), (2, 2), (2, 3), (2, 8)]);
 }
 

@@ -7,7 +7,7 @@ use relevo_protocol::wire::{Answer, Event, Head, Incarnation, Outcome, Refusal, 
 
 use super::super::*;
 use super::relay::WALL;
-use super::world::{World, entry, mailbox};
+use super::world::{World, entry, following_of, mailbox};
 use crate::link::LinkFault;
 
 /// Somebody who reads a mailbox in which one entry lies.
@@ -138,9 +138,8 @@ fn an_entry_said_to_expire_never_is_forgotten_in_the_end() {
     assert_eq!(ours.unwrap(), None);
 }
 
-#[test]
-fn a_first_entry_behind_the_last_ends_no_reading() {
-    let mut world = reader();
+/// Another session, with what is said of the one mailbox changed before it is delivered.
+fn resume_answered(world: &mut World, change: impl Fn(Resumed) -> Resumed) {
     world.cut(LinkFault::Lost);
     world.elapsed += Duration::from_secs(60);
     world.step(Input::Tick);
@@ -148,13 +147,72 @@ fn a_first_entry_behind_the_last_ends_no_reading() {
     world.execute();
     let answers = std::mem::take(&mut world.answers);
     let lied = answers.into_iter().map(|(ticket, outcome)| {
-        let Outcome::Done { answer: Answer::Resumed { mut mailboxes } } = outcome else { panic!("a Resume") };
-        let Resumed::Following { standing, .. } = &mut mailboxes[0] else { panic!("followed") };
-        (standing.first_available, standing.head_before_first) = (Sequence(u64::MAX), Head([7; 32]));
+        let Outcome::Done { answer: Answer::Resumed { mailboxes } } = outcome else { panic!("a Resume") };
+        let mailboxes = mailboxes.into_iter().map(&change).collect();
         (ticket, Outcome::Done { answer: Answer::Resumed { mailboxes } })
     });
     let lied = lied.collect();
     world.deliver(lied);
+}
+
+#[test]
+fn another_life_of_the_same_name_is_a_contradiction_and_passes_over_nothing_unseen() {
+    let mut world = reader();
+    for number in 2..=4 {
+        world.relay.append(mailbox(1), entry(2, number));
+    }
+    world.relay.open(mailbox(1)).first = 4;
+    resume_answered(&mut world, |resumed| match resumed {
+        Resumed::Following { id, standing } => Resumed::OtherIncarnation { id, standing },
+        other => other,
+    });
+    world.settle();
+    // That it was said at all, and that 2 and 3 are not there.
+    assert_eq!(world.notices(), ["chain broken 2", "chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 4)]);
+}
+
+#[test]
+fn a_life_that_was_left_is_a_contradiction_when_it_comes_back() {
+    let mut world = reader();
+    let first = world.relay.open(mailbox(1)).incarnation;
+    world.cut(LinkFault::Lost);
+    world.relay.restore(mailbox(1), 1);
+    world.settle();
+    world.cut(LinkFault::Lost);
+    world.relay.open(mailbox(1)).incarnation = first;
+    world.settle();
+    assert_eq!(world.notices(), ["other incarnation", "repeated 1", "chain broken 1", "repeated 1"]);
+}
+
+#[test]
+fn an_entry_in_a_place_that_was_read_before_is_held_against_what_was_read_there() {
+    let mut world = reader();
+    for number in 2..=3 {
+        world.relay.append(mailbox(1), entry(2, number));
+    }
+    world.cut(LinkFault::Lost);
+    world.settle();
+    world.cut(LinkFault::Lost);
+    // Goes back before the third, and has another second.
+    forget_last(&mut world);
+    forget_last(&mut world);
+    world.relay.append(mailbox(1), entry(3, 2));
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 3", "repeated 1", "chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 2), (2, 3), (3, 2)]);
+}
+
+#[test]
+fn a_first_entry_behind_the_last_ends_no_reading() {
+    let mut world = reader();
+    resume_answered(&mut world, |resumed| match resumed {
+        Resumed::Following { id, mut standing } => {
+            (standing.first_available, standing.head_before_first) = (Sequence(u64::MAX), Head([7; 32]));
+            Resumed::Following { id, standing }
+        }
+        other => other,
+    });
     assert_eq!(world.notices(), ["chain broken 2"]);
     world.relay.append(mailbox(1), entry(2, 2));
     world.settle();
@@ -190,4 +248,140 @@ fn a_mailbox_said_to_be_frozen_before_its_last_entry_is_read_is_not_called_so_ye
     world.cut(LinkFault::Lost);
     world.settle();
     assert_eq!(world.notices(), ["frozen"]);
+}
+
+/// Somebody whom a member has told where a log of two entries stands.
+fn told(change: impl FnOnce(Incarnation, Head) -> Start) -> World {
+    let mut world = World::new();
+    let (_, head) = world.relay.append(mailbox(1), entry(2, 1));
+    world.relay.append(mailbox(1), entry(2, 2));
+    let start = change(world.relay.open(mailbox(1)).incarnation, head);
+    world.change(|tx| follow(tx, &Follow { start, ..following_of(1) }));
+    world.settle();
+    world
+}
+
+/// Whether the relay is held to what it answers.
+fn is_held(world: &mut World, place: u64) {
+    let before = world.notices().len();
+    append_answered(world, |answer| match answer {
+        Answer::Stored { incarnation, sequence, expires, .. } => {
+            Outcome::Done { answer: Answer::Stored { incarnation, sequence, head: Head([9; 32]), expires } }
+        }
+        other => Outcome::Done { answer: other },
+    });
+    world.settle();
+    assert_eq!(world.notices()[before..], [format!("chain broken {place}")]);
+}
+
+#[test]
+fn a_head_that_a_member_made_up_is_no_contradiction_of_the_relay() {
+    let mut world = told(|incarnation, _| Start::After { incarnation, sequence: Sequence(1), head: Head([7; 32]) });
+    assert_eq!(world.notices(), [""; 0]);
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices(), ["other than told 3"]);
+    assert_eq!(world.entries(1), [(2, 2), (1, 1)]);
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices().len(), 1, "what is read then is chained to the relay's head");
+    is_held(&mut world, 5);
+}
+
+#[test]
+fn the_relays_word_that_an_entry_brings_takes_the_place_of_a_members() {
+    let mut world = told(|incarnation, _| Start::After { incarnation, sequence: Sequence(1), head: Head([7; 32]) });
+    world.logic.word = Some((Sequence(1), world.relay.open(mailbox(1)).heads[0]));
+    world.cut(LinkFault::Lost);
+    world.relay.append(mailbox(1), entry(2, 3));
+    world.settle();
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices(), ["OtherThanTold"], "what has been read since is chained to it");
+    is_held(&mut world, 5);
+}
+
+#[test]
+fn a_life_that_a_member_made_up_is_no_rollback() {
+    let life = Incarnation([77; 8]);
+    let mut world = told(|_, head| Start::After { incarnation: life, sequence: Sequence(1), head });
+    assert_eq!(world.notices(), ["other than told 1"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
+    is_held(&mut world, 3);
+}
+
+#[test]
+fn a_place_that_a_member_made_up_is_no_contradiction_of_the_relay() {
+    let mut world = told(|incarnation, head| Start::After { incarnation, sequence: Sequence(50), head });
+    assert_eq!(world.notices(), ["other than told 3"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
+    is_held(&mut world, 3);
+}
+
+#[test]
+fn what_a_member_told_is_held_against_the_relay_once_the_relay_has_borne_it_out() {
+    let mut world = told(|incarnation, head| Start::After { incarnation, sequence: Sequence(1), head });
+    world.enqueue_append(1);
+    world.settle();
+    assert_eq!(world.notices(), [""; 0]);
+    is_held(&mut world, 4);
+}
+
+/// Who reads from the beginning what is there, each entry of which, it is said, expires at once.
+fn short_lived() -> World {
+    let mut world = World::new();
+    world.relay.expires = Hour(0);
+    world.relay.append(mailbox(1), entry(2, 1));
+    world.follow(1);
+    world.settle();
+    world
+}
+
+#[test]
+fn an_entry_that_was_answered_for_and_is_passed_over_has_not_expired() {
+    let mut world = short_lived();
+    world.wall = WALL.plus_seconds(30 * 24 * 3600);
+    world.enqueue_append(1);
+    world.execute();
+    let answers = std::mem::take(&mut world.answers);
+    world.cut_after(answers);
+    world.relay.append(mailbox(1), entry(2, 3));
+    world.relay.open(mailbox(1)).first = 3;
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 3)]);
+}
+
+#[test]
+fn what_came_after_all_had_been_read_has_not_expired_within_days() {
+    for (hours, said) in [(24, "chain broken 2"), (24 * 30, "gap 2 4")] {
+        let mut world = short_lived();
+        // A session in which the relay says that there is no more.
+        world.cut(LinkFault::Lost);
+        world.settle();
+        world.cut(LinkFault::Lost);
+        for number in 2..=4 {
+            world.relay.append(mailbox(1), entry(2, number));
+        }
+        world.relay.open(mailbox(1)).first = 4;
+        world.wall = WALL.plus_seconds(hours * 3600);
+        world.settle();
+        assert_eq!(world.notices(), [said], "after {hours} hours");
+    }
+}
+
+#[test]
+fn a_head_before_the_first_entry_is_held_against_what_was_answered_for_that_place() {
+    let mut world = short_lived();
+    world.enqueue_append(1);
+    world.execute();
+    let answers = std::mem::take(&mut world.answers);
+    world.cut_after(answers);
+    world.relay.append(mailbox(1), entry(2, 3));
+    let log = world.relay.open(mailbox(1));
+    (log.first, log.heads[1]) = (3, Head([9; 32]));
+    // So long after that they may have expired.
+    world.wall = WALL.plus_seconds(30 * 24 * 3600);
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 2"]);
 }

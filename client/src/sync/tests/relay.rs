@@ -11,13 +11,14 @@ use relevo_protocol::wire::{
 pub(super) const LEASE_END: Hour = Hour(1_000_000);
 pub(super) const WALL: Timestamp = Timestamp(1_800_000_000);
 
-#[derive(Default)]
 pub(super) struct Relay {
     pub(super) mailboxes: BTreeMap<MailboxId, Mailbox>,
     /// The next requests are refused so.
     pub(super) refusals: Vec<Refusal>,
     pub(super) subscriptions: BTreeMap<SubscriptionId, Pushed>,
     pub(super) calls: Vec<&'static str>,
+    /// When entries expire, it says.
+    pub(super) expires: Hour,
     lives: u8,
 }
 
@@ -33,6 +34,19 @@ pub(super) struct Pushed {
     mailbox: MailboxId,
     after: u64,
     credit: u32,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            mailboxes: BTreeMap::new(),
+            refusals: Vec::new(),
+            subscriptions: BTreeMap::new(),
+            calls: Vec::new(),
+            expires: LEASE_END,
+            lives: 0,
+        }
+    }
 }
 
 impl Relay {
@@ -79,7 +93,7 @@ impl Relay {
                 }
                 let (sequence, head) = self.append(mailbox, entry);
                 let incarnation = self.open(mailbox).incarnation;
-                Answer::Stored { incarnation, sequence, head, expires: LEASE_END }
+                Answer::Stored { incarnation, sequence, head, expires: self.expires }
             }
             Call::Open { owner, .. } => {
                 self.calls.push("open");
@@ -124,7 +138,7 @@ impl Relay {
 
     /// What there is to push now.
     pub(super) fn push(&mut self) -> Vec<Event> {
-        let mut events = Vec::new();
+        let (mut events, expires) = (Vec::new(), self.expires);
         for (id, pushed) in &mut self.subscriptions {
             let log = &self.mailboxes[&pushed.mailbox];
             if pushed.after + 1 < log.first {
@@ -136,7 +150,7 @@ impl Relay {
                 let entry = log.entries[pushed.after as usize].clone();
                 pushed.after += 1;
                 pushed.credit -= 1;
-                events.push(Event::Entry { id: *id, sequence: Sequence(pushed.after), expires: LEASE_END, entry });
+                events.push(Event::Entry { id: *id, sequence: Sequence(pushed.after), expires, entry });
             }
         }
         events

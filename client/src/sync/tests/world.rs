@@ -45,6 +45,8 @@ pub(super) fn read_back(entry: &[u8]) -> (u8, u32) {
 pub(super) struct Recorder {
     pub(super) fail: Vec<Entry>,
     pub(super) rollbacks: usize,
+    /// What the next entry brings of the relay's signed words: a place, and the head there.
+    pub(super) word: Option<(Sequence, Head)>,
 }
 
 impl Recorder {
@@ -65,6 +67,10 @@ impl Logic for Recorder {
         _: Timestamp,
     ) -> Result<(), LogicFault> {
         Self::write(tx, "entry", i64::from(from.mailbox.0[0]), entry.entry.bytes())?;
+        if let Some((sequence, head)) = self.word.take() {
+            let held = hold(tx, &from.mailbox, entry.incarnation, sequence, head)?;
+            Self::write(tx, &format!("{held:?}"), 0, &[])?;
+        }
         if self.fail.contains(&entry.entry) { Err(LogicFault::Rule("as the test wished")) } else { Ok(()) }
     }
 
@@ -79,6 +85,7 @@ impl Logic for Recorder {
             Notice::Gap { from, first_available } => format!("gap {} {}", from.0, first_available.0),
             Notice::OtherIncarnation { .. } => "other incarnation".to_owned(),
             Notice::ChainBroken { sequence } => format!("chain broken {}", sequence.0),
+            Notice::OtherThanTold { sequence } => format!("other than told {}", sequence.0),
             Notice::Repeated { sequence, .. } => format!("repeated {}", sequence.0),
             Notice::Withheld { sequence } => format!("withheld {}", sequence.0),
             Notice::Frozen => "frozen".to_owned(),
@@ -111,6 +118,7 @@ pub(super) struct World {
     pub(super) logic: Recorder,
     pub(super) relay: Relay,
     pub(super) elapsed: Duration,
+    pub(super) wall: Timestamp,
     pub(super) kind: AdmissionKind,
     /// Attempts not yet answered, with the admission shown.
     pub(super) attempts: Vec<(Attempt, Admission)>,
@@ -140,6 +148,7 @@ impl World {
             logic: Recorder::default(),
             relay: Relay::default(),
             elapsed: Duration::from_secs(1),
+            wall: WALL,
             kind: AdmissionKind::Lasting,
             attempts: Vec::new(),
             session: None,
@@ -152,7 +161,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self, input: Input) {
-        let now = Now { wall: WALL, elapsed: self.elapsed };
+        let now = Now { wall: self.wall, elapsed: self.elapsed };
         let effects = self.engine.step(input, &mut self.vault, &mut self.logic, now).unwrap();
         for effect in effects {
             match effect {
@@ -216,6 +225,13 @@ impl World {
         let Some(attempt) = self.session else { return };
         self.leave();
         self.step(Input::Arrived { relay: relay_print(), attempt, incoming: vec![Incoming::Over(why)] });
+    }
+
+    /// Answers come, nothing is pushed, and the session is over.
+    pub(super) fn cut_after(&mut self, answers: Vec<(Ticket, Outcome)>) {
+        self.relay.subscriptions.clear();
+        self.deliver(answers);
+        self.cut(LinkFault::Lost);
     }
 
     /// The relay does the oldest request; its answer waits to be delivered.
