@@ -89,7 +89,7 @@ impl Town {
         }
         let founded = world.now;
         drop(world);
-        Ok(Self { ground, disk: disk.copy(), people, founded, forger })
+        Ok(Self { ground, disk: disk.copy()?, people, founded, forger })
     }
 
     /// A world of this town for a seed, whose vaults lie in `ground`.
@@ -99,7 +99,7 @@ impl Town {
     pub fn world(&self, seed: u64, ground: &Path, keep: usize) -> anyhow::Result<World> {
         copy(self.ground.path(), ground)?;
         let disk = SimulatedDisk::default();
-        disk.put_back(&self.disk);
+        disk.put_back(&self.disk)?;
         let mut world = World::new(seed, ground, keep);
         world.now = self.founded;
         world.forger = self.forger;

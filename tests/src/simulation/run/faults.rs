@@ -57,11 +57,11 @@ impl Run {
                 self.model.vault_rolled(who);
                 self.world.open(who)?;
             }
-            Kind::KeepRelay => self.disks[relay] = Some(self.world.relays[relay].disk.copy()),
+            Kind::KeepRelay => self.disks[relay] = Some(self.world.relays[relay].disk.copy()?),
             Kind::RollRelay => {
                 let Some(kept) = &self.disks[relay] else { return Ok("nothing kept".to_owned()) };
                 self.world.stop_relay(relay);
-                self.world.relays[relay].disk.put_back(kept);
+                self.world.relays[relay].disk.put_back(kept)?;
                 self.model.relay_rolled();
                 self.world.start_relay_after(relay, 1_000);
             }

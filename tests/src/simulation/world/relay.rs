@@ -81,7 +81,7 @@ impl World {
         }
         let now = self.relay_clock(relay);
         let Relay { disk, config, seed, .. } = &self.relays[relay];
-        disk.restart(unsynced);
+        disk.restart(unsynced)?;
         let driven = DrivenRelay::open(disk, config.clone(), *seed, now).context("the store does not open")?;
         self.relays[relay].driven = Some(driven);
         self.trace.line(self.now, format_args!("r{relay} is back {unsynced:?}"));
@@ -97,6 +97,12 @@ impl World {
     #[must_use]
     pub fn relay_is_up(&self, relay: usize) -> bool {
         self.relays[relay].driven.is_some()
+    }
+
+    /// The name by which people know a relay.
+    #[must_use]
+    pub fn host(&self, relay: usize) -> String {
+        DrivenRelay::address(self.relays[relay].seed).host
     }
 
     /// A relay that runs.
