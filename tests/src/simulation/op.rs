@@ -43,6 +43,8 @@ kinds! {
     Leave "leave" 3 2,
     /// An administrator renames: who, group.
     Rename "rename" 3 2,
+    /// Somebody moves a conversation to another relay: who, conversation, relay.
+    Move "move" 6 3,
     /// A coordinator sends an alert: who, group.
     Alert "alert" 5 2,
     /// Somebody answers an alert: who.
@@ -148,6 +150,7 @@ impl Kind {
             | Self::Remove
             | Self::Leave
             | Self::Rename
+            | Self::Move
             | Self::Alert
             | Self::Answer
             | Self::Pass => true,

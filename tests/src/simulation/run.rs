@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::dice::Dice;
 use super::model::{Model, View};
 use super::op::{Faults, Kind, Op};
-use super::town::{Town, ground};
+use super::town::{Town, coordinators, ground};
 use super::world::World;
 use people::Verb;
 
@@ -118,7 +118,8 @@ impl Run {
             Kind::Remove => self.in_group(op, who, Verb::Remove),
             Kind::Leave => self.in_group(op, who, Verb::Leave),
             Kind::Rename => self.in_group(op, who, Verb::Rename),
-            Kind::Alert => self.alert(op, who % 2),
+            Kind::Move => self.move_away(op, who),
+            Kind::Alert => self.alert(op, who % coordinators(people)),
             Kind::Answer => self.answer(who),
             Kind::Pass => {
                 self.world.run_until(self.world.now + op.number(0))?;

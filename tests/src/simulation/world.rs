@@ -126,8 +126,8 @@ impl World {
     /// Whether nothing is under way, and nothing waits at anybody who runs.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.queue.is_empty()
-            && self.clients.iter().all(|one| one.driven.as_ref().is_none_or(|driven| driven.status().is_settled()))
+        let is_settled = |one: &Client| one.driven.as_ref().is_none_or(|driven| driven.status().is_settled());
+        self.queue.is_empty() && self.clients.iter().all(|one| one.errands.is_empty() && is_settled(one))
     }
 
     /// How things stand, for a report.
@@ -141,6 +141,9 @@ impl World {
                         "\n  c{place} {}: {:?}, {} wait, {} behind, put off {:?}, fault {:?}",
                         one.name, row.session, row.waiting, row.behind, row.put_off, row.fault
                     ));
+                }
+                if !one.errands.is_empty() {
+                    text.push_str(&format!("\n  c{place} {}: {:?}", one.name, one.errands.values()));
                 }
             }
         }

@@ -73,6 +73,7 @@ impl Run {
             | Kind::Remove
             | Kind::Leave
             | Kind::Rename
+            | Kind::Move
             | Kind::Alert
             | Kind::Answer
             | Kind::Pass

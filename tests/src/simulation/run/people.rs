@@ -127,6 +127,21 @@ impl Run {
         }
     }
 
+    pub(super) fn move_away(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
+        let Some(one) = self.conversation(op, who, |_| true)? else { return Ok("no conversation".to_owned()) };
+        let name = match one.kind {
+            Sort::Group => one.name,
+            // By the other's name.
+            Sort::Pair => {
+                let other = one.members.into_iter().find(|seat| seat.pseudonym != NAMES[who]);
+                other.map(|seat| seat.pseudonym).unwrap_or_default()
+            }
+        };
+        let host = self.world.host(op.place(2, self.world.relays.len()));
+        let begun = self.world.begin(who, "moving", async move |one| one.move_conversation(&name, &host).await)?;
+        Ok(if begun { "begun" } else { "away" }.to_owned())
+    }
+
     pub(super) fn alert(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
         let Some(group) = self.group(op, who)? else { return Ok("no group".to_owned()) };
         let text = self.model.next_text();
@@ -161,15 +176,25 @@ impl Run {
 
     /// A group that somebody is in, by its number in the order in which groups were first seen.
     fn group(&mut self, op: &Op, who: usize) -> anyhow::Result<Option<Conversation>> {
+        self.conversation(op, who, |kind| kind == Sort::Group)
+    }
+
+    /// A conversation of such a kind that somebody is in, by its number.
+    fn conversation(
+        &mut self,
+        op: &Op,
+        who: usize,
+        is_meant: impl Fn(Sort) -> bool,
+    ) -> anyhow::Result<Option<Conversation>> {
         let Some(all) = self.world.act(who, async |one| one.conversations().await)? else { return Ok(None) };
-        let mut groups: Vec<Conversation> =
-            all?.into_iter().filter(|one| one.kind == Sort::Group && one.standing == Standing::Live).collect();
-        groups.sort_by_key(|one| self.model.group(&one.id));
-        if groups.is_empty() {
+        let mut all: Vec<Conversation> =
+            all?.into_iter().filter(|one| is_meant(one.kind) && one.standing == Standing::Live).collect();
+        all.sort_by_key(|one| self.model.group(&one.id));
+        if all.is_empty() {
             return Ok(None);
         }
-        let place = op.place(1, groups.len());
-        Ok(Some(groups.swap_remove(place)))
+        let place = op.place(1, all.len());
+        Ok(Some(all.swap_remove(place)))
     }
 }
 

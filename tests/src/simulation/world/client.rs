@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use relevo_client::account::{Account, AccountFault, Driven};
+use relevo_client::account::{Account, AccountFault, Driven, Errand};
 use relevo_client::link::LinkFault;
 use relevo_client::sync::{Attempt, Effect, Input, Now};
 use relevo_protocol::time::Timestamp;
@@ -30,6 +30,8 @@ pub struct Client {
     pub(super) directory: PathBuf,
     pub(super) driven: Option<Driven>,
     pub(super) links: BTreeMap<(Fingerprint, Attempt), SessionId>,
+    /// Verbs that wait for the network, and what each is.
+    pub(super) errands: BTreeMap<Errand, &'static str>,
     /// Seconds by which its clock is ahead.
     pub skew: i64,
     pub(super) tend_at: u64,
@@ -70,6 +72,7 @@ impl World {
             name: name.to_owned(),
             directory,
             links: BTreeMap::new(),
+            errands: BTreeMap::new(),
             skew: 0,
             tend_at: self.now,
             pause: TICK.0,
@@ -111,10 +114,55 @@ impl World {
         Ok(Some(done))
     }
 
+    /// A client begins something that waits for the network. False when it is not there.
+    ///
+    /// # Errors
+    /// Its vault failed.
+    pub fn begin(
+        &mut self,
+        client: usize,
+        what: &'static str,
+        verb: impl AsyncFnOnce(&Account) -> Result<(), AccountFault> + 'static,
+    ) -> anyhow::Result<bool> {
+        let now = self.clock(client);
+        self.acts(client);
+        let one = &mut self.clients[client];
+        let Some(driven) = &mut one.driven else { return Ok(false) };
+        let begun = driven.begin(now, verb);
+        if driven.has_stopped() {
+            self.power_cut(client);
+            return Ok(false);
+        }
+        let (errand, effects) = begun?;
+        one.errands.insert(errand, what);
+        self.perform(client, effects)?;
+        Ok(true)
+    }
+
+    /// What a client had begun and has ended.
+    fn ended(&mut self, client: usize) -> anyhow::Result<()> {
+        let one = &mut self.clients[client];
+        let Some(driven) = &mut one.driven else { return Ok(()) };
+        for (errand, done) in driven.ended() {
+            let what = one.errands.remove(&errand).unwrap_or("errand");
+            let verdict = match done {
+                Ok(()) => "done",
+                Err(fault @ (AccountFault::Vault(_) | AccountFault::Closed)) => {
+                    return Err(fault).with_context(|| format!("{what} of c{client}"));
+                }
+                Err(fault) => fault.code(),
+            };
+            self.trace.count(&format!("{what}: {verdict}"));
+            self.trace.line(self.now, format_args!("c{client} {what}: {verdict}"));
+        }
+        Ok(())
+    }
+
     /// The bottom of a client: its crash.
     pub fn crash(&mut self, client: usize) {
         self.clients[client].driven = None;
         self.clients[client].crash_after = None;
+        self.clients[client].errands.clear();
         for (_, id) in std::mem::take(&mut self.clients[client].links) {
             self.give_up(id);
         }
@@ -240,7 +288,7 @@ impl World {
             }
             self.effect(client, effect);
         }
-        Ok(())
+        self.ended(client)
     }
 
     pub(super) fn effect(&mut self, client: usize, effect: Effect) {
