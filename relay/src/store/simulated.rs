@@ -213,7 +213,12 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![directory.to_owned()];
     while let Some(folder) = folders.pop() {
-        for item in fs::read_dir(folder)? {
+        let items = match fs::read_dir(folder) {
+            // No relay has opened it yet.
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            items => items?,
+        };
+        for item in items {
             let item = item?;
             let to = if item.file_type()?.is_dir() { &mut folders } else { &mut found };
             to.push(item.path());

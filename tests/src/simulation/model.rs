@@ -12,15 +12,20 @@
 //! 7. Nobody accuses an honest relay.
 //! 8. An answer to an alert that was given reaches the alert's sender.
 //! 9. No nonce seals two entries (held where entries enter relays).
+//! 10. 1 to 4 hold for a document that was posted as for words. Whoever was offered it fetches it whole and byte for byte,
+//!     once, unless entries have expired meanwhile; what was begun before faults is sent or fetched after them, without
+//!     being chosen anew.
 //!
 //! Known not to hold:
 //! - A vault that is put back to an older copy may use a key again until its first sync. It finds its own later entries,
 //!   and what it says of itself before that is forgotten; so the owner of such a vault is asked for nothing here but
 //!   not to break others.
-//! - A relay that is put back takes entries with it. The members are told (`Rollback`, `ChainBroken`), and until entries
+//! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`), and until entries
 //!   are sent again after a restoration what was lost stays lost.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`).
+//! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
+//! - Two documents of one author whose vault went back may be one: what was posted before is posted again. It is kept once.
 
 #![expect(clippy::indexing_slicing, reason = "views are named by their clients' places")]
 
@@ -30,7 +35,8 @@ use anyhow::{bail, ensure};
 use relevo_client::account::{Spoken, What};
 use relevo_client::alert::{AlertStatus, AlertView};
 use relevo_client::conversation::{Alarm, AlarmKind, Conversation, Kind, MessageState, Standing};
-use relevo_client::membership::warning::Warning;
+use relevo_client::document::DocumentState;
+use relevo_client::membership::warning::{Kind as Warned, Warning};
 use relevo_protocol::content::GroupId;
 
 use super::town::NAMES;
@@ -45,6 +51,19 @@ pub struct View {
     pub sent_alerts: Vec<AlertStatus>,
     pub alerts: Vec<AlertView>,
     pub waiting: u64,
+    /// Filled when nothing moves any more.
+    pub copies: Vec<Copy>,
+}
+
+/// A document as one member has it.
+#[derive(Debug)]
+pub struct Copy {
+    /// What it is called; no two are called the same.
+    pub name: String,
+    /// How far it has come.
+    pub state: DocumentState,
+    /// Whether it is byte for byte what its author chose; none if it is not here.
+    pub is_whole: Option<bool>,
 }
 
 /// Something that must hold and does not.
@@ -80,6 +99,7 @@ struct Sent {
 pub struct Model {
     people: usize,
     texts: usize,
+    documents: usize,
     sent: BTreeMap<String, Sent>,
     groups: BTreeMap<GroupId, usize>,
     /// Whom somebody means to have in a group and has not seen there yet.
@@ -160,6 +180,7 @@ impl Model {
         Self {
             people,
             texts: 0,
+            documents: 0,
             sent: BTreeMap::new(),
             groups: BTreeMap::new(),
             inviting: BTreeSet::new(),
@@ -177,6 +198,12 @@ impl Model {
     pub fn next_text(&mut self) -> String {
         self.texts += 1;
         format!("m{}", self.texts)
+    }
+
+    /// What a document may be called that nobody has posted yet.
+    pub fn next_document(&mut self) -> String {
+        self.documents += 1;
+        format!("d{}", self.documents)
     }
 
     /// A group's number, in the order in which groups were first seen.
@@ -202,7 +229,15 @@ impl Model {
 
     /// Somebody said something.
     pub fn said(&mut self, who: usize, text: &str, view: &View, group: GroupId) {
-        let members = view.conversation(&group).map(places).unwrap_or_default();
+        self.sent_to(who, text, group, view.conversation(&group).map(places).unwrap_or_default());
+    }
+
+    /// Somebody posted a document in a conversation as their device saw it.
+    pub fn posted(&mut self, who: usize, name: &str, conversation: &Conversation) {
+        self.sent_to(who, name, conversation.id, places(conversation));
+    }
+
+    fn sent_to(&mut self, who: usize, text: &str, group: GroupId, members: BTreeSet<usize>) {
         self.inviting.retain(|(inviter, into, whom)| *inviter != who || *into != group || !members.contains(whom));
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
         let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).collect();
@@ -238,13 +273,14 @@ impl Model {
     pub fn read(&self, who: usize, view: &View) -> anyhow::Result<()> {
         let mut seen = BTreeSet::new();
         for message in &view.messages {
-            let What::Text(text) = &message.what else { continue };
+            let Some(text) = words(&message.what) else { continue };
             let Some(sent) = self.sent.get(text) else {
                 // Said by somebody whose vault went back before the model heard of it.
                 ensure!(!self.rolled.is_empty(), "{} reads {text}, which nobody said", NAMES[who]);
                 continue;
             };
-            ensure!(seen.insert((message.conversation, text)), "{} reads {text} twice", NAMES[who]);
+            let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);
+            ensure!(seen.insert((message.conversation, text)) || again, "{} reads {text} twice", NAMES[who]);
             ensure!(message.conversation == sent.group, "{} reads {text} in another conversation", NAMES[who]);
             let author = if message.is_ours { NAMES[who] } else { &message.author };
             // One who has left is not always known by name any more.
@@ -272,6 +308,7 @@ impl Model {
     fn always(&self, views: &[View]) -> anyhow::Result<()> {
         for (who, view) in views.iter().enumerate() {
             self.read(who, view)?;
+            self.copied(who, view)?;
             self.nobody_forged(who, view)?;
             if !self.relay_rolled && self.rolled.is_empty() {
                 if let Some(alarm) = view.alarms.iter().find(|alarm| accuses(alarm.kind)) {
@@ -285,12 +322,26 @@ impl Model {
                 if self.slept < RETENTION {
                     let gap = view.alarms.iter().find(|alarm| alarm.kind == AlarmKind::Gap);
                     ensure!(gap.is_none(), "{} is told of a gap before anything expired", NAMES[who]);
-                    let warned = view.warnings.iter().find(|one| one.kind.code() != "undelivered");
+                    let excused = |one: &&Warning| one.kind.code() == "undelivered" || is_late(one, views);
+                    let warned = view.warnings.iter().find(|one| !excused(one));
                     ensure!(warned.is_none(), "{} is warned: {:?}", NAMES[who], warned.map(|one| one.kind.code()));
                 }
             }
         }
         self.in_one_order(views)
+    }
+
+    /// What is here of documents is what their authors chose, once, and for whom they chose it.
+    fn copied(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for copy in &view.copies {
+            let name = &copy.name;
+            ensure!(copy.is_whole != Some(false), "{} has {name} other than it was", NAMES[who]);
+            ensure!(seen.insert(name), "{} has {name} twice", NAMES[who]);
+            let Some(sent) = self.sent.get(name) else { continue };
+            ensure!(sent.who == who || sent.audience.contains(&who), "{} has {name}, of others", NAMES[who]);
+        }
+        Ok(())
     }
 
     /// Nobody is a member by a leaf that is not theirs.
@@ -345,6 +396,7 @@ impl Model {
                 self.agreed(who, one, views)?;
             }
             self.delivered(who, view, views)?;
+            self.moved(who, view)?;
         }
         self.answers_came(views)
     }
@@ -353,7 +405,7 @@ impl Model {
         for message in view.messages.iter().filter(|message| message.is_ours) {
             let told = view.is_told(&message.conversation);
             let alone = view.conversation(&message.conversation).is_some_and(|one| one.members.len() < 2);
-            if let (What::Text(text), MessageState::Waiting) = (&message.what, message.state) {
+            if let (Some(text), MessageState::Waiting) = (words(&message.what), message.state) {
                 ensure!(told || alone, "{text} of {} waits for ever", NAMES[who]);
             }
         }
@@ -403,7 +455,7 @@ impl Model {
     /// What somebody saw accepted is with everybody entitled to it.
     fn delivered(&self, who: usize, view: &View, views: &[View]) -> anyhow::Result<()> {
         for message in view.messages.iter().filter(|message| message.is_ours) {
-            let What::Text(text) = &message.what else { continue };
+            let Some(text) = words(&message.what) else { continue };
             if !matches!(message.state, MessageState::Sent | MessageState::Delivered) {
                 continue;
             }
@@ -416,12 +468,31 @@ impl Model {
                     && theirs.is_live(&group)
                     && !theirs.is_told(&group)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
-                let has = theirs
-                    .messages
-                    .iter()
-                    .any(|read| read.conversation == group && matches!(&read.what, What::Text(words) if words == text));
+                let has =
+                    theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
                 ensure!(has || !entitled, "{text} of {} never reaches {}", NAMES[who], NAMES[*reader]);
             }
+        }
+        Ok(())
+    }
+
+    /// Every document that somebody was told of is here whole, and every one that somebody began to send is sent.
+    fn moved(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        if self.relay_rolled {
+            return Ok(());
+        }
+        for message in &view.messages {
+            let What::Document(name) = &message.what else { continue };
+            let author = self.sent.get(name).map(|sent| sent.who);
+            if message.is_ours || self.slept >= RETENTION || author.is_none_or(|author| self.rolled.contains(&author)) {
+                continue;
+            }
+            let copy = view.copies.iter().find(|copy| copy.name == *name);
+            let state = copy.map(|copy| copy.state);
+            ensure!(state == Some(DocumentState::Here), "{} cannot have {name}: {state:?}", NAMES[who]);
+        }
+        for copy in &view.copies {
+            ensure!(copy.state != DocumentState::Failed, "{} of {} was given up", copy.name, NAMES[who]);
         }
         Ok(())
     }
@@ -447,6 +518,12 @@ impl Model {
     }
 }
 
+/// Whether a warning is of an alert that came after its end.
+fn is_late(warning: &Warning, views: &[View]) -> bool {
+    let Warned::AlertRefused { alert, .. } = &warning.kind else { return false };
+    views.iter().flat_map(|view| &view.sent_alerts).any(|sent| sent.hash == *alert && sent.expires <= warning.at)
+}
+
 fn places(one: &Conversation) -> BTreeSet<usize> {
     let place = |name: &str| NAMES.iter().position(|known| *known == name);
     one.members.iter().filter_map(|seat| place(&seat.pseudonym)).collect()
@@ -456,9 +533,14 @@ fn places(one: &Conversation) -> BTreeSet<usize> {
 fn heard(view: &View) -> BTreeMap<(GroupId, &str), i64> {
     let others = view.messages.iter().filter(|message| !message.is_ours);
     others
-        .filter_map(|message| match &message.what {
-            What::Text(text) => Some(((message.conversation, text.as_str()), message.number)),
-            What::Document(_) | What::Alert | What::Leave | What::Newer => None,
-        })
+        .filter_map(|message| words(&message.what).map(|text| ((message.conversation, text), message.number)))
         .collect()
+}
+
+/// What was said, or what the document is called that was posted.
+fn words(what: &What) -> Option<&str> {
+    match what {
+        What::Text(words) | What::Document(words) => Some(words),
+        What::Alert | What::Leave | What::Newer => None,
+    }
 }

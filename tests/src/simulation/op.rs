@@ -33,6 +33,10 @@ kinds! {
     Tell "tell" 14 2,
     /// Somebody looks at what is new: who.
     Read "read" 10 1,
+    /// Somebody posts a document in a group: who, group, size.
+    Document "document" 8 3,
+    /// Somebody fetches a document that is offered: who, document.
+    Fetch "fetch" 8 2,
     /// Somebody starts a group: who, whom first, how many.
     Create "create" 6 3,
     /// An administrator adds a contact: who, group, whom.
@@ -145,6 +149,8 @@ impl Kind {
             Self::Send
             | Self::Tell
             | Self::Read
+            | Self::Document
+            | Self::Fetch
             | Self::Create
             | Self::Add
             | Self::Remove

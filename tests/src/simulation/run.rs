@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "clients and relays are named by their places in a world of fixed size")]
 
+mod documents;
 mod faults;
 mod people;
 
@@ -50,7 +51,7 @@ struct Run {
     vaults: Vec<Option<TempDir>>,
     disks: Vec<Option<Copied>>,
     /// Outlives the world.
-    _ground: TempDir,
+    ground: TempDir,
 }
 
 /// Draws and does so many operations from a seed.
@@ -79,7 +80,7 @@ pub fn play(town: &Town, seed: u64, ops: Vec<Op>, keep: usize) -> anyhow::Result
         names: 0,
         vaults: (0..people).map(|_| None).collect(),
         disks: (0..relays).map(|_| None).collect(),
-        _ground: under,
+        ground: under,
     };
     let done = run.all(&ops);
     let trace = &run.world.trace;
@@ -96,11 +97,13 @@ impl Run {
     fn all(&mut self, ops: &[Op]) -> anyhow::Result<()> {
         for (place, op) in ops.iter().enumerate() {
             let verdict = self.one(op).with_context(|| format!("at operation {place}: {op}"))?;
+            self.note_posted();
             self.world.trace.count(op.kind.word());
             self.world.trace.line(self.world.now, format_args!("{place} {op}: {verdict}"));
             // What follows at once.
             let pause = self.world.dice.below(400);
             self.world.run_until(self.world.now + pause).with_context(|| format!("after operation {place}: {op}"))?;
+            self.note_posted();
             ensure!(self.world.broken.is_none(), "{}", self.world.broken.take().unwrap_or_default());
         }
         self.calm()
@@ -113,6 +116,8 @@ impl Run {
             Kind::Send => self.send(op, who),
             Kind::Tell => self.tell(who, op.place(1, people)),
             Kind::Read => self.read(who),
+            Kind::Document => self.document(op, who),
+            Kind::Fetch => self.fetch(op, who),
             Kind::Create => self.create(op, who),
             Kind::Add => self.in_group(op, who, Verb::Add),
             Kind::Remove => self.in_group(op, who, Verb::Remove),
@@ -171,6 +176,7 @@ impl Run {
             self.world.stop_after(who, u64::MAX);
             self.world.open(who)?;
         }
+        self.note_posted();
         let mut fault = None;
         // A parcel that nobody acknowledges is sent again after a day, three and seven.
         for hours in [0, 1, 2, 6, 12, 24, 48, 96] {
@@ -178,8 +184,15 @@ impl Run {
             if hours > 0 {
                 self.world.sleep(hours * 3_600_000)?;
             }
+            self.move_documents()?;
             self.rest()?;
-            let views = (0..self.world.clients.len()).map(|who| self.view(who)).collect::<anyhow::Result<Vec<_>>>()?;
+            self.note_posted();
+            let mut views = Vec::with_capacity(self.world.clients.len());
+            for who in 0..self.world.clients.len() {
+                let mut view = self.view(who)?;
+                view.copies = self.copies(who)?;
+                views.push(view);
+            }
             match self.model.check(&views) {
                 Ok(()) => return Ok(()),
                 Err(not_yet) if not_yet.is_final() => return Err(not_yet.into()),
@@ -216,5 +229,6 @@ async fn look(one: &Account) -> Result<View, AccountFault> {
         sent_alerts: one.sent_alerts().await?,
         alerts: one.alerts().await?,
         waiting: one.waiting().await?,
+        copies: Vec::new(),
     })
 }

@@ -104,7 +104,7 @@ impl Town {
         world.now = self.founded;
         world.forger = self.forger;
         for (seed, copied) in RELAYS.iter().zip(&self.disks) {
-            let disk = SimulatedDisk::default();
+            let disk = SimulatedDisk::with_blobs(&ground.join(format!("r{seed}")));
             disk.put_back(copied)?;
             world.relay(*seed, disk, StoreConfig::default())?;
         }

@@ -2,11 +2,13 @@
 
 #![expect(clippy::indexing_slicing, reason = "clients and relays are named by their places in a world of fixed size")]
 
+mod blobs;
 mod client;
+mod errands;
 mod relay;
 mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -15,17 +17,33 @@ use relevo_client::sync::Input;
 use relevo_client::vault::Passphrase;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::Answer;
-use relevo_relay::driven::{SessionId, Unsynced};
+use relevo_relay::driven::{BlobStream, SessionId, Unsynced};
 
 pub use client::Client;
+pub use errands::Posted;
 pub use relay::Relay;
 
 use super::dice::Dice;
-use super::network::{Adversary, Event, Honest, Link, Weather};
+use super::network::{Adversary, Event, Honest, Link, Way, Weather};
 use super::trace::Trace;
 
 /// When every simulation begins.
 pub const START: Timestamp = Timestamp(1_900_000_000);
+
+/// What befalls clients, relays and sessions, by the words under which it is counted.
+pub const FAULTS: [&str; 11] = [
+    "attempt parted",
+    "client crashed between effects",
+    "client crashed between transactions",
+    "client crashed with a document under way",
+    "document posted",
+    "download: done",
+    "moving: done",
+    "relay crashed at a store call",
+    "relay crashed with a document under way",
+    "requests of a broken session arrive",
+    "session cut",
+];
 
 /// All of it.
 pub struct World {
@@ -44,6 +62,10 @@ pub struct World {
     /// Who sits in it.
     pub adversary: Box<dyn Adversary>,
     links: BTreeMap<SessionId, Link>,
+    ways: BTreeMap<BlobStream, Way>,
+    posted: Vec<Posted>,
+    /// Whose documents were noted as posted.
+    noted: BTreeSet<(usize, String)>,
     queue: BTreeMap<(u64, u64), Event>,
     counter: u64,
     ground: PathBuf,
@@ -68,6 +90,9 @@ impl World {
             weather: Weather::fair(),
             adversary: Box::new(Honest),
             links: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            posted: Vec::new(),
+            noted: BTreeSet::new(),
             queue: BTreeMap::new(),
             counter: 0,
             ground: ground.to_owned(),
@@ -184,6 +209,8 @@ impl World {
             }
             Event::Up { link, frame } => self.asked(link, &frame),
             Event::Down { link, replies } => self.heard(link, replies),
+            Event::BlobUp { link, stream, said } => self.blob_asked(link, stream, said),
+            Event::BlobDown { link, stream, bytes } => self.blob_heard(link, stream, bytes),
             Event::Forgotten { link } => {
                 let Some(known) = self.links.get_mut(&link) else { return Ok(()) };
                 known.relay = false;

@@ -68,6 +68,8 @@ impl Run {
             Kind::Send
             | Kind::Tell
             | Kind::Read
+            | Kind::Document
+            | Kind::Fetch
             | Kind::Create
             | Kind::Add
             | Kind::Remove

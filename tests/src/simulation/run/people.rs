@@ -138,7 +138,7 @@ impl Run {
             }
         };
         let host = self.world.host(op.place(2, self.world.relays.len()));
-        let begun = self.world.begin(who, "moving", async move |one| one.move_conversation(&name, &host).await)?;
+        let begun = self.world.move_conversation(who, name, host)?;
         Ok(if begun { "begun" } else { "away" }.to_owned())
     }
 
@@ -175,7 +175,7 @@ impl Run {
     }
 
     /// A group that somebody is in, by its number in the order in which groups were first seen.
-    fn group(&mut self, op: &Op, who: usize) -> anyhow::Result<Option<Conversation>> {
+    pub(super) fn group(&mut self, op: &Op, who: usize) -> anyhow::Result<Option<Conversation>> {
         self.conversation(op, who, |kind| kind == Sort::Group)
     }
 
@@ -199,7 +199,7 @@ impl Run {
 }
 
 /// A verb that is refused is no fault of anybody; a vault that fails is.
-fn verdict(fault: AccountFault) -> anyhow::Result<String> {
+pub(super) fn verdict(fault: AccountFault) -> anyhow::Result<String> {
     if let AccountFault::Vault(_) | AccountFault::Closed = fault {
         return Err(fault.into());
     }

@@ -14,6 +14,7 @@ use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{Call, Fingerprint, Request, encode};
 use relevo_relay::driven::SessionId;
 
+use super::errands::Task;
 use super::session::UNANSWERED;
 use super::{START, World, passphrase};
 use crate::simulation::network::{Event, Link, Seat};
@@ -31,7 +32,7 @@ pub struct Client {
     pub(super) driven: Option<Driven>,
     pub(super) links: BTreeMap<(Fingerprint, Attempt), SessionId>,
     /// Verbs that wait for the network, and what each is.
-    pub(super) errands: BTreeMap<Errand, &'static str>,
+    pub(super) errands: BTreeMap<Errand, Task>,
     /// Seconds by which its clock is ahead.
     pub skew: i64,
     pub(super) tend_at: u64,
@@ -114,55 +115,13 @@ impl World {
         Ok(Some(done))
     }
 
-    /// A client begins something that waits for the network. False when it is not there.
-    ///
-    /// # Errors
-    /// Its vault failed.
-    pub fn begin(
-        &mut self,
-        client: usize,
-        what: &'static str,
-        verb: impl AsyncFnOnce(&Account) -> Result<(), AccountFault> + 'static,
-    ) -> anyhow::Result<bool> {
-        let now = self.clock(client);
-        self.acts(client);
-        let one = &mut self.clients[client];
-        let Some(driven) = &mut one.driven else { return Ok(false) };
-        let begun = driven.begin(now, verb);
-        if driven.has_stopped() {
-            self.power_cut(client);
-            return Ok(false);
-        }
-        let (errand, effects) = begun?;
-        one.errands.insert(errand, what);
-        self.perform(client, effects)?;
-        Ok(true)
-    }
-
-    /// What a client had begun and has ended.
-    fn ended(&mut self, client: usize) -> anyhow::Result<()> {
-        let one = &mut self.clients[client];
-        let Some(driven) = &mut one.driven else { return Ok(()) };
-        for (errand, done) in driven.ended() {
-            let what = one.errands.remove(&errand).unwrap_or("errand");
-            let verdict = match done {
-                Ok(()) => "done",
-                Err(fault @ (AccountFault::Vault(_) | AccountFault::Closed)) => {
-                    return Err(fault).with_context(|| format!("{what} of c{client}"));
-                }
-                Err(fault) => fault.code(),
-            };
-            self.trace.count(&format!("{what}: {verdict}"));
-            self.trace.line(self.now, format_args!("c{client} {what}: {verdict}"));
-        }
-        Ok(())
-    }
-
     /// The bottom of a client: its crash.
     pub fn crash(&mut self, client: usize) {
         self.clients[client].driven = None;
         self.clients[client].crash_after = None;
-        self.clients[client].errands.clear();
+        if std::mem::take(&mut self.clients[client].errands).into_values().any(Task::is_document) {
+            self.trace.count("client crashed with a document under way");
+        }
         for (_, id) in std::mem::take(&mut self.clients[client].links) {
             self.give_up(id);
         }
@@ -196,7 +155,10 @@ impl World {
         one.driven = Some(driven);
         one.tend_at = self.now + TICK.0;
         one.pause = TICK.0;
-        self.input(client, Input::Started)
+        self.input(client, Input::Started)?;
+        // A power cut may have come between the post and whoever waited for it.
+        self.note_posts(client)?;
+        self.resume(client)
     }
 
     /// A client comes back after a while.
@@ -288,6 +250,7 @@ impl World {
             }
             self.effect(client, effect);
         }
+        self.carry(client);
         self.ended(client)
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use relevo_client::link::LinkFault;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{Fingerprint, Reply, decode_exact};
-use relevo_relay::driven::{DrivenRelay, SessionId, SimulatedDisk, Unsynced};
+use relevo_relay::driven::{BlobStream, DrivenRelay, SessionId, SimulatedDisk, Unsynced};
 use relevo_relay::store::{StoreConfig, StoreFault};
 
 use super::session::UNANSWERED;
@@ -56,6 +56,11 @@ impl World {
 
     /// A relay dies now.
     pub fn stop_relay(&mut self, relay: usize) {
+        let way = |stream: &BlobStream| self.links.get(&stream.session).is_some_and(|link| link.seat.relay == relay);
+        let is_busy = self.queue.values().any(|event| event.blob_stream().is_some_and(|stream| way(&stream)));
+        if is_busy && self.relays[relay].driven.is_some() {
+            self.trace.count("relay crashed with a document under way");
+        }
         self.relays[relay].driven = None;
         self.relays[relay].committing = false;
         let its: Vec<SessionId> =
@@ -143,17 +148,23 @@ impl World {
         if !driven.request(id, frame) {
             self.relay_gone(id);
         }
-        if !self.relays[seat.relay].committing {
-            self.relays[seat.relay].committing = true;
-            let gather = self.dice.between(0, 5);
-            self.post(gather, Event::Commit { relay: seat.relay });
-        }
+        self.gather(seat.relay);
         Ok(())
+    }
+
+    /// A relay's writer takes what waits, and what comes within a moment.
+    pub(super) fn gather(&mut self, relay: usize) {
+        if !self.relays[relay].committing {
+            self.relays[relay].committing = true;
+            let gather = self.dice.between(0, 5);
+            self.post(gather, Event::Commit { relay });
+        }
     }
 
     /// Everything that a relay has to say goes on its way.
     pub(super) fn pump(&mut self, relay: usize) -> anyhow::Result<()> {
         let now = self.relay_clock(relay);
+        self.pump_blobs(relay);
         let Some(driven) = &mut self.relays[relay].driven else { return Ok(()) };
         let sessions: Vec<SessionId> = driven.sessions().collect();
         for id in sessions {
@@ -171,8 +182,7 @@ impl World {
             if replies.is_empty() || link.down == u64::MAX {
                 continue;
             }
-            if self.is_parted(link.seat) || (self.weather.cut > 0 && self.dice.one_in(self.weather.cut)) {
-                self.trace.count("session cut");
+            if self.breaks(link.seat) {
                 self.lose(id);
                 continue;
             }

@@ -27,7 +27,7 @@ impl World {
 
     pub(super) fn send_up(&mut self, id: SessionId, frame: Vec<u8>) {
         let delay = self.delay();
-        let (now, cut) = (self.now, self.weather.cut);
+        let now = self.now;
         let Some(link) = self.links.get_mut(&id) else { return };
         if !link.client {
             return;
@@ -35,8 +35,7 @@ impl World {
         let at = link.up.max(now + delay);
         link.up = at;
         let seat = link.seat;
-        if self.is_parted(seat) || (cut > 0 && self.dice.one_in(cut)) {
-            self.trace.count("session cut");
+        if self.breaks(seat) {
             self.lose(id);
             return;
         }
@@ -57,7 +56,7 @@ impl World {
             .queue
             .iter()
             .filter(
-                |(_, event)| matches!(event, Event::Down { link, .. } | Event::Welcomed { link, .. } if *link == id),
+                |(_, event)| matches!(event, Event::Down { link, .. } | Event::BlobDown { link, .. } | Event::Welcomed { link, .. } if *link == id),
             )
             .map(|(key, _)| *key)
             .collect();
@@ -68,7 +67,9 @@ impl World {
             let up: Vec<(u64, u64)> = self
                 .queue
                 .iter()
-                .filter(|(_, event)| matches!(event, Event::Up { link, .. } if *link == id))
+                .filter(
+                    |(_, event)| matches!(event, Event::Up { link, .. } | Event::BlobUp { link, .. } if *link == id),
+                )
                 .map(|(key, _)| *key)
                 .collect();
             for key in up {
@@ -123,7 +124,17 @@ impl World {
     pub(super) fn forget_if_done(&mut self, id: SessionId) {
         if self.links.get(&id).is_some_and(|link| !link.client && !link.relay) {
             self.links.remove(&id);
+            self.ways.retain(|stream, _| stream.session != id);
         }
+    }
+
+    /// Whether weather breaks a session of this seat now.
+    pub(super) fn breaks(&mut self, seat: Seat) -> bool {
+        let breaks = self.is_parted(seat) || (self.weather.cut > 0 && self.dice.one_in(self.weather.cut));
+        if breaks {
+            self.trace.count("session cut");
+        }
+        breaks
     }
 
     pub(super) fn delay(&mut self) -> u64 {
