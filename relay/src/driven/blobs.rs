@@ -63,6 +63,12 @@ impl DrivenRelay {
         }
     }
 
+    /// Whether a blob is on its way in.
+    #[must_use]
+    pub fn takes_blobs(&self) -> bool {
+        !self.puts.is_empty()
+    }
+
     /// What the relay says on blob streams: bytes, or none at the end of its half.
     pub fn take_blobs(&mut self) -> Vec<(BlobStream, Option<Bytes>)> {
         self.replies.drain(..).collect()

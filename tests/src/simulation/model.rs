@@ -12,20 +12,20 @@
 //! 7. Nobody accuses an honest relay.
 //! 8. An answer to an alert that was given reaches the alert's sender.
 //! 9. No nonce seals two entries (held where entries enter relays).
-//! 10. 1 to 4 hold for a document that was posted as for words. Whoever was offered it fetches it whole and byte for byte,
-//!     once, unless entries have expired meanwhile; what was begun before faults is sent or fetched after them, without
-//!     being chosen anew.
+//! 10. 1 to 4 hold for a document that was posted as for words. Whoever was offered one and fetches it after faults has it
+//!     whole, byte for byte and once, unless entries have expired meanwhile. What was begun to be sent is sent by then: its
+//!     author's device goes on with it whenever it starts.
 //!
 //! Known not to hold:
 //! - A vault that is put back to an older copy may use a key again until its first sync. It finds its own later entries,
 //!   and what it says of itself before that is forgotten; so the owner of such a vault is asked for nothing here but
 //!   not to break others.
-//! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`), and until entries
-//!   are sent again after a restoration what was lost stays lost.
+//! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`; of a blob,
+//!   `blob-gone`), and until they are sent again after a restoration what was lost stays lost.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`).
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
-//! - Two documents of one author whose vault went back may be one: what was posted before is posted again. It is kept once.
+//! - An author whose vault went back may post a document again. It is told twice, and kept once.
 
 mod holds;
 
@@ -51,14 +51,16 @@ pub struct View {
     pub alerts: Vec<AlertView>,
     pub waiting: u64,
     /// Filled when nothing moves any more.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<DocumentCopy>,
 }
 
 /// A document as one member has it.
 #[derive(Debug)]
-pub struct Copy {
+pub struct DocumentCopy {
     /// What it is called; no two are called the same.
     pub name: String,
+    /// Where it was posted, or is to be.
+    pub conversation: GroupId,
     /// How far it has come.
     pub state: DocumentState,
     /// Whether it is byte for byte what its author chose; none if it is not here.

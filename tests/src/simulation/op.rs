@@ -34,9 +34,9 @@ kinds! {
     /// Somebody looks at what is new: who.
     Read "read" 10 1,
     /// Somebody posts a document in a group: who, group, size.
-    Document "document" 8 3,
+    Document "document" 12 3,
     /// Somebody fetches a document that is offered: who, document.
-    Fetch "fetch" 8 2,
+    Fetch "fetch" 10 2,
     /// Somebody starts a group: who, whom first, how many.
     Create "create" 6 3,
     /// An administrator adds a contact: who, group, whom.

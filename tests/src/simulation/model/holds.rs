@@ -225,7 +225,8 @@ impl Model {
         Ok(())
     }
 
-    /// Every document that somebody was told of is here whole, and every one that somebody began to send is sent.
+    /// Every document that somebody was told of is here whole, and every one that somebody began to send is sent, unless
+    /// its author is told that the conversation is over.
     fn moved(&self, who: usize, view: &View) -> anyhow::Result<()> {
         if self.relay_rolled {
             return Ok(());
@@ -240,8 +241,9 @@ impl Model {
             let state = copy.map(|copy| copy.state);
             ensure!(state == Some(DocumentState::Here), "{} cannot have {name}: {state:?}", NAMES[who]);
         }
-        for copy in &view.copies {
+        for copy in view.copies.iter().filter(|copy| !view.is_told(&copy.conversation)) {
             ensure!(copy.state != DocumentState::Failed, "{} of {} was given up", copy.name, NAMES[who]);
+            ensure!(copy.state != DocumentState::Sending, "{} of {} is never sent", copy.name, NAMES[who]);
         }
         Ok(())
     }

@@ -5,14 +5,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use relevo_client::document::DocumentState;
+use relevo_protocol::content::GroupId;
 use relevo_protocol::limits::CHUNK;
 
 use super::Run;
 use super::people::verdict;
 use crate::simulation::dice::Dice;
-use crate::simulation::model::Copy;
+use crate::simulation::model::DocumentCopy;
 use crate::simulation::op::Op;
 use crate::simulation::world::Posted;
 
@@ -70,12 +71,13 @@ impl Run {
     }
 
     /// What each document is to somebody: written out, read and compared.
-    pub(super) fn copies(&mut self, who: usize) -> anyhow::Result<Vec<Copy>> {
+    pub(super) fn copies(&mut self, who: usize) -> anyhow::Result<Vec<DocumentCopy>> {
         let all = self.world.act(who, async |one| one.documents().await)?.context("nobody there")??;
         let mut copies = Vec::with_capacity(all.len());
         for one in all {
             let name = one.manifest.name.as_str().to_owned();
-            let mut copy = Copy { name, state: one.state, is_whole: None };
+            let conversation = GroupId(one.conversation.try_into().map_err(|_| anyhow!("a document of no group"))?);
+            let mut copy = DocumentCopy { name, conversation, state: one.state, is_whole: None };
             if copy.state == DocumentState::Here {
                 let path = self.files(who)?.join(format!("{}.{}.saved", copy.name, one.number.0));
                 let (number, to) = (one.number, path.clone());

@@ -57,8 +57,9 @@ impl World {
     /// A relay dies now.
     pub fn stop_relay(&mut self, relay: usize) {
         let way = |stream: &BlobStream| self.links.get(&stream.session).is_some_and(|link| link.seat.relay == relay);
-        let is_busy = self.queue.values().any(|event| event.blob_stream().is_some_and(|stream| way(&stream)));
-        if is_busy && self.relays[relay].driven.is_some() {
+        let takes = self.relays[relay].driven.as_ref().map(DrivenRelay::takes_blobs);
+        let is_under_way = || self.queue.values().any(|event| event.blob_stream().is_some_and(|stream| way(&stream)));
+        if takes.is_some_and(|takes| takes || is_under_way()) {
             self.trace.count("relay crashed with a document under way");
         }
         self.relays[relay].driven = None;
