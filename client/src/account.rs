@@ -10,6 +10,7 @@ mod documents;
 #[cfg(feature = "simulation")]
 mod driven;
 mod fault;
+mod machine;
 mod names;
 mod pace;
 mod people;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 pub use alerts::NewAlert;
 pub use documents::Progress;
 #[cfg(feature = "simulation")]
-pub use driven::Driven;
+pub use driven::{Driven, Errand};
 pub use fault::AccountFault;
 pub use talk::{Spoken, What};
 
@@ -36,6 +37,7 @@ use crate::membership;
 use crate::sync::{Reach, Runner, Status};
 use crate::vault::{Cost, Passphrase, Transaction, Vault};
 use converse::Converse;
+use machine::Machine;
 use rules::Rules;
 
 /// A handle on an open account. Cloning shares it; the account closes when it is told to, or with its last handle.
@@ -44,6 +46,7 @@ pub struct Account {
     runner: Runner<Rules>,
     parts: Parts,
     changes: watch::Receiver<u64>,
+    machine: Machine,
     /// None where somebody else looks at the time.
     _ticker: Option<Arc<AbortOnDrop>>,
 }
@@ -90,7 +93,8 @@ impl Account {
         let (rules, changes) = Rules::new();
         let runner = Runner::start_reaching(reach, vault, rules)?;
         let ticker = tokio::spawn(tick(runner.clone(), changes.clone()));
-        Ok(Self { runner, parts: Parts::of(directory), changes, _ticker: Some(Arc::new(AbortOnDrop(ticker))) })
+        let (parts, machine) = (Parts::of(directory), Machine::real());
+        Ok(Self { runner, parts, changes, machine, _ticker: Some(Arc::new(AbortOnDrop(ticker))) })
     }
 
     /// Waits until what waits here has left and what waits at the relays is read; at most for `within`, and not for

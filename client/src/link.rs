@@ -12,9 +12,12 @@ mod blob;
 mod certificate;
 mod fault;
 mod greeting;
+#[cfg(feature = "simulation")]
+mod hand;
 mod reach;
 mod roam;
 mod session;
+mod stream;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -29,6 +32,8 @@ use tokio::task::JoinSet;
 pub use blob::{BlobFault, BlobPart};
 pub use fault::{LinkFault, RequestFault};
 pub use greeting::{AdmissionKind, Admitted};
+#[cfg(feature = "simulation")]
+pub use hand::{Hand, Said, StreamId};
 use reach::Reached;
 pub use session::{Arrival, Connected, Incoming, Room, Session, Ticket};
 

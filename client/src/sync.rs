@@ -21,6 +21,7 @@ mod reading;
 mod runner;
 mod sending;
 mod status;
+mod waiting;
 
 use minicbor::{Decode, Encode};
 use relevo_protocol::time::{Hour, Timestamp};

@@ -3,7 +3,10 @@
 //!
 //! ```text
 //! greet -> request(frame)... -> commit (one batch of all that waits) -> take (answers and events, as frames)
+//!          blob(what a client says on a stream)... -> commit -> take_blobs
 //! ```
+
+mod blobs;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use crate::delivery::Delivery;
 use crate::session::driven::{Speaking, Taken};
 use crate::store::{Applied, Batched, Change, Ledger, Rest, Store, StoreConfig, StoreFault};
 
+pub use blobs::{BlobSaid, BlobStream};
+
 pub use crate::store::{Copied, SimulatedDisk, Unsynced};
 
 /// Names a session of a driven relay.
@@ -36,7 +41,17 @@ pub struct DrivenRelay {
     identity: SigningKey,
     sessions: BTreeMap<SessionId, Speaking>,
     /// Changes that wait for the next batch, in the order in which they came.
-    waiting: VecDeque<(SessionId, Change)>,
+    waiting: VecDeque<(Whose, Change)>,
+    puts: BTreeMap<BlobStream, blobs::Put>,
+    /// What is to be said on blob streams.
+    replies: VecDeque<(BlobStream, Option<Bytes>)>,
+}
+
+/// Whose change it is.
+#[derive(Clone, Copy)]
+enum Whose {
+    Session(SessionId),
+    Blob(BlobStream),
 }
 
 /// Rows removed in one slice of a sweep.
@@ -59,6 +74,8 @@ impl DrivenRelay {
             identity: identity(seed),
             sessions: BTreeMap::new(),
             waiting: VecDeque::new(),
+            puts: BTreeMap::new(),
+            replies: VecDeque::new(),
         })
     }
 
@@ -95,12 +112,12 @@ impl DrivenRelay {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         match session.take(frame) {
             Ok(Taken::Change(change)) => {
-                self.waiting.push_back((id, change));
+                self.waiting.push_back((Whose::Session(id), change));
                 true
             }
             Ok(Taken::Queued) => true,
             Err(_) => {
-                self.sessions.remove(&id);
+                self.end(id);
                 false
             }
         }
@@ -119,13 +136,18 @@ impl DrivenRelay {
         for (mailbox, _) in &touches {
             self.delivery.wake(mailbox);
         }
-        for (id, outcome) in whose.into_iter().zip(outcomes) {
-            // A session that has ended needs no answer.
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.settle(match outcome {
-                    Ok(applied) => Outcome::Done { answer: applied.into() },
-                    Err(refusal) => Outcome::Refused { refusal },
-                });
+        for (whose, outcome) in whose.into_iter().zip(outcomes) {
+            match whose {
+                // A session that has ended needs no answer.
+                Whose::Session(id) => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        session.settle(match outcome {
+                            Ok(applied) => Outcome::Done { answer: applied.into() },
+                            Err(refusal) => Outcome::Refused { refusal },
+                        });
+                    }
+                }
+                Whose::Blob(stream) => self.settle_blob(stream, outcome),
             }
         }
         Ok(())
@@ -144,6 +166,7 @@ impl DrivenRelay {
 
     /// The client is gone.
     pub fn end(&mut self, id: SessionId) {
+        self.break_blobs(id);
         self.sessions.remove(&id);
     }
 

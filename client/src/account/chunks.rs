@@ -29,7 +29,7 @@ impl Account {
             let session = self.session(relay).await?;
             match session.put_blob_watched(id, bytes.clone(), LEASE_HOURS, &mut left).await {
                 Ok(_) => return Ok(()),
-                Err(fault) if fault.is_passing() => tokio::time::sleep(PAUSE).await,
+                Err(fault) if fault.is_passing() => self.machine.sleep(PAUSE).await,
                 Err(fault) => return Err(fault.into()),
             }
         }
@@ -48,7 +48,7 @@ impl Account {
             let session = self.session(relay).await?;
             match session.fetch_blob(id, held, &mut came).await {
                 Ok(()) => return Ok(()),
-                Err(fault) if fault.is_passing() => tokio::time::sleep(PAUSE).await,
+                Err(fault) if fault.is_passing() => self.machine.sleep(PAUSE).await,
                 // Its beginning was kept by a process that ended, and may not be what was written.
                 Err(_) if doubtful => {
                     held.clear();
@@ -69,7 +69,7 @@ impl Account {
                 Ok(session) => return Ok(session),
                 Err(status) => match status.relays.iter().find(|row| row.relay == relay).and_then(|row| row.fault) {
                     Some(fault) if !fault.is_passing() => return Err(fault.into()),
-                    _ => tokio::time::sleep(PAUSE).await,
+                    _ => self.machine.sleep(PAUSE).await,
                 },
             }
         }

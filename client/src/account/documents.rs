@@ -4,16 +4,16 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use relevo_protocol::content::{Body, FileName, MediaType};
 use relevo_protocol::limits::CHUNK;
 use relevo_protocol::wire::BlobId;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use super::chunks::Held;
 use super::converse::group_id;
+use super::machine::Machine;
 use super::pace::{Pace, Tally};
 use super::{Account, AccountFault};
 use crate::document::{self, Attestation, Author, DocumentFault, DocumentNumber, DocumentView, Download, NewDocument};
@@ -37,14 +37,14 @@ impl Account {
         // The path is kept for resuming, so it must mean the same from any folder.
         let source = std::path::absolute(file).map_err(DocumentFault::File)?;
         let path = source.clone();
-        let (digest, start) = blocking(move || {
+        let read = move || {
             let mut file = File::open(&path)?;
             let mut start = Vec::new();
             file.by_ref().take(512).read_to_end(&mut start)?;
             file.seek(SeekFrom::Start(0))?;
             Ok((document::digest(&mut file)?, start))
-        })
-        .await?;
+        };
+        let (digest, start) = self.machine.blocking(read).await?;
         let to = to.to_owned();
         self.converse(move |with| {
             let group = with.conversation_with(&to)?;
@@ -105,15 +105,15 @@ impl Account {
         loop {
             while under_way.len() < pace.at_once() {
                 let Some(place) = waiting.next() else { break };
-                let chunk = chunk_of(&source, &upload, place).await?;
+                let chunk = chunk_of(&self.machine, &source, &upload, place).await?;
                 let sealing = upload.clone();
                 // On disk before any of it leaves: a chunk is never sealed over other bytes.
                 let sealed = self.act(move |tx, _| document::seal(tx, &sealing, place, &chunk)).await?;
                 let (account, moving) = (self.clone(), tally.clone());
                 under_way.spawn(async move {
-                    let begun = Instant::now();
+                    let begun = account.machine.elapsed();
                     account.put(relay, sealed.id, sealed.bytes, |left| moving.note(place, left)).await?;
-                    Ok::<_, AccountFault>((place, begun.elapsed()))
+                    Ok::<_, AccountFault>((place, account.machine.elapsed().saturating_sub(begun)))
                 });
             }
             let moved = tokio::select! {
@@ -131,7 +131,7 @@ impl Account {
             done += CHUNK_BYTES;
             progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });
         }
-        let read = blocking(move || document::digest(&mut File::open(source)?)).await?;
+        let read = self.machine.blocking(move || document::digest(&mut File::open(source)?)).await?;
         self.converse(move |with| {
             let conversation = document::find(with.tx, number)?.conversation;
             let group = group_id(&conversation).ok_or(DocumentFault::NotFound)?;
@@ -158,7 +158,7 @@ impl Account {
         loop {
             self.fetch_missing(&download, &mut progress).await?;
             let (whole, parts) = (download.clone(), self.parts.clone());
-            match blocking(move || document::assemble(&whole, &parts, &mut std::io::sink())).await {
+            match self.machine.blocking(move || document::assemble(&whole, &parts, &mut std::io::sink())).await {
                 // A part that was cut short by a crash: it is there, and not whole.
                 Err(AccountFault::Document(DocumentFault::Missing { place })) => self.parts.discard(number, place),
                 done => {
@@ -190,13 +190,13 @@ impl Account {
                 let Some((place, id)) = missing.next() else { break };
                 let (account, number, moving) = (self.clone(), download.number, tally.clone());
                 under_way.spawn(async move {
-                    let begun = Instant::now();
+                    let begun = account.machine.elapsed();
                     let mut held = Held::of(&account.parts, number, place);
                     account.get(at, id, &mut held.bytes, |came| moving.note(place, came)).await?;
                     let bytes = std::mem::take(&mut held.bytes);
                     let parts = account.parts.clone();
-                    blocking(move || Ok(parts.write(number, place, &bytes)?)).await?;
-                    Ok::<_, AccountFault>((place, begun.elapsed()))
+                    account.machine.blocking(move || Ok(parts.write(number, place, &bytes)?)).await?;
+                    Ok::<_, AccountFault>((place, account.machine.elapsed().saturating_sub(begun)))
                 });
             }
             let moved = tokio::select! {
@@ -221,7 +221,7 @@ impl Account {
     /// [`DocumentFault::Missing`] before [`Account::fetch`], [`DocumentFault::Exists`].
     pub async fn save_document(&self, number: DocumentNumber, path: &Path) -> Result<(), AccountFault> {
         let (download, parts, path) = (self.download(number).await?, self.parts.clone(), path.to_owned());
-        blocking(move || document::save(&download, &parts, &path)).await
+        self.machine.blocking(move || document::save(&download, &parts, &path)).await
     }
 
     /// Writes a fetched document and its proof into a folder, to be checked by anybody, offline.
@@ -231,7 +231,7 @@ impl Account {
     pub async fn export_document(&self, number: DocumentNumber, folder: &Path) -> Result<PathBuf, AccountFault> {
         let view = self.act(move |tx, _| document::find(tx, number)).await?;
         let (download, parts, folder) = (self.download(number).await?, self.parts.clone(), folder.to_owned());
-        blocking(move || document::export(&view, &download, &parts, &folder)).await
+        self.machine.blocking(move || document::export(&view, &download, &parts, &folder)).await
     }
 
     /// Checks an exported document against our own alliance.
@@ -241,7 +241,7 @@ impl Account {
     pub async fn verify_document(&self, path: &Path) -> Result<Attestation, AccountFault> {
         let alliance = self.converse(|with| with.alliance()).await?;
         let path = path.to_owned();
-        blocking(move || document::verify(&path, Some(&alliance))).await
+        self.machine.blocking(move || document::verify(&path, Some(&alliance))).await
     }
 
     /// All documents, oldest first.
@@ -269,9 +269,14 @@ impl Account {
 #[expect(clippy::as_conversions, reason = "widening of a constant")]
 const CHUNK_BYTES: u64 = CHUNK as u64;
 
-async fn chunk_of(source: &Path, upload: &document::Upload, place: u32) -> Result<Zeroizing<Vec<u8>>, AccountFault> {
+async fn chunk_of(
+    machine: &Machine,
+    source: &Path,
+    upload: &document::Upload,
+    place: u32,
+) -> Result<Zeroizing<Vec<u8>>, AccountFault> {
     let (source, length) = (source.to_owned(), upload.chunk_length(place).unwrap_or(0));
-    blocking(move || {
+    let read = move || {
         let mut chunk = Zeroizing::new(vec![0; length]);
         let mut file = File::open(source)?;
         file.seek(SeekFrom::Start(u64::from(place) * CHUNK_BYTES))?;
@@ -280,14 +285,8 @@ async fn chunk_of(source: &Path, upload: &document::Upload, place: u32) -> Resul
             if shorter { DocumentFault::Changed } else { fault.into() }
         })?;
         Ok(chunk)
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DocumentFault> + Send + 'static,
-) -> Result<T, AccountFault> {
-    Ok(spawn_blocking(work).await.map_err(|_| AccountFault::Closed)??)
+    };
+    machine.blocking(read).await
 }
 
 /// What kind of file it is, by its first bytes and not by its name.

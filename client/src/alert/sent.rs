@@ -147,7 +147,8 @@ pub(super) fn compose(
     Ok((number, signed))
 }
 
-/// Somebody answers. Only the audience may; the last answer of each counts.
+/// Somebody answers. Only the audience may, and whoever came into the conversation before the alert left: that waits
+/// while its author brings people in. The last answer of each counts.
 ///
 /// # Errors
 /// [`MembershipFault::Unexpected`] from anybody else.
@@ -160,8 +161,14 @@ pub fn answered(
 ) -> Result<(), MembershipFault> {
     let row: Option<SentRow> = records::get(tx, Noun::AlertSent, &alert.0)?;
     let mut row = row.ok_or(MembershipFault::Unexpected)?;
-    let seat = row.audience.iter_mut().find(|seat| seat.member == *from).ok_or(MembershipFault::Unexpected)?;
-    seat.answer = Some((answer, now));
+    match row.audience.iter_mut().find(|seat| seat.member == *from) {
+        Some(seat) => seat.answer = Some((answer, now)),
+        None => {
+            let seated = conversations::seats(tx, &row.group)?.into_iter().find(|seat| seat.member == *from);
+            let pseudonym = seated.ok_or(MembershipFault::Unexpected)?.pseudonym;
+            row.audience.push(Seat { member: *from, pseudonym, answer: Some((answer, now)) });
+        }
+    }
     Ok(records::put(tx, Noun::AlertSent, &alert.0, &row)?)
 }
 

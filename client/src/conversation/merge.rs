@@ -67,6 +67,8 @@ impl Desk<'_> {
         room.mls.merge_staged_commit(&self.provider(), staged).map_err(|_| ConversationFault::Mls("merge"))?;
         self.lose(room)?;
         if removed {
+            // Whom this commit makes an administrator may take us back into the group.
+            room.row.administrators = Context::of(room.mls.extensions())?.administrators;
             return self.removed(room);
         }
         let before = self.settle(room, judged)?;

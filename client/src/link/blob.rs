@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use relevo_protocol::limits::{MAX_BLOB, MAX_FRAME};
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Opening, Refusal, decode_exact, encode};
 
 use super::Session;
-use super::greeting::{Frames, Sending, begin};
+use super::greeting::Frames;
+use super::stream::Sending;
 
 /// Bytes that go into one DATA frame: after each, whoever watches sees the blob move. 2 s at 64 kbit/s.
 const PIECE: usize = 16 << 10;
@@ -190,8 +191,7 @@ impl Session {
         let open = self.open();
         let turn = open.blobs.acquire().await.map_err(|_| BlobFault::Lost)?;
         let opening = encode(&Opening::Blob { call });
-        let mut streams = open.streams.clone();
-        let (sending, receiving) = begin(&mut streams, &open.uri, &opening).await.map_err(|()| BlobFault::Lost)?;
+        let (sending, receiving) = open.way.begin(opening).await.map_err(|_| BlobFault::Lost)?;
         let mut frames = Frames::new(receiving);
         frames.accepted().await.map_err(|_| BlobFault::Lost)?;
         Ok((sending, frames, turn))
@@ -214,12 +214,7 @@ async fn rest(
     held.reserve(length.saturating_sub(held.len()));
     held.extend_from_slice(&first);
     while held.len() < length {
-        let mut data = stream.recv_data().await.map_err(|_| BlobFault::Lost)?.ok_or(BlobFault::Lost)?;
-        while data.has_remaining() {
-            let chunk = data.chunk().len();
-            held.extend_from_slice(data.chunk());
-            data.advance(chunk);
-        }
+        stream.more(|bytes| held.extend_from_slice(bytes)).await.map_err(|_| BlobFault::Lost)?;
         came(held.len());
     }
     if held.len() == length { Ok(()) } else { Err(BlobFault::Malformed) }

@@ -1,7 +1,7 @@
 //! From a bare connection to an admitted session. Each step is `protocol::wire`'s; here they get their bytes.
 
-use bytes::{Buf, Bytes};
-use h3::client::{RequestStream, SendRequest};
+use bytes::Bytes;
+use h3::client::SendRequest;
 use http::{Method, StatusCode, Uri};
 use relevo_protocol::labels;
 use relevo_protocol::limits::{MAX_FRAME, MAX_OPENING};
@@ -13,10 +13,9 @@ use relevo_protocol::wire::{
 };
 
 use super::LinkFault;
+use super::stream::{Receiving, Sending};
 
 pub(super) type Streams = SendRequest<h3_quinn::OpenStreams, Bytes>;
-pub(super) type Sending = RequestStream<h3_quinn::SendStream<Bytes>, Bytes>;
-pub(super) type Receiving = RequestStream<h3_quinn::RecvStream, Bytes>;
 
 /// Number of the Admit request; the session's own follow.
 const ADMIT: u32 = 0;
@@ -87,7 +86,8 @@ pub(super) async fn greet(connection: &quinn::Connection, address: &RelayAddress
 /// Opens a request at `uri` and sends the first frame.
 pub(super) async fn begin(streams: &mut Streams, uri: &Uri, opening: &[u8]) -> Result<(Sending, Receiving), ()> {
     let request = http::Request::builder().method(Method::POST).uri(uri.clone()).body(()).map_err(|_| ())?;
-    let (mut sending, receiving) = streams.send_request(request).await.map_err(|_| ())?.split();
+    let (sending, receiving) = streams.send_request(request).await.map_err(|_| ())?.split();
+    let (mut sending, receiving) = (Sending::Http(sending), Receiving::Http(receiving));
     // A page's 404 may stop the sending; what the answer is, the caller reads.
     let _stopped = sending.send_data(frame(opening).map_err(|_| ())?).await;
     Ok((sending, receiving))
@@ -183,8 +183,8 @@ impl Frames {
 
     /// Waits for the response's head.
     pub(super) async fn accepted(&mut self) -> Result<(), Stop> {
-        let response = self.stream.recv_response().await.map_err(|_| Stop::Ended)?;
-        if response.status() == StatusCode::OK { Ok(()) } else { Err(Stop::Fault(LinkFault::NotARelay)) }
+        let status = self.stream.response().await.map_err(|_| Stop::Ended)?;
+        if status == StatusCode::OK { Ok(()) } else { Err(Stop::Fault(LinkFault::NotARelay)) }
     }
 
     /// The next frame body.
@@ -196,16 +196,7 @@ impl Frames {
             if let Some(frame) = self.reader.next_frame(max).map_err(|_| Stop::Fault(LinkFault::Malformed))? {
                 return Ok(frame);
             }
-            match self.stream.recv_data().await {
-                Ok(Some(mut data)) => {
-                    while data.has_remaining() {
-                        let length = data.chunk().len();
-                        self.reader.push(data.chunk());
-                        data.advance(length);
-                    }
-                }
-                Ok(None) | Err(_) => return Err(Stop::Ended),
-            }
+            self.stream.more(|bytes| self.reader.push(bytes)).await.map_err(|_| Stop::Ended)?;
         }
     }
 

@@ -11,7 +11,10 @@ use relevo_protocol::wire::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::greeting::{self, Admitted, Frames, Greeted, Sending, Stop, Streams};
+use super::greeting::{self, Admitted, Frames, Greeted, Stop, Streams};
+#[cfg(feature = "simulation")]
+use super::hand::Hand;
+use super::stream::{Gone, Receiving, Sending};
 use super::{LinkFault, RequestFault};
 
 /// Requests handed over and not yet written. Those written are bounded by the relay's own limit.
@@ -86,11 +89,41 @@ pub struct Connected {
 pub struct Session(Arc<Open>);
 
 pub(super) struct Open {
-    pub(super) connection: quinn::Connection,
-    pub(super) streams: Streams,
-    pub(super) uri: Uri,
+    pub(super) way: Way,
     pub(super) blobs: Semaphore,
     outgoing: mpsc::Sender<Outgoing>,
+}
+
+/// Where blob streams begin.
+pub(super) enum Way {
+    Quic {
+        connection: quinn::Connection,
+        streams: Streams,
+        uri: Uri,
+    },
+    #[cfg(feature = "simulation")]
+    Hand(Hand),
+}
+
+impl Way {
+    /// Begins a stream with an opening.
+    pub(super) async fn begin(&self, opening: Vec<u8>) -> Result<(Sending, Receiving), Gone> {
+        match self {
+            Self::Quic { streams, uri, .. } => {
+                greeting::begin(&mut streams.clone(), uri, &opening).await.map_err(|()| Gone)
+            }
+            #[cfg(feature = "simulation")]
+            Self::Hand(hand) => hand.begin(opening),
+        }
+    }
+
+    fn close(&self) {
+        match self {
+            Self::Quic { connection, .. } => greeting::close(connection),
+            #[cfg(feature = "simulation")]
+            Self::Hand(hand) => hand.cut(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Open {
@@ -101,11 +134,21 @@ impl std::fmt::Debug for Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        greeting::close(&self.connection);
+        self.way.close();
     }
 }
 
 impl Session {
+    /// A session whose blob streams, so many at once, go through the hand; its requests are the engine's effects.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn by_hand(blobs: u32) -> (Self, Hand) {
+        let hand = Hand::default();
+        // Nobody takes requests there.
+        let (outgoing, _) = mpsc::channel(1);
+        let blobs = Semaphore::new(usize::try_from(blobs).unwrap_or(1).max(1));
+        (Self(Arc::new(Open { way: Way::Hand(hand.clone()), blobs, outgoing })), hand)
+    }
+
     /// Asks and waits for the answer. Many may be under way at once.
     ///
     /// # Errors
@@ -133,7 +176,7 @@ impl Session {
 
     /// Ends the session for all its handles.
     pub fn close(&self) {
-        greeting::close(&self.0.connection);
+        self.0.way.close();
     }
 
     pub(super) fn open(&self) -> &Open {
@@ -182,7 +225,7 @@ pub(super) fn start(connection: quinn::Connection, greeted: Greeted) -> Connecte
     tokio::spawn(writer.run());
     tokio::spawn(reader.run());
     let blobs = Semaphore::new(count(welcome.limits.blobs));
-    let session = Session(Arc::new(Open { connection, streams, uri, blobs, outgoing }));
+    let session = Session(Arc::new(Open { way: Way::Quic { connection, streams, uri }, blobs, outgoing }));
     Connected { session, arrivals, welcome, admitted }
 }
 

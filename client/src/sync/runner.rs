@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::Logic;
 use super::engine::{Engine, Input, Now, Reach};
 use super::network::{BATCH, Desk, Network, News};
-use super::status::{SessionStatus, Status};
+use super::status::Status;
+use super::waiting::{Goal, Waiter, Waiting};
 use crate::link::{Arrival, LinkFault, Session};
 use crate::vault::Vault;
 
@@ -38,19 +39,6 @@ pub(super) enum Message<L> {
     Wait(Waiter),
     Status(oneshot::Sender<Status>),
     Stop(oneshot::Sender<()>),
-}
-
-/// Somebody who waits for the network.
-pub(super) struct Waiter {
-    until: Instant,
-    goal: Goal,
-    /// Failures of each relay when the waiting began.
-    begun: Status,
-}
-
-enum Goal {
-    Settled(oneshot::Sender<Status>),
-    Session(Fingerprint, oneshot::Sender<Result<Session, Status>>),
 }
 
 /// A handle on the account's thread. The thread ends when it is told to, or when the last handle is dropped.
@@ -95,7 +83,7 @@ impl<L: Logic + Send + 'static> Runner<L> {
             reach,
             messages,
             set_aside: VecDeque::new(),
-            waiters: Vec::new(),
+            waiting: Waiting::new(),
             begun: Instant::now(),
             vault_failed: None,
         };
@@ -166,9 +154,7 @@ impl<L: Logic + Send + 'static> Runner<L> {
     }
 
     async fn wait(&self, within: Duration, goal: Goal) -> Result<(), Stopped> {
-        let begun = Status { relays: Vec::new() };
-        let waiter = Waiter { until: Instant::now() + within, goal, begun };
-        self.0.send(Message::Wait(waiter)).await.map_err(|_| Stopped)
+        self.0.send(Message::Wait(Waiter { within, goal })).await.map_err(|_| Stopped)
     }
 }
 
@@ -197,7 +183,7 @@ struct Account<L> {
     messages: mpsc::Receiver<Message<L>>,
     /// Taken from the channel while batching, not yet looked at.
     set_aside: VecDeque<Message<L>>,
-    waiters: Vec<Waiter>,
+    waiting: Waiting<Instant>,
     begun: Instant,
     vault_failed: Option<Instant>,
 }
@@ -284,43 +270,22 @@ impl<L: Logic + Send + 'static> Account<L> {
         }
     }
 
-    fn wait(&mut self, mut waiter: Waiter) {
-        waiter.begun = self.engine.status();
-        if self.reach == Reach::Nothing {
-            waiter.until = Instant::now();
-        }
+    fn wait(&mut self, waiter: Waiter) {
+        let begun = self.engine.status();
+        let within = if self.reach == Reach::Nothing { Duration::ZERO } else { waiter.within };
         if let Goal::Session(relay, _) = &waiter.goal {
             let relay = *relay;
             self.step(Input::Wanted { relay });
         }
-        self.waiters.push(waiter);
+        self.waiting.add(waiter.goal, Instant::now() + within, begun);
         // Somebody is there: no reason to sit a pause out.
         self.step(Input::RetryNow);
     }
 
     fn answer_waiters(&mut self) {
-        if self.waiters.is_empty() {
-            return;
-        }
-        let status = self.engine.status();
-        let now = Instant::now();
-        for waiter in std::mem::take(&mut self.waiters) {
-            let late = waiter.until <= now;
-            match waiter.goal {
-                Goal::Settled(reply) if late || waiter.begun.has_no_hope(&status, None) || status.is_settled() => {
-                    let _gone = reply.send(status.clone());
-                }
-                Goal::Session(relay, reply) => {
-                    if let Some(session) = self.network.session(&relay).filter(|_| is_open(&status, &relay)) {
-                        let _gone = reply.send(Ok(session.clone()));
-                    } else if late || waiter.begun.has_no_hope(&status, Some(relay)) {
-                        let _gone = reply.send(Err(status.clone()));
-                    } else {
-                        self.waiters.push(Waiter { goal: Goal::Session(relay, reply), ..waiter });
-                    }
-                }
-                Goal::Settled(reply) => self.waiters.push(Waiter { goal: Goal::Settled(reply), ..waiter }),
-            }
+        if !self.waiting.is_empty() {
+            let network = &self.network;
+            self.waiting.answer(Instant::now(), &self.engine.status(), |relay| network.session(relay));
         }
     }
 
@@ -329,15 +294,11 @@ impl<L: Logic + Send + 'static> Account<L> {
             Some(failed) => failed + VAULT_PAUSE,
             None => self.begun + self.engine.wake_at(),
         };
-        self.waiters.iter().map(|waiter| waiter.until).chain([engine]).min().unwrap_or(engine)
+        self.waiting.until().map_or(engine, |until| until.min(engine))
     }
 
     fn now(&self) -> Now {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Now { wall: Timestamp(since.as_secs()), elapsed: self.begun.elapsed() }
     }
-}
-
-fn is_open(status: &Status, relay: &Fingerprint) -> bool {
-    status.relays.iter().any(|row| row.relay == *relay && row.session == SessionStatus::Open)
 }

@@ -67,6 +67,11 @@ impl Speaking {
         Some((welcome, Answer::from(found), session))
     }
 
+    /// Who it was admitted as.
+    pub(crate) fn admitted(&self) -> Admitted {
+        self.admitted
+    }
+
     /// Takes one frame.
     ///
     /// # Errors

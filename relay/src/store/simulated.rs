@@ -1,18 +1,25 @@
-//! A disk for simulators: rows in memory that forgets what was not synced, stops at any call, is full, goes back.
+//! A disk for simulators: rows in memory that forgets what was not synced, stops at any call, is full, goes back. Blobs
+//! are files, as on any disk, in a folder of the simulator's.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::engine::{Batch, Engine, Key, Row};
 use super::fault::StoreFault;
-use super::{Ledger, Store, StoreConfig, blobs};
+use super::{Ledger, Store, StoreConfig, blobs, keys};
 
 /// A disk that outlives the relay on it. Clones are the same disk.
 #[derive(Clone, Default)]
-pub struct SimulatedDisk(Arc<Mutex<Platters>>);
+pub struct SimulatedDisk {
+    platters: Arc<Mutex<Platters>>,
+    /// Without it the relay keeps no blobs.
+    blobs: Option<PathBuf>,
+}
 
 #[derive(Default)]
 struct Platters {
@@ -37,9 +44,18 @@ pub enum Unsynced {
 
 /// A whole disk at some moment, to go back to.
 #[derive(Clone)]
-pub struct Copied(BTreeMap<Key, Row>);
+pub struct Copied {
+    rows: BTreeMap<Key, Row>,
+    blobs: Vec<(PathBuf, Vec<u8>)>,
+}
 
 impl SimulatedDisk {
+    /// A disk whose blobs are files under `directory`.
+    #[must_use]
+    pub fn with_blobs(directory: &Path) -> Self {
+        Self { platters: Arc::default(), blobs: Some(directory.to_owned()) }
+    }
+
     /// Has the relay die at its so-manieth call from now.
     pub fn stop_after(&self, calls: u64) {
         let mut disk = self.hold();
@@ -53,7 +69,10 @@ impl SimulatedDisk {
     }
 
     /// The machine is there again.
-    pub fn restart(&self, unsynced: Unsynced) {
+    ///
+    /// # Errors
+    /// The blobs' file system's.
+    pub fn restart(&self, unsynced: Unsynced) -> io::Result<()> {
         let mut disk = self.hold();
         let before = std::mem::take(&mut disk.unsynced);
         if unsynced == Unsynced::Lost {
@@ -66,6 +85,10 @@ impl SimulatedDisk {
         }
         disk.stop_at = None;
         disk.stopped = false;
+        match (&self.blobs, unsynced) {
+            (Some(blobs), Unsynced::Lost) => tear(blobs),
+            (Some(_), Unsynced::Kept) | (None, _) => Ok(()),
+        }
     }
 
     /// Sets the free bytes; none for a disk without end.
@@ -80,20 +103,41 @@ impl SimulatedDisk {
     }
 
     /// What is on it now.
-    #[must_use]
-    pub fn copy(&self) -> Copied {
-        Copied(self.hold().rows.clone())
+    ///
+    /// # Errors
+    /// The blobs' file system's.
+    pub fn copy(&self) -> io::Result<Copied> {
+        let mut blobs = Vec::new();
+        if let Some(directory) = &self.blobs {
+            for path in files(directory)? {
+                let bytes = fs::read(&path)?;
+                blobs.push((path, bytes));
+            }
+        }
+        Ok(Copied { rows: self.hold().rows.clone(), blobs })
     }
 
     /// Goes back to a copy, as after a restoration from a backup.
-    pub fn put_back(&self, copy: &Copied) {
+    ///
+    /// # Errors
+    /// The blobs' file system's.
+    pub fn put_back(&self, copy: &Copied) -> io::Result<()> {
+        if let Some(directory) = &self.blobs {
+            for path in files(directory)? {
+                fs::remove_file(path)?;
+            }
+            for (path, bytes) in &copy.blobs {
+                fs::write(path, bytes)?;
+            }
+        }
         let mut disk = self.hold();
-        disk.rows.clone_from(&copy.0);
+        disk.rows.clone_from(&copy.rows);
         disk.unsynced.clear();
+        Ok(())
     }
 
     fn hold(&self) -> MutexGuard<'_, Platters> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.platters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One call of the relay: counted, and the end if it is its turn.
@@ -156,6 +200,41 @@ impl Store {
     /// # Errors
     /// [`StoreFault`].
     pub fn on_simulated(disk: &SimulatedDisk, config: StoreConfig) -> Result<(Self, Ledger), StoreFault> {
-        Self::assemble(Box::new(disk.clone()), config, blobs::Blobs::nowhere())
+        let blobs = match &disk.blobs {
+            Some(directory) => blobs::Blobs::open(directory, |id| Ok(disk.header(&keys::blob(id))?.is_some()))?,
+            None => blobs::Blobs::nowhere(),
+        };
+        Self::assemble(Box::new(disk.clone()), config, blobs)
     }
+}
+
+/// Every file under a folder, in the order of their names.
+fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let items = match fs::read_dir(folder) {
+            // No relay has opened it yet.
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            items => items?,
+        };
+        for item in items {
+            let item = item?;
+            let to = if item.file_type()?.is_dir() { &mut folders } else { &mut found };
+            to.push(item.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What was written of unfinished blobs was never synced: the second half of each is zeros, as a power cut may leave it.
+fn tear(blobs: &Path) -> io::Result<()> {
+    for path in files(&blobs.join("partial"))? {
+        let mut bytes = fs::read(&path)?;
+        let half = bytes.len() / 2;
+        bytes.iter_mut().skip(half).for_each(|byte| *byte = 0);
+        fs::write(path, bytes)?;
+    }
+    Ok(())
 }

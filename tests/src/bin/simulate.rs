@@ -13,6 +13,7 @@ use relevo_tests::simulation::op::{self, Faults};
 use relevo_tests::simulation::run::{self, Report};
 use relevo_tests::simulation::shrink::shrink;
 use relevo_tests::simulation::town::Town;
+use relevo_tests::simulation::world::FAULTS;
 
 /// Runs so many seeds, so many operations each. One that fails is printed with its seed, made shorter, and written down
 /// as a list of operations, which --replay does again.
@@ -37,6 +38,9 @@ struct Arguments {
     /// Threads
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// Fail if any operation or fault took place less often than this
+    #[arg(long, default_value_t = 0)]
+    least: u64,
     /// Print what happened, so many last lines of it
     #[arg(long, default_value_t = 0)]
     trace: usize,
@@ -121,7 +125,18 @@ fn main() -> anyhow::Result<ExitCode> {
     for (what, count) in &counts {
         println!("{count:>9}  {what}");
     }
-    let Some((seed, report)) = failures.into_iter().next() else { return Ok(ExitCode::SUCCESS) };
+    let rare: Vec<&str> = op::words()
+        .chain(FAULTS)
+        .filter(|what| counts.get(*what).is_none_or(|count| *count < arguments.least))
+        .collect();
+    if arguments.least > 0 && rare.is_empty() {
+        println!("each operation and fault took place {} times or more", arguments.least);
+    } else if arguments.least > 0 {
+        println!("less often than {} times: {}", arguments.least, rare.join(", "));
+    }
+    let Some((seed, report)) = failures.into_iter().next() else {
+        return Ok(if arguments.least > 0 && !rare.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    };
     let report = if arguments.all { report } else { shrink(&town, seed, report)? };
     tell(seed, &report, arguments.trace);
     Ok(ExitCode::FAILURE)

@@ -1,14 +1,14 @@
 //! The network between clients and relays: weather that delays, cuts and parts, and an adversary who may sit in it.
 //!
-//! A session is a QUIC stream, so within one direction of one session frames come in order or not at all. What is lost is
-//! a session; what is duplicated is a request that reached the relay after its client had given the session up and asked
+//! A session is a QUIC stream, and so is each blob on its way, so within one direction of one stream bytes come in order
+//! or not at all. What is lost is a session, with its blob streams; what is duplicated is a request that reached the relay after its client had given the session up and asked
 //! again; what is reordered is sessions among each other.
 
 use std::collections::BTreeMap;
 
 use relevo_client::sync::Attempt;
 use relevo_protocol::wire::{Reply, Request};
-use relevo_relay::driven::SessionId;
+use relevo_relay::driven::{BlobStream, SessionId};
 
 /// One end of a session: which client at which relay.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -74,6 +74,13 @@ pub(super) struct Link {
     pub(super) down: u64,
 }
 
+/// When the last bytes of a blob stream arrive in each direction: none may overtake them.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Way {
+    pub(super) up: u64,
+    pub(super) down: u64,
+}
+
 /// What is under way.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -91,6 +98,10 @@ pub(super) enum Event {
     Up { link: SessionId, frame: Vec<u8> },
     /// Answers and events reach the client.
     Down { link: SessionId, replies: Vec<Reply> },
+    /// A client's words on a blob stream reach the relay.
+    BlobUp { link: SessionId, stream: relevo_client::link::StreamId, said: relevo_client::link::Said },
+    /// A relay's words on a blob stream reach the client; none at their end.
+    BlobDown { link: SessionId, stream: relevo_client::link::StreamId, bytes: Option<bytes::Bytes> },
     /// The relay notices that a client is gone.
     Forgotten { link: SessionId },
     /// A relay's writer takes what has gathered.
@@ -99,4 +110,24 @@ pub(super) enum Event {
     Restart { relay: usize },
     /// A client comes back.
     Return { client: usize },
+}
+
+impl Event {
+    /// The blob stream on which something is under way.
+    pub(super) fn blob_stream(&self) -> Option<BlobStream> {
+        match self {
+            Self::BlobUp { link, stream, .. } | Self::BlobDown { link, stream, .. } => {
+                Some(BlobStream { session: *link, number: stream.0 })
+            }
+            Self::Knock { .. }
+            | Self::Welcomed { .. }
+            | Self::Failed { .. }
+            | Self::Up { .. }
+            | Self::Down { .. }
+            | Self::Forgotten { .. }
+            | Self::Commit { .. }
+            | Self::Restart { .. }
+            | Self::Return { .. } => None,
+        }
+    }
 }

@@ -33,6 +33,10 @@ kinds! {
     Tell "tell" 14 2,
     /// Somebody looks at what is new: who.
     Read "read" 10 1,
+    /// Somebody posts a document in a group: who, group, size.
+    Document "document" 12 3,
+    /// Somebody fetches a document that is offered: who, document.
+    Fetch "fetch" 10 2,
     /// Somebody starts a group: who, whom first, how many.
     Create "create" 6 3,
     /// An administrator adds a contact: who, group, whom.
@@ -43,6 +47,8 @@ kinds! {
     Leave "leave" 3 2,
     /// An administrator renames: who, group.
     Rename "rename" 3 2,
+    /// Somebody moves a conversation to another relay: who, conversation, relay.
+    Move "move" 6 3,
     /// A coordinator sends an alert: who, group.
     Alert "alert" 5 2,
     /// Somebody answers an alert: who.
@@ -143,11 +149,14 @@ impl Kind {
             Self::Send
             | Self::Tell
             | Self::Read
+            | Self::Document
+            | Self::Fetch
             | Self::Create
             | Self::Add
             | Self::Remove
             | Self::Leave
             | Self::Rename
+            | Self::Move
             | Self::Alert
             | Self::Answer
             | Self::Pass => true,

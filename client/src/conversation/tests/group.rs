@@ -174,6 +174,21 @@ fn an_administrator_who_leaves_has_a_successor() {
 }
 
 #[test]
+fn whoever_became_administrator_by_a_removal_takes_the_removed_back() {
+    let mut world = World::new(4);
+    let group = world.group("Table");
+    let removed = world.member(1);
+    world.act(0, |desk| desk.remove(&group, &[removed])).unwrap();
+    world.settle();
+    assert_eq!(world.row(1, group).standing, Standing::Left);
+    assert_eq!(world.row(3, group).administrators.len(), 2, "the removal names another");
+    let people = world.contacts([1]);
+    world.act(2, |desk| desk.add(&group, again(&people))).unwrap();
+    world.settle();
+    assert_eq!(world.row(1, group).standing, Standing::Live);
+}
+
+#[test]
 fn administrators_change_and_a_demotion_moves() {
     let mut world = World::new(4);
     let group = world.group("Offices");

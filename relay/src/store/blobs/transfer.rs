@@ -171,8 +171,18 @@ impl Whole {
     /// # Cancel safety
     /// Dropped before it is done, the file may stay without a row until the next opening.
     pub async fn keep(self, writer: &Writer, admission: AdmissionId, lease_hours: u32) -> Result<Hour, Refusal> {
-        let change = Change::KeepBlob { admission, id: self.id, length: self.length, lease_hours };
-        match writer.apply(change).await {
+        let change = self.change(admission, lease_hours);
+        self.kept(writer.apply(change).await)
+    }
+
+    /// What enters the blob into the index.
+    pub(crate) fn change(&self, admission: AdmissionId, lease_hours: u32) -> Change {
+        Change::KeepBlob { admission, id: self.id, length: self.length, lease_hours }
+    }
+
+    /// What came of entering it: the end of its lease, or a refusal, after which the file is removed.
+    pub(crate) fn kept(self, outcome: Result<Applied, Refusal>) -> Result<Hour, Refusal> {
+        match outcome {
             Ok(Applied::Renewed { expires }) => Ok(expires),
             Ok(
                 Applied::Done

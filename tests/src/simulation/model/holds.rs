@@ -1,0 +1,301 @@
+//! What holds, looked for in what everybody sees.
+
+#![expect(clippy::indexing_slicing, reason = "views are named by their clients' places")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{bail, ensure};
+use relevo_client::account::What;
+use relevo_client::conversation::{AlarmKind, Conversation, Kind, MessageState, Standing};
+use relevo_client::document::DocumentState;
+use relevo_client::membership::warning::{Kind as Warned, Warning};
+use relevo_protocol::content::GroupId;
+
+use super::{Broken, Model, RETENTION, View, places};
+use crate::simulation::town::NAMES;
+
+impl Model {
+    /// What holds at every moment of what one member sees.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn read(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for message in &view.messages {
+            let Some(text) = words(&message.what) else { continue };
+            let Some(sent) = self.sent.get(text) else {
+                // Said by somebody whose vault went back before the model heard of it.
+                ensure!(!self.rolled.is_empty(), "{} reads {text}, which nobody said", NAMES[who]);
+                continue;
+            };
+            let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);
+            ensure!(seen.insert((message.conversation, text)) || again, "{} reads {text} twice", NAMES[who]);
+            ensure!(message.conversation == sent.group, "{} reads {text} in another conversation", NAMES[who]);
+            let author = if message.is_ours { NAMES[who] } else { &message.author };
+            // One who has left is not always known by name any more.
+            ensure!(author.is_empty() || author == NAMES[sent.who], "{} reads {text} as said by {author}", NAMES[who]);
+            ensure!(
+                sent.audience.contains(&who),
+                "{} reads {text} of {}, who counted {:?}",
+                NAMES[who],
+                NAMES[sent.who],
+                sent.audience
+            );
+        }
+        Ok(())
+    }
+
+    /// What holds when nothing moves any more.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check(&self, views: &[View]) -> Result<(), Broken> {
+        self.always(views).map_err(|fault| Broken { what: format!("{fault:#}"), is_final: true })?;
+        self.converged(views).map_err(|fault| Broken { what: format!("{fault:#}"), is_final: false })
+    }
+
+    fn always(&self, views: &[View]) -> anyhow::Result<()> {
+        for (who, view) in views.iter().enumerate() {
+            self.read(who, view)?;
+            self.copied(who, view)?;
+            self.nobody_forged(who, view)?;
+            if !self.relay_rolled && self.rolled.is_empty() {
+                if let Some(alarm) = view.alarms.iter().find(|alarm| accuses(alarm.kind)) {
+                    bail!(
+                        "{} is told {:?} of an honest relay, in group {:?}",
+                        NAMES[who],
+                        alarm.kind,
+                        self.groups.get(&alarm.group)
+                    );
+                }
+                if self.slept < RETENTION {
+                    let gap = view.alarms.iter().find(|alarm| alarm.kind == AlarmKind::Gap);
+                    ensure!(gap.is_none(), "{} is told of a gap before anything expired", NAMES[who]);
+                    let excused = |one: &&Warning| one.kind.code() == "undelivered" || is_late(one, views);
+                    let warned = view.warnings.iter().find(|one| !excused(one));
+                    ensure!(warned.is_none(), "{} is warned: {:?}", NAMES[who], warned.map(|one| one.kind.code()));
+                }
+            }
+        }
+        self.in_one_order(views)
+    }
+
+    /// What is here of documents is what their authors chose, once, and for whom they chose it.
+    fn copied(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for copy in &view.copies {
+            let name = &copy.name;
+            ensure!(copy.is_whole != Some(false), "{} has {name} other than it was", NAMES[who]);
+            ensure!(seen.insert(name), "{} has {name} twice", NAMES[who]);
+            let Some(sent) = self.sent.get(name) else { continue };
+            ensure!(sent.who == who || sent.audience.contains(&who), "{} has {name}, of others", NAMES[who]);
+        }
+        Ok(())
+    }
+
+    /// Nobody is a member by a leaf that is not theirs.
+    fn nobody_forged(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        let Some(forger) = self.forger.filter(|forger| *forger != who) else { return Ok(()) };
+        for one in view.conversations.iter().filter(|one| self.creators.get(&one.id) != Some(&forger)) {
+            ensure!(!places(one).contains(&forger), "{} counts the forger as a member", NAMES[who]);
+        }
+        Ok(())
+    }
+
+    /// All who read two messages of others read them in the same order.
+    fn in_one_order(&self, views: &[View]) -> anyhow::Result<()> {
+        if self.relay_rolled || !self.rolled.is_empty() {
+            return Ok(());
+        }
+        let orders: Vec<BTreeMap<(GroupId, &str), i64>> = views.iter().map(heard).collect();
+        for (one, first) in orders.iter().enumerate() {
+            for (other, second) in orders.iter().enumerate().skip(one + 1) {
+                let mut both: Vec<(i64, i64, GroupId, &str)> = first
+                    .iter()
+                    .filter_map(|((group, text), at)| {
+                        second.get(&(*group, *text)).map(|too| (*at, *too, *group, *text))
+                    })
+                    .collect();
+                both.sort_unstable_by_key(|row| (row.2, row.0));
+                for pair in both.windows(2) {
+                    let [earlier, later] = pair else { continue };
+                    ensure!(
+                        earlier.2 != later.2 || earlier.1 < later.1,
+                        "{} reads {} before {}, {} the other way round",
+                        NAMES[one],
+                        earlier.3,
+                        later.3,
+                        NAMES[other]
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn converged(&self, views: &[View]) -> anyhow::Result<()> {
+        for (who, view) in views.iter().enumerate() {
+            if self.rolled.contains(&who) {
+                continue;
+            }
+            if !self.relay_rolled {
+                self.nothing_waits(who, view)?;
+            }
+            for one in view.conversations.iter().filter(|one| !view.is_told(&one.id)) {
+                self.agreed(who, one, views)?;
+            }
+            self.delivered(who, view, views)?;
+            self.moved(who, view)?;
+        }
+        self.answers_came(views)
+    }
+
+    fn nothing_waits(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        for message in view.messages.iter().filter(|message| message.is_ours) {
+            let told = view.is_told(&message.conversation);
+            let alone = view.conversation(&message.conversation).is_some_and(|one| one.members.len() < 2);
+            if let (Some(text), MessageState::Waiting) = (words(&message.what), message.state) {
+                ensure!(told || alone, "{text} of {} waits for ever", NAMES[who]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever somebody counts as a member sees the same.
+    fn agreed(&self, who: usize, one: &Conversation, views: &[View]) -> anyhow::Result<()> {
+        let members = places(one);
+        let group = self.groups.get(&one.id);
+        for other in members.iter().filter(|other| **other != who && !self.rolled.contains(other)) {
+            let view = &views[*other];
+            let Some(theirs) = view.conversation(&one.id) else {
+                // A welcome that went with a relay's lost days is not sent again yet.
+                if self.relay_rolled || self.forger.is_some() {
+                    continue;
+                }
+                bail!(
+                    "{} counts {} as a member of group {group:?}, who has not heard of it",
+                    NAMES[who],
+                    NAMES[*other]
+                );
+            };
+            if view.is_told(&one.id) && theirs.standing != Standing::Left {
+                continue;
+            }
+            ensure!(
+                theirs.standing == Standing::Live,
+                "{} counts {} as a member of group {group:?}, who is {:?}",
+                NAMES[who],
+                NAMES[*other],
+                theirs.standing
+            );
+            ensure!(
+                places(theirs) == members && (one.kind == Kind::Pair || theirs.name == one.name),
+                "{} and {} do not agree on group {group:?}: {members:?} {} and {:?} {}",
+                NAMES[who],
+                NAMES[*other],
+                one.name,
+                places(theirs),
+                theirs.name
+            );
+        }
+        Ok(())
+    }
+
+    /// What somebody saw accepted is with everybody entitled to it.
+    fn delivered(&self, who: usize, view: &View, views: &[View]) -> anyhow::Result<()> {
+        for message in view.messages.iter().filter(|message| message.is_ours) {
+            let Some(text) = words(&message.what) else { continue };
+            if !matches!(message.state, MessageState::Sent | MessageState::Delivered) {
+                continue;
+            }
+            let Some(sent) = self.sent.get(text).filter(|sent| !view.is_told(&sent.group)) else { continue };
+            for reader in sent.members.iter().filter(|reader| **reader != who && !self.rolled.contains(reader)) {
+                let group = sent.group;
+                let theirs = &views[*reader];
+                // Who was to be out at some time may have been out when it came; who is told knows.
+                let entitled = !self.out.contains(&(group, *reader))
+                    && theirs.is_live(&group)
+                    && !theirs.is_told(&group)
+                    && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
+                let has =
+                    theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
+                ensure!(has || !entitled, "{text} of {} never reaches {}", NAMES[who], NAMES[*reader]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every document that somebody was told of is here whole, and every one that somebody began to send is sent, unless
+    /// its author is told that the conversation is over.
+    fn moved(&self, who: usize, view: &View) -> anyhow::Result<()> {
+        if self.relay_rolled {
+            return Ok(());
+        }
+        for message in &view.messages {
+            let What::Document(name) = &message.what else { continue };
+            let author = self.sent.get(name).map(|sent| sent.who);
+            if message.is_ours || self.slept >= RETENTION || author.is_none_or(|author| self.rolled.contains(&author)) {
+                continue;
+            }
+            let copy = view.copies.iter().find(|copy| copy.name == *name);
+            let state = copy.map(|copy| copy.state);
+            ensure!(state == Some(DocumentState::Here), "{} cannot have {name}: {state:?}", NAMES[who]);
+        }
+        for copy in view.copies.iter().filter(|copy| !view.is_told(&copy.conversation)) {
+            ensure!(copy.state != DocumentState::Failed, "{} of {} was given up", copy.name, NAMES[who]);
+            ensure!(copy.state != DocumentState::Sending, "{} of {} is never sent", copy.name, NAMES[who]);
+        }
+        Ok(())
+    }
+
+    fn answers_came(&self, views: &[View]) -> anyhow::Result<()> {
+        for (who, hash, sender) in &self.answers {
+            if self.rolled.contains(who) || self.rolled.contains(sender) || self.relay_rolled {
+                continue;
+            }
+            let alert = views[*sender].sent_alerts.iter().find(|alert| alert.hash == *hash);
+            let came = alert.is_some_and(|alert| {
+                alert.read.iter().chain(&alert.need_help).any(|answer| answer.pseudonym == NAMES[*who])
+            });
+            ensure!(came, "the answer of {} to an alert never reaches {}", NAMES[*who], NAMES[*sender]);
+        }
+        Ok(())
+    }
+}
+
+/// Alarms that say that a relay has lied or lost something.
+fn accuses(kind: AlarmKind) -> bool {
+    matches!(
+        kind,
+        AlarmKind::Rollback
+            | AlarmKind::ChainBroken
+            | AlarmKind::Disagreement
+            | AlarmKind::Lie
+            | AlarmKind::MissingCommit
+            | AlarmKind::Halted
+            | AlarmKind::LostCommit
+            | AlarmKind::Complaint
+    )
+}
+
+/// Whether a warning is of an alert that came after its end.
+fn is_late(warning: &Warning, views: &[View]) -> bool {
+    let Warned::AlertRefused { alert, .. } = &warning.kind else { return false };
+    views.iter().flat_map(|view| &view.sent_alerts).any(|sent| sent.hash == *alert && sent.expires <= warning.at)
+}
+
+/// What somebody heard of others, with its place.
+fn heard(view: &View) -> BTreeMap<(GroupId, &str), i64> {
+    let others = view.messages.iter().filter(|message| !message.is_ours);
+    others
+        .filter_map(|message| words(&message.what).map(|text| ((message.conversation, text), message.number)))
+        .collect()
+}
+
+/// What was said, or what the document is called that was posted.
+fn words(what: &What) -> Option<&str> {
+    match what {
+        What::Text(words) | What::Document(words) => Some(words),
+        What::Alert | What::Leave | What::Newer => None,
+    }
+}
