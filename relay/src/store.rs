@@ -261,12 +261,12 @@ impl Shared {
             return Ok(None);
         }
         rules::current(&mut admission, now);
-        let (bytes, mailboxes, _) = rules::allowance(admission.kind, &self.config);
+        let allowance = rules::allowance(admission.kind, &self.config);
         Ok(Some(AdmissionView {
             kind: admission.kind,
             expires: admission.expires,
-            bytes_left: bytes.saturating_sub(admission.bytes),
-            mailboxes_left: mailboxes.saturating_sub(admission.mailboxes),
+            bytes_left: allowance.bytes.saturating_sub(admission.bytes),
+            mailboxes_left: allowance.mailboxes.saturating_sub(admission.mailboxes),
             key: admission.key,
         }))
     }
@@ -279,6 +279,7 @@ fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
         let mailbox: Mailbox = record::read(bytes, "mailbox")?;
         totals.mailboxes += 1;
         totals.entry_bytes = totals.entry_bytes.saturating_add(mailbox.bytes);
+        totals.reserved_bytes = totals.reserved_bytes.saturating_add(mailbox.reserved_bytes);
         totals.grants = totals.grants.saturating_add(mailbox.grants());
         Ok(())
     })?;

@@ -26,7 +26,7 @@ fn admission(fill: u8) -> Admission {
 }
 
 /// An enrolled admission, by way of a single-use one.
-fn enrolled(world: &mut World, fill: u8) -> Admission {
+pub(super) fn enrolled(world: &mut World, fill: u8) -> Admission {
     let (invite, lasting) = (admission(fill), admission(fill + 1));
     single_use(world, &invite);
     world.apply(Change::Enroll { by: invite.id(), id: lasting.id(), key: lasting.key() }).unwrap();

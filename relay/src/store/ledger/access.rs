@@ -91,7 +91,16 @@ impl Work<'_> {
     }
 
     fn fresh(&self, key: AdmissionKey, kind: AdmissionKind, expires: Hour) -> Admission {
-        Admission { key, kind, expires, period: rules::period(self.now), bytes: 0, mailboxes: 0, sponsored: 0 }
+        Admission {
+            key,
+            kind,
+            expires,
+            period: rules::period(self.now),
+            bytes: 0,
+            mailboxes: 0,
+            sponsored: 0,
+            reserve: 0,
+        }
     }
 
     pub(super) fn keep_blob(
