@@ -14,7 +14,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -271,10 +270,11 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, StoreF
 fn fault(error: sled::Error) -> StoreFault {
     match error {
         sled::Error::Io(error) => error.into(),
-        sled::Error::Corruption { .. } => StoreFault::Corrupt { what: INDEX },
-        sled::Error::CollectionNotFound(_) | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_) => {
-            StoreFault::Disk(io::Error::other("the index engine failed"))
-        }
+        // The last three too: we ask for nothing that it does not support, so it is its files that ask.
+        sled::Error::Corruption { .. }
+        | sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_) => StoreFault::Corrupt { what: INDEX },
     }
 }
 

@@ -236,6 +236,18 @@ fn a_partial_blob_that_is_not_what_was_sent_is_sent_again_whole() {
     assert!(upload.finish().is_ok());
 }
 
+#[test]
+fn a_bit_lost_in_the_settings_of_the_index_is_damage_and_no_failure_of_the_disk() {
+    let sound = sound();
+    let conf = sound.path.join("index/conf");
+    let bits = fs::metadata(&conf).unwrap().len() * 8;
+    for bit in [0, 100, 287, bits - 1] {
+        if let Err(fault) = flipped(&sound, &conf, bit) {
+            assert!(matches!(fault, StoreFault::Corrupt { .. }), "bit {bit}: {fault}");
+        }
+    }
+}
+
 /// Flips all over the store: whatever is said, nothing false is served and nothing panics. What a flip in the index
 /// can do beyond that is written in DESIGN.md.
 #[test]
