@@ -31,7 +31,7 @@ mod sled;
 mod slice;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,6 +74,8 @@ struct Shared {
     recent: Mutex<Recent>,
     /// Mailboxes of the batch that is being committed, as they were before it: what readers see until it is durable.
     hidden: Mutex<HashMap<MailboxId, Option<Mailbox>>>,
+    /// Entries whose damage was logged: whoever reads one again and again fills no disk.
+    logged: Mutex<HashSet<(Incarnation, Sequence)>>,
 }
 
 /// An admission, to prove and to show.
@@ -133,8 +135,8 @@ impl Store {
     ) -> Result<(Self, Ledger), StoreFault> {
         let totals = count(&*engine)?;
         let recent = Mutex::new(Recent::new(config.recent_bytes));
-        let shared =
-            Arc::new(Shared { engine, config, blobs, totals: Mutex::new(totals), recent, hidden: Mutex::default() });
+        let (hidden, logged) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { engine, config, blobs, totals: Mutex::new(totals), recent, hidden, logged });
         let ledger = Ledger::new(Arc::clone(&shared), Box::new(random_incarnation));
         Ok((Self { shared }, ledger))
     }

@@ -177,6 +177,7 @@ impl Desk<'_> {
             }
             Notice::ChainBroken { sequence } => self.accuse(group, AlarmKind::ChainBroken, &sequence.0.to_be_bytes()),
             Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &sequence.0.to_be_bytes()),
+            Notice::Damaged { sequence } => self.alarm(group, AlarmKind::Damaged, &sequence.0.to_be_bytes()),
             // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
             Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code())? => {
                 self.alarm(group, AlarmKind::Frozen, &[])
