@@ -47,7 +47,7 @@ pub struct StoreConfig {
     /// Single-use admissions that holders of the shared one may sponsor in 30 days, together. 4,096: a union's first month.
     pub shared_sponsored: u32,
     /// Admissions in all. 20,000 of about 150 bytes are 3 MB on disk. Its last eighth is kept for the shared one's
-    /// sponsoring, so that no member can keep the coordinators from inviting.
+    /// sponsoring, so that those whom one another sponsored do not fill it alone. Raise it when it is full.
     pub admissions: u64,
     /// Single-use admissions that all enrolled ones may sponsor in 30 days, together: 64 who sponsor 64 each. Without it
     /// whoever is invited could invite 64 who invite 64. Counted in memory: a restart gives it anew, and `admissions` stays.
