@@ -148,6 +148,7 @@ pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<()
         | Notice::OtherIncarnation { .. }
         | Notice::ChainBroken { .. }
         | Notice::Withheld { .. }
+        | Notice::Damaged { .. }
         | Notice::Closed
         | Notice::Refused(_) => Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?),
         Notice::Repeated { .. } | Notice::OtherThanTold { .. } | Notice::Frozen => Ok(()),

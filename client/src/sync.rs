@@ -173,6 +173,11 @@ pub enum Notice {
         /// The first that does not come.
         sequence: Sequence,
     },
+    /// The relay says that it cannot read an entry: its disk has damaged it.
+    Damaged {
+        /// Its place.
+        sequence: Sequence,
+    },
     /// The bytes of an earlier entry once more (a resend after a lost answer, or a relay that replays); not given again.
     Repeated {
         /// Life of the mailbox.

@@ -33,9 +33,9 @@ limits! {
     MIN_ENTRY_HOURS: u32 = 7 * 24;
     /// Largest blob in bytes: a 256 KiB chunk and its authentication tag, with room.
     MAX_BLOB: u64 = (256 << 10) + 64;
-    /// Entries of each shared mailbox kept for appends that show owner.
+    /// Entries of each shared mailbox kept for appends that show owner; as many may stand in the relay's reserve.
     RESERVED_ENTRIES: u64 = 64;
-    /// Bytes of each shared mailbox kept for appends that show owner.
+    /// Bytes of each shared mailbox kept for appends that show owner; as many may stand in the relay's reserve.
     RESERVED_BYTES: u64 = 32 << 20;
     /// Depth of nested CBOR that any decoder follows.
     MAX_DEPTH: usize = 8;

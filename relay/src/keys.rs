@@ -102,7 +102,7 @@ const PATH: &str = "path";
 const ADMISSION: &str = "admission";
 const CERTIFICATE: &str = "certificate.der";
 const CERTIFICATE_KEY: &str = "certificate.key";
-/// SHA-256 of the others, in this order.
+/// SHA-256 of the others, in this order, and of what stands before it: so that its own damage is not blamed on a key.
 const SUMS: &str = "sums";
 const SUMMED: [&str; 5] = [IDENTITY, PATH, ADMISSION, CERTIFICATE, CERTIFICATE_KEY];
 
@@ -125,19 +125,24 @@ fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
     for name in SUMMED {
         sums.extend(Sha256::digest(&*read(&directory.join(name))?));
     }
+    sums.extend(Sha256::digest(&sums));
     write(&directory.join(SUMS), &sums)?;
     let sync = |path: &Path| fs::File::open(path).and_then(|opened| opened.sync_all());
     sync(&directory).map_err(file)?;
     fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
 }
 
-/// Compares each key with its sum. Keys of the first version have none.
+/// Compares each key with its sum. Keys of the first version have none, those of the second none of the sums.
 fn compare_sums(directory: &Path) -> Result<(), KeysFault> {
     let path = directory.join(SUMS);
     let sums = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         read => read.map_err(|source| KeysFault::File { path: path.clone(), source })?,
     };
+    let (sums, own) = sums.split_at_checked(SUMMED.len() * 32).unwrap_or((sums.as_slice(), b"cut short".as_slice()));
+    if !own.is_empty() && own != Sha256::digest(sums).as_slice() {
+        return Err(KeysFault::Damaged { path });
+    }
     let mut sums = sums.chunks(32);
     for name in SUMMED {
         let path = directory.join(name);
@@ -209,7 +214,7 @@ mod tests {
     fn a_flipped_bit_in_any_key_is_said_by_the_files_name() {
         let data = tempfile::tempdir().unwrap();
         Keys::load_or_draw(data.path(), "localhost").unwrap();
-        for name in SUMMED {
+        for name in SUMMED.into_iter().chain([SUMS]) {
             let file = data.path().join(DIRECTORY).join(name);
             let sound = fs::read(&file).unwrap();
             let mut flipped = sound.clone();
@@ -219,6 +224,21 @@ mod tests {
             assert!(matches!(&found, Some(KeysFault::Damaged { path }) if *path == file), "{name}: {found:?}");
             fs::write(&file, sound).unwrap();
         }
+    }
+
+    #[test]
+    fn sums_that_were_cut_short_are_named_and_those_of_the_second_version_are_read() {
+        let data = tempfile::tempdir().unwrap();
+        Keys::load_or_draw(data.path(), "localhost").unwrap();
+        let file = data.path().join(DIRECTORY).join(SUMS);
+        let sums = fs::read(&file).unwrap();
+        for length in [0, 159, 161, 191] {
+            fs::write(&file, &sums[..length]).unwrap();
+            let found = Keys::load_or_draw(data.path(), "localhost").err();
+            assert!(matches!(&found, Some(KeysFault::Damaged { path }) if *path == file), "{length}: {found:?}");
+        }
+        fs::write(&file, &sums[..160]).unwrap();
+        assert!(Keys::load_or_draw(data.path(), "localhost").is_ok());
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod sled;
 mod slice;
 mod writer;
 
+use std::collections::HashSet;
 use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,6 +79,8 @@ struct Shared {
     recent: Mutex<Recent>,
     /// Headers of the batch that is being committed, as they were before it: what readers see until it is durable.
     hidden: Mutex<Before>,
+    /// Entries whose damage was logged: whoever reads one again and again fills no disk.
+    logged: Mutex<HashSet<(Incarnation, Sequence)>>,
 }
 
 /// An admission, to prove and to show.
@@ -137,8 +140,8 @@ impl Store {
     ) -> Result<(Self, Ledger), StoreFault> {
         let totals = count(&*engine)?;
         let recent = Mutex::new(Recent::new(config.recent_bytes));
-        let shared =
-            Arc::new(Shared { engine, config, blobs, totals: Mutex::new(totals), recent, hidden: Mutex::default() });
+        let (hidden, logged) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { engine, config, blobs, totals: Mutex::new(totals), recent, hidden, logged });
         let ledger = Ledger::new(Arc::clone(&shared), Box::new(random_incarnation));
         Ok((Self { shared }, ledger))
     }
@@ -272,12 +275,12 @@ impl Shared {
             return Ok(None);
         }
         rules::current(&mut admission, now);
-        let (bytes, mailboxes, _) = rules::allowance(admission.kind, &self.config);
+        let allowance = rules::allowance(admission.kind, &self.config);
         Ok(Some(AdmissionView {
             kind: admission.kind,
             expires: admission.expires,
-            bytes_left: bytes.saturating_sub(admission.bytes),
-            mailboxes_left: mailboxes.saturating_sub(admission.mailboxes),
+            bytes_left: allowance.bytes.saturating_sub(admission.bytes),
+            mailboxes_left: allowance.mailboxes.saturating_sub(admission.mailboxes),
             key: admission.key,
         }))
     }
@@ -290,6 +293,7 @@ fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
         let mailbox: Mailbox = record::read(bytes, "mailbox")?;
         totals.mailboxes += 1;
         totals.entry_bytes = totals.entry_bytes.saturating_add(mailbox.bytes);
+        totals.reserved_bytes = totals.reserved_bytes.saturating_add(mailbox.reserved_bytes);
         totals.grants = totals.grants.saturating_add(mailbox.grants());
         Ok(())
     })?;

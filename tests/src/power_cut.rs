@@ -79,6 +79,10 @@ pub enum Planted {
     LogNotSynced,
     /// Syncs of directories are not done.
     NamesNotSynced,
+    /// Syncs of the relay's large bodies and of their directory are not done.
+    BodiesNotSynced,
+    /// Syncs of the relay's blobs and of their directories are not done.
+    BlobsNotSynced,
 }
 
 /// How often each thing was done on a disk.
@@ -183,6 +187,16 @@ impl PowerCut {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.lock().counts()
+    }
+
+    /// Whether a program wrote to the disk and synced it: with neither, there is nothing that a cut could take.
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn was_used(&self) -> anyhow::Result<()> {
+        let counts = self.counts();
+        ensure!(counts.writes > 0 && counts.syncs > 0, "the disk whose power was cut was not used: {counts:?}");
+        Ok(())
     }
 
     /// Unmounts, draws what survived the cut, and mounts that. Every program that used the disk must have ended.

@@ -39,6 +39,14 @@ fn sled_without_our_syncs_is_found_out() {
 }
 
 #[test]
+fn names_bodies_and_blobs_that_are_not_synced_are_found_out() {
+    let lost = ["a promise was broken", "the relay does not start again", "another identity"];
+    for planted in ["names-not-synced", "bodies-not-synced", "blobs-not-synced"] {
+        fails_by(&["power-cut-relay", "--planted", planted, "--rounds", "100", "--seed", "1"], &lost);
+    }
+}
+
+#[test]
 fn a_client_whose_power_is_cut_loses_and_repeats_nothing() {
     survives(&["power-cut-client", "--rounds", "3", "--seed", "1"]);
     survives(&["power-cut-client", "--rounds", "4"]);

@@ -188,6 +188,8 @@ alarm-frozen = { $group }: the relay takes no more messages here, though nobody 
 # $group (String)
 alarm-closed = { $group }: the relay says that this conversation is no longer there. Ask the others; if it is there for them, tell a coordinator.
 # $group (String)
+alarm-damaged = { $group }: the relay says that its disk has damaged a message. It and what comes after it can be read by nobody for up to 30 days. Tell who runs the relay, and make a new group on another relay.
+# $group (String)
 # $time (String)
 alarm-waiting = { $group }: what you wrote waits since { $time }. The relay has not taken it, or does not give it back. Look at the network; if it stays so, move the conversation: `relevo group move`.
 # $group (String)

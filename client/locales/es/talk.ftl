@@ -126,5 +126,6 @@ alarm-not-done = { $group }: un cambio que querías no es posible ahí; se aband
 alarm-withheld = { $group }: el relé tiene más mensajes y no los entrega. Prueba con otra red; si sigue así, pregunta a los demás y trasladad la conversación: `relevo group move`.
 alarm-frozen = { $group }: el relé no acepta más mensajes aquí, aunque nadie trasladó la conversación. Avisa a un coordinador, y cread otro grupo en otro relé.
 alarm-closed = { $group }: el relé dice que esta conversación ya no está. Pregunta a los demás; si ellos la tienen, avisa a un coordinador.
+alarm-damaged = { $group }: el relé dice que su disco ha dañado un mensaje. Ni ese ni los que siguen se pueden leer, hasta 30 días. Avisa a quien lleva el relé, y cread otro grupo en otro relé.
 alarm-waiting = { $group }: lo que escribiste espera desde { $time }. El relé no lo ha tomado, o no lo devuelve. Mira la red; si sigue así, trasladad la conversación: `relevo group move`.
 alarm-other = { $group }: ocurrió algo que esta versión no conoce. Instala la más nueva.

@@ -126,5 +126,6 @@ alarm-not-done = { $group } : un changement que vous vouliez n'y est pas possibl
 alarm-withheld = { $group } : le relais a d'autres messages et ne les donne pas. Essayez un autre réseau ; si cela dure, demandez aux autres et déplacez la conversation : `relevo group move`.
 alarm-frozen = { $group } : le relais ne prend plus de messages ici, alors que personne n'a déplacé la conversation. Prévenez un coordinateur, et créez un groupe sur un autre relais.
 alarm-closed = { $group } : le relais dit que cette conversation n'est plus là. Demandez aux autres ; s'ils l'ont encore, prévenez un coordinateur.
+alarm-damaged = { $group } : le relais dit que son disque a abîmé un message. Ni lui ni les suivants ne peuvent être lus, pendant 30 jours au plus. Prévenez qui tient le relais, et créez un groupe sur un autre relais.
 alarm-waiting = { $group } : ce que vous avez écrit attend depuis { $time }. Le relais ne l'a pas pris, ou ne le rend pas. Regardez le réseau ; si cela dure, déplacez la conversation : `relevo group move`.
 alarm-other = { $group } : il s'est passé quelque chose que cette version ne connaît pas. Installez la plus récente.

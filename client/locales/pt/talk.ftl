@@ -126,5 +126,6 @@ alarm-not-done = { $group }: uma mudança que queria não é possível ali; foi 
 alarm-withheld = { $group }: o retransmissor tem mais mensagens e não as entrega. Tente outra rede; se continuar assim, pergunte aos outros e mudem a conversa de lugar: `relevo group move`.
 alarm-frozen = { $group }: o retransmissor não aceita mais mensagens aqui, embora ninguém tenha mudado a conversa de lugar. Avise um coordenador, e criem um grupo noutro retransmissor.
 alarm-closed = { $group }: o retransmissor diz que esta conversa já não está lá. Pergunte aos outros; se eles a têm, avise um coordenador.
+alarm-damaged = { $group }: o retransmissor diz que o seu disco danificou uma mensagem. Nem ela nem as seguintes podem ser lidas, até 30 dias. Avise quem mantém o retransmissor, e criem um grupo noutro retransmissor.
 alarm-waiting = { $group }: o que escreveu espera desde { $time }. O retransmissor não o aceitou, ou não o devolve. Veja a rede; se continuar assim, mudem a conversa de lugar: `relevo group move`.
 alarm-other = { $group }: aconteceu algo que esta versão não conhece. Instale a mais nova.

@@ -111,6 +111,7 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             AlarmKind::Withheld => ("withheld", words.msg_alarm_withheld(group)),
             AlarmKind::Frozen => ("frozen", words.msg_alarm_frozen(group)),
             AlarmKind::Closed => ("closed", words.msg_alarm_closed(group)),
+            AlarmKind::Damaged => ("damaged", words.msg_alarm_damaged(group)),
             AlarmKind::Other => ("other", words.msg_alarm_other(group)),
         };
         let about = alarm.about.map(|_| about);

@@ -152,6 +152,8 @@ pub enum AlarmKind {
     Frozen,
     /// The relay says that the log is not there, or lets it be read no more.
     Closed,
+    /// The relay's disk has damaged an entry: what lies behind it cannot be read.
+    Damaged,
     /// A kind of a later version of this program.
     Other,
 }
@@ -174,6 +176,7 @@ impl AlarmKind {
             Self::Withheld => 12,
             Self::Frozen => 13,
             Self::Closed => 14,
+            Self::Damaged => 15,
             Self::Other => u8::MAX,
         }
     }
@@ -195,6 +198,7 @@ impl AlarmKind {
             12 => Self::Withheld,
             13 => Self::Frozen,
             14 => Self::Closed,
+            15 => Self::Damaged,
             _ => Self::Other,
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Uri;
 use relevo_protocol::limits::MAX_FRAME;
 use relevo_protocol::wire::{
-    Answer, Call, Event, Outcome, Refusal, Reply, Request, WelcomeBody, decode_exact, encode, write_frame,
+    Answer, Call, Event, FrameFault, Outcome, Refusal, Reply, Request, WelcomeBody, decode_exact, encode, write_frame,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -299,6 +299,8 @@ impl Reader {
                         answer(to, outcome, &self.deliver).await;
                     }
                     Ok(Reply::Event { event }) => self.deliver_event(event, frame.len()).await,
+                    // An event of a later version.
+                    Err(FrameFault::UnknownKind) if is_event(&frame) => {}
                     Err(_) => break LinkFault::Malformed,
                 },
                 Err(Stop::Fault(fault)) => break fault,
@@ -319,6 +321,11 @@ impl Reader {
     }
 }
 
+/// Whether a frame is an event, known or not: variant 1 of a reply.
+fn is_event(frame: &[u8]) -> bool {
+    frame.starts_with(&[0x82, 1])
+}
+
 async fn answer(to: ReplyTo, outcome: Outcome, deliver: &mpsc::Sender<Arrival>) {
     match to {
         // A caller that went away does not want it.
@@ -333,4 +340,21 @@ async fn answer(to: ReplyTo, outcome: Outcome, deliver: &mpsc::Sender<Arrival>) 
 fn lock(unanswered: &Unanswered) -> std::sync::MutexGuard<'_, HashMap<u32, ReplyTo>> {
     // Nothing that can panic runs under this lock.
     unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use relevo_protocol::wire::SubscriptionId;
+
+    #[test]
+    fn an_event_of_a_later_version_is_skipped_and_an_answer_is_not() {
+        let event = |event| encode(&Reply::Event { event });
+        assert!(is_event(&event(Event::Draining)) && is_event(&event(Event::Closed { id: SubscriptionId(300) })));
+        // [1, {0: [99, {}]}]
+        let later = [0x82, 0x01, 0xa1, 0x00, 0x82, 0x18, 99, 0xa0];
+        assert!(is_event(&later) && decode_exact::<Reply>(&later) == Err(FrameFault::UnknownKind));
+        let outcome = Outcome::Refused { refusal: Refusal::Failed };
+        assert!(!is_event(&encode(&Reply::Answer { number: 1, outcome })));
+    }
 }

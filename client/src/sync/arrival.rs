@@ -133,7 +133,11 @@ fn stalled(open: &Open, incoming: &Incoming) -> Vec<Change> {
             Some(Asked::Enroll | Asked::Passing) | None => vec![Change::Finished(*ticket)],
         },
         Incoming::Event(
-            Event::Entry { id, .. } | Event::Gap { id, .. } | Event::Closed { id } | Event::Frozen { id },
+            Event::Entry { id, .. }
+            | Event::Gap { id, .. }
+            | Event::Closed { id }
+            | Event::Frozen { id }
+            | Event::Failed { id },
         ) => pause(id).into_iter().collect(),
         Incoming::Event(Event::Draining) | Incoming::Over(_) => Vec::new(),
     }
@@ -290,6 +294,11 @@ impl<'a> Batch<'a> {
             Event::Frozen { id } => {
                 let Some(mailbox) = self.live(*id) else { return Ok(()) };
                 reading.frozen(&mailbox)?;
+            }
+            Event::Failed { id } => {
+                let Some(mailbox) = self.live(*id) else { return Ok(()) };
+                reading.damaged(&mailbox)?;
+                self.pause(*id, Pause::Hopeless);
             }
             Event::Draining => self.changes.push(Change::Draining),
         }

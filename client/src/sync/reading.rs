@@ -206,6 +206,13 @@ impl Reading<'_, '_> {
         }
     }
 
+    pub(super) fn damaged(&mut self, mailbox: &MailboxId) -> Result<(), LogicFault> {
+        match self.row(mailbox)? {
+            Some(row) => self.notice(&row, &Notice::Damaged { sequence: row.followed.cursor.after.next() }),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn refused(&mut self, mailbox: &MailboxId, why: Refusal) -> Result<(), LogicFault> {
         if self.row(mailbox)?.is_some_and(|row| row.condition == Condition::Closed) {
             return Ok(());

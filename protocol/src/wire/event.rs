@@ -57,6 +57,13 @@ pub enum Event {
     /// The relay is stopping: finish what is under way, come back after a pause.
     #[n(4)]
     Draining,
+    /// The relay cannot read the next entry; the subscription is over.
+    #[n(5)]
+    Failed {
+        /// The subscription.
+        #[n(0)]
+        id: SubscriptionId,
+    },
 }
 
 /// All of the frame body of `Reply::Event { Event::Entry }` but the entry's own bytes, which follow it as they are.

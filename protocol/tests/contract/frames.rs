@@ -175,6 +175,7 @@ pub(crate) fn events(d: &mut Dice) -> Vec<(&'static str, Event)> {
         ("closed", Event::Closed { id }),
         ("frozen", Event::Frozen { id }),
         ("draining", Event::Draining),
+        ("failed", Event::Failed { id }),
     ]
 }
 

@@ -104,8 +104,8 @@ impl Desk {
         let slice = match from.store.follow(&mailbox, after, most, from.now) {
             Ok(slice) if self.subscriptions.is_same(id, &slice.standing) => slice,
             Ok(_) | Err(Refusal::NoSuchMailbox) => return nothing(Some(self.subscriptions.closed(id))),
-            // The store has failed, and the relay is stopping: nothing to say here.
-            Err(_) => return nothing(None),
+            // What lies before it was pushed. To wait in silence would look like a quiet group.
+            Err(_failed) => return nothing(Some(self.subscriptions.failed(id))),
         };
         let Slice { standing, entries } = slice;
         let before = self.subscriptions.gap(id, &standing);

@@ -82,7 +82,9 @@ impl Seen {
                 self.after.insert(*id, Sequence(first_available.0 - 1));
             }
             Event::Closed { .. } => self.closed = true,
-            other @ (Event::Entry { .. } | Event::Frozen { .. } | Event::Draining) => panic!("{other:?}"),
+            other @ (Event::Entry { .. } | Event::Frozen { .. } | Event::Failed { .. } | Event::Draining) => {
+                panic!("{other:?}")
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ impl<T> Subscriptions<T> {
     /// Allows more entries.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchMailbox`] when there is no such subscription, as after its mailbox was closed.
+    /// [`Refusal::NoSuchMailbox`] when there is no such subscription, as after its end was said.
     pub fn credit(&mut self, id: SubscriptionId, more: u32) -> Result<(), Refusal> {
         let row = self.rows.get_mut(&id).ok_or(Refusal::NoSuchMailbox)?;
         row.credit = row.credit.saturating_add(more).min(MAX_CREDIT);
@@ -122,8 +122,8 @@ impl<T> Subscriptions<T> {
         }
     }
 
-    /// What to read next, of at most `limit` entries. One of [`Subscriptions::pushed`] and [`Subscriptions::closed`]
-    /// must follow.
+    /// What to read next, of at most `limit` entries. One of [`Subscriptions::pushed`], [`Subscriptions::closed`] and
+    /// [`Subscriptions::failed`] must follow.
     pub fn next(&mut self, limit: u16) -> Option<Pull> {
         let id = self.due.pop_front()?;
         let row = self.rows.get_mut(&id)?;
@@ -182,6 +182,12 @@ impl<T> Subscriptions<T> {
     pub fn closed(&mut self, id: SubscriptionId) -> Event {
         self.remove(id);
         Event::Closed { id }
+    }
+
+    /// The next entry cannot be read: ends the subscription and says so. Kept, it would meet the same entry at every append.
+    pub fn failed(&mut self, id: SubscriptionId) -> Event {
+        self.remove(id);
+        Event::Failed { id }
     }
 }
 

@@ -74,8 +74,8 @@ impl Store {
         if length == 0 || length > MAX_BLOB {
             return Err(Refusal::Malformed);
         }
-        // A row without its file, as a fault between the two leaves it, is mended by a new put.
-        if self.blob(&id)?.is_some() && self.shared.blobs.holds(&id) {
+        // A row whose file is missing or damaged is mended by a new put.
+        if self.blob(&id)?.is_some() && self.shared.blobs.sound(id)?.is_some() {
             return Ok(Begun::Held);
         }
         let left = self.admission(admission, now)?.map_or(0, |admission| admission.bytes_left);
@@ -96,16 +96,7 @@ impl Store {
     /// [`Refusal::NoSuchBlob`], [`Refusal::Failed`].
     pub fn open_blob(&self, id: &BlobId, offset: u64, length: u64, now: Timestamp) -> Result<Download, Refusal> {
         let blob = self.blob(id)?.filter(|blob| !blob.expires.is_past(now)).ok_or(Refusal::NoSuchBlob)?;
-        let place = self.shared.blobs.place.as_ref().ok_or(Refusal::NoSuchBlob)?;
-        let path = place.file(id);
-        let whole = match fs::read(&path) {
-            Ok(whole) => whole,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Refusal::NoSuchBlob),
-            Err(error) => return Err(failed(error.into())),
-        };
-        if BlobId::of(&whole) != *id {
-            return self.shared.blobs.discard_damaged(*id, &path);
-        }
+        let whole = self.shared.blobs.sound(*id)?.ok_or(Refusal::NoSuchBlob)?;
         let range = |at: u64| usize::try_from(at.min(blob.length)).unwrap_or(usize::MAX).min(whole.len());
         let (start, end) = (range(offset), range(offset.saturating_add(length)));
         Ok(Download { bytes: Bytes::from(whole).slice(start..end), total: blob.length })
@@ -159,16 +150,24 @@ impl Blobs {
         Ok(Self { place: Some(place), busy: Arc::default() })
     }
 
-    /// Removes a file that is not its blob, unless it is just being written. Without its file the row is mended by the
-    /// next put, and whoever has the bytes may put them.
-    fn discard_damaged(&self, id: BlobId, path: &Path) -> Result<Download, Refusal> {
+    /// The bytes of a blob, none when its file is missing or is not the blob. Such a file is removed, unless it is just
+    /// being written: without it the row is mended by the next put, and whoever has the bytes may put them.
+    fn sound(&self, id: BlobId) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(place) = &self.place else { return Ok(None) };
+        let path = place.file(&id);
+        match fs::read(&path) {
+            Ok(whole) if BlobId::of(&whole) == id => return Ok(Some(whole)),
+            Ok(_damaged) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error.into())),
+        }
         if let Some(_busy) = self.occupy(id)
-            && fs::read(path).is_ok_and(|bytes| BlobId::of(&bytes) != id)
+            && fs::read(&path).is_ok_and(|bytes| BlobId::of(&bytes) != id)
         {
             tracing::error!("a blob is damaged on disk and was removed: its author can send the document again");
-            remove(path).map_err(failed)?;
+            remove(&path).map_err(failed)?;
         }
-        Err(Refusal::NoSuchBlob)
+        Ok(None)
     }
 
     /// Marks a blob as being written; none while somebody else does.

@@ -34,7 +34,7 @@ pub(crate) struct Mailbox {
     /// Bytes of entries and last resort.
     #[n(8)]
     pub(crate) bytes: u64,
-    /// Entries that stand in the reserve.
+    /// Entries that stand in the relay's reserve.
     #[n(9)]
     pub(crate) reserved_entries: u64,
     #[n(10)]
@@ -154,6 +154,10 @@ pub(crate) struct Admission {
     pub(crate) mailboxes: u64,
     #[n(6)]
     pub(crate) sponsored: u32,
+    /// Bytes of the relay's reserve. Rows of the first version have none.
+    #[n(7)]
+    #[cbor(default)]
+    pub(crate) reserve: u64,
 }
 
 /// A blob; its bytes are a file.
@@ -166,7 +170,7 @@ pub(crate) struct Blob {
     pub(crate) expires: Hour,
 }
 
-/// Whose room an entry takes.
+/// Whose room an entry takes: that of all, or the reserve of a relay that is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
     Ordinary,
@@ -223,4 +227,37 @@ pub(crate) fn write<T: Encode<()>>(record: &T) -> Bytes {
 /// A record from its CBOR; `what` names the family in the fault.
 pub(crate) fn read<T: for<'b> Decode<'b, ()>>(bytes: &[u8], what: &'static str) -> Result<T, StoreFault> {
     decode_exact(bytes).map_err(|_| StoreFault::Corrupt { what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admission_of_the_first_version_has_used_no_reserve() {
+        /// As it was written then.
+        #[derive(Encode)]
+        #[cbor(map)]
+        struct First {
+            #[n(0)]
+            key: AdmissionKey,
+            #[n(1)]
+            kind: AdmissionKind,
+            #[n(2)]
+            expires: Hour,
+            #[n(3)]
+            period: u32,
+            #[n(4)]
+            bytes: u64,
+            #[n(5)]
+            mailboxes: u64,
+            #[n(6)]
+            sponsored: u32,
+        }
+        let key = || relevo_protocol::wire::Admission::new(relevo_protocol::secret::Secret::new([1; 32])).key();
+        let (kind, expires) = (AdmissionKind::Enrolled, Hour(9));
+        let first = First { key: key(), kind, expires, period: 3, bytes: 4, mailboxes: 5, sponsored: 6 };
+        let now = Admission { key: key(), kind, expires, period: 3, bytes: 4, mailboxes: 5, sponsored: 6, reserve: 0 };
+        assert_eq!(read::<Admission>(&encode(&first), "admission").unwrap(), now);
+    }
 }

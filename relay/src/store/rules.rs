@@ -5,7 +5,7 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{CapabilityHash, MailboxKind, Refusal};
 
 use super::config::StoreConfig;
-use super::record::{Admission, AdmissionKind, Mailbox, Place};
+use super::record::{Admission, AdmissionKind, Mailbox};
 
 /// Hours of the period that allowances are counted in.
 const PERIOD_HOURS: u32 = 30 * 24;
@@ -15,7 +15,7 @@ const PERIOD_HOURS: u32 = 30 * 24;
 pub(crate) enum Relay {
     /// There is room.
     Roomy,
-    /// At the watermark: only the reserve of shared mailboxes is left.
+    /// At the watermark: only the reserve for owners of shared mailboxes is left.
     Full,
     /// So little disk is left that nothing is taken.
     Exhausted,
@@ -35,6 +35,8 @@ pub struct Totals {
     pub mailboxes: u64,
     /// Bytes of entries and last resorts.
     pub entry_bytes: u64,
+    /// Those of them that stand in the reserve.
+    pub reserved_bytes: u64,
     /// Blobs.
     pub blobs: u64,
     /// Bytes of blobs.
@@ -120,40 +122,52 @@ pub(crate) fn takes_entries(mailbox: &Mailbox, now: Timestamp) -> Result<(), Ref
     }
 }
 
-/// Where an entry of `size` bytes goes: in ordinary room, or for *owner* of a shared mailbox in the reserve when
-/// the mailbox, the relay or the allowance is full. Nobody can fill a group's log against its administrators.
-pub(crate) fn place(
+/// Room for everybody's entries. *owner* of a shared mailbox has more of it than any grant, and pays for it alike:
+/// nobody can fill a group's log against its administrators.
+pub(crate) fn ordinary_room(
     mailbox: &Mailbox,
     shown: Shown,
     size: u64,
     relay: Relay,
-    allowance: Result<(), Refusal>,
     config: &StoreConfig,
-) -> Result<Place, Refusal> {
-    let refusal = match ordinary_room(mailbox, size, relay, config).and(allowance) {
-        Ok(()) => return Ok(Place::Ordinary),
-        Err(refusal) => refusal,
+) -> Result<(), Refusal> {
+    let (held, kept) = match (shown, mailbox.kind) {
+        (Shown::Owner, MailboxKind::Shared) => ((0, 0), (RESERVED_ENTRIES, RESERVED_BYTES)),
+        // What owners have in the reserve is no grant's.
+        (Shown::Owner | Shown::Grant, MailboxKind::Shared | MailboxKind::Personal) => {
+            ((mailbox.reserved_entries, mailbox.reserved_bytes), (0, 0))
+        }
     };
-    let reserve = mailbox.reserved_entries < RESERVED_ENTRIES
-        && mailbox.reserved_bytes.saturating_add(size) <= RESERVED_BYTES
-        && relay != Relay::Exhausted;
-    match (shown, mailbox.kind) {
-        (Shown::Owner, MailboxKind::Shared) if reserve => Ok(Place::Reserve),
-        (Shown::Owner | Shown::Grant, MailboxKind::Shared | MailboxKind::Personal) => Err(refusal),
-    }
-}
-
-/// Room outside the reserve.
-pub(crate) fn ordinary_room(mailbox: &Mailbox, size: u64, relay: Relay, config: &StoreConfig) -> Result<(), Refusal> {
-    let entries = mailbox.entries().saturating_sub(mailbox.reserved_entries);
-    let bytes = mailbox.bytes.saturating_sub(mailbox.reserved_bytes);
-    if entries >= config.mailbox_entries || bytes.saturating_add(size) > config.mailbox_bytes {
+    let entries = mailbox.entries().saturating_sub(held.0);
+    let bytes = mailbox.bytes.saturating_sub(held.1);
+    if entries >= config.mailbox_entries.saturating_add(kept.0)
+        || bytes.saturating_add(size) > config.mailbox_bytes.saturating_add(kept.1)
+    {
         Err(Refusal::MailboxFull)
     } else if relay != Relay::Roomy {
         Err(Refusal::RelayFull)
     } else {
         Ok(())
     }
+}
+
+/// Whether the reserve of the relay takes what was refused. It is for owners of shared mailboxes when the relay or their
+/// allowance is full, and is bounded for each mailbox and in all; for each admission [`Spending::Reserve`] bounds it.
+pub(crate) fn reserve_room(
+    mailbox: &Mailbox,
+    shown: Shown,
+    size: u64,
+    relay: Relay,
+    refusal: Refusal,
+    totals: &Totals,
+    config: &StoreConfig,
+) -> Result<(), Refusal> {
+    let is_theirs = shown == Shown::Owner && mailbox.kind == MailboxKind::Shared && refusal != Refusal::MailboxFull;
+    let has_room = relay != Relay::Exhausted
+        && mailbox.reserved_entries < RESERVED_ENTRIES
+        && mailbox.reserved_bytes.saturating_add(size) <= RESERVED_BYTES
+        && totals.reserved_bytes.saturating_add(size) <= config.reserve_bytes;
+    if is_theirs && has_room { Ok(()) } else { Err(refusal) }
 }
 
 /// Whether a table may hold `count` grants.
@@ -166,12 +180,33 @@ pub(crate) fn period(now: Timestamp) -> u32 {
     now.round_up().0 / PERIOD_HOURS
 }
 
-/// What an admission of a kind may use in 30 days: bytes, mailboxes, single-use admissions.
-pub(crate) fn allowance(kind: AdmissionKind, config: &StoreConfig) -> (u64, u64, u32) {
+/// What an admission may use in 30 days.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Allowance {
+    pub(crate) bytes: u64,
+    pub(crate) mailboxes: u64,
+    /// Single-use admissions.
+    pub(crate) sponsored: u32,
+    /// Bytes of the relay's reserve.
+    pub(crate) reserve: u64,
+}
+
+/// The allowance of a kind.
+pub(crate) fn allowance(kind: AdmissionKind, config: &StoreConfig) -> Allowance {
     match kind {
-        AdmissionKind::Shared => (config.shared_bytes, config.shared_mailboxes, config.shared_sponsored),
-        AdmissionKind::SingleUse => (0, 0, 0),
-        AdmissionKind::Enrolled => (config.admission_bytes, config.admission_mailboxes, config.sponsored),
+        AdmissionKind::Shared => Allowance {
+            bytes: config.shared_bytes,
+            mailboxes: config.shared_mailboxes,
+            sponsored: config.shared_sponsored,
+            reserve: config.shared_reserve,
+        },
+        AdmissionKind::SingleUse => Allowance { bytes: 0, mailboxes: 0, sponsored: 0, reserve: 0 },
+        AdmissionKind::Enrolled => Allowance {
+            bytes: config.admission_bytes,
+            mailboxes: config.admission_mailboxes,
+            sponsored: config.sponsored,
+            reserve: config.admission_reserve,
+        },
     }
 }
 
@@ -183,6 +218,7 @@ pub(crate) fn current(admission: &mut Admission, now: Timestamp) {
         admission.bytes = 0;
         admission.mailboxes = 0;
         admission.sponsored = 0;
+        admission.reserve = 0;
     }
 }
 
@@ -190,6 +226,8 @@ pub(crate) fn current(admission: &mut Admission, now: Timestamp) {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Spending {
     Bytes(u64),
+    /// Bytes that the relay or the allowance has no ordinary room for.
+    Reserve(u64),
     Mailbox,
     Sponsorship,
 }
@@ -202,14 +240,15 @@ pub(crate) fn spend(
     config: &StoreConfig,
 ) -> Result<(), Refusal> {
     current(admission, now);
-    let (bytes, mailboxes, sponsored) = allowance(admission.kind, config);
+    let allowance = allowance(admission.kind, config);
+    let sum = |used: u64, more, most| {
+        Some(used.saturating_add(more)).filter(|sum| *sum <= most).ok_or(Refusal::AllowanceSpent)
+    };
     match spending {
-        Spending::Bytes(more) => {
-            let sum = admission.bytes.saturating_add(more);
-            admission.bytes = if sum <= bytes { sum } else { return Err(Refusal::AllowanceSpent) };
-        }
-        Spending::Mailbox if admission.mailboxes < mailboxes => admission.mailboxes += 1,
-        Spending::Sponsorship if admission.sponsored < sponsored => admission.sponsored += 1,
+        Spending::Bytes(more) => admission.bytes = sum(admission.bytes, more, allowance.bytes)?,
+        Spending::Reserve(more) => admission.reserve = sum(admission.reserve, more, allowance.reserve)?,
+        Spending::Mailbox if admission.mailboxes < allowance.mailboxes => admission.mailboxes += 1,
+        Spending::Sponsorship if admission.sponsored < allowance.sponsored => admission.sponsored += 1,
         Spending::Mailbox | Spending::Sponsorship => return Err(Refusal::AllowanceSpent),
     }
     match admission.kind {

@@ -14,8 +14,8 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use bytes::Bytes;
 use super::config::StoreConfig;
 use super::disk;
 use super::engine::{Batch, Engine, Key, Row};
-use super::fault::{BODY, StoreFault};
+use super::fault::{BODY, INDEX, StoreFault};
 use super::segments::{Pointer, Segments, Tail};
 
 /// Bodies up to this length lie in the index. A leaf of sled holds up to 17 rows and is written whole; above
@@ -40,6 +40,8 @@ pub(crate) struct Sled {
     directory: PathBuf,
     segments: Segments,
     writing: Mutex<Writing>,
+    /// Damage of the index was met, by whomever: nothing of sled's is used after it.
+    damaged: AtomicBool,
     /// Held as long as the engine, so that no second process writes.
     _lock: File,
 }
@@ -88,12 +90,27 @@ impl Sled {
             directory: directory.to_path_buf(),
             segments,
             writing: Mutex::new(Writing { tail, live }),
+            damaged: AtomicBool::new(false),
             _lock: lock,
         })
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Value>, StoreFault> {
-        guarded(|| self.rows.get(key))?.map(Value::decode).transpose()
+        self.watched(|| guarded(|| self.rows.get(key))?.map(Value::decode).transpose())
+    }
+
+    /// Uses sled, unless its index was found damaged before. A reader is refused and the relay goes on until the writer
+    /// comes here, within the pause of the sweeper: then the store fails, and commits nothing to what contradicts itself.
+    fn watched<T>(&self, call: impl FnOnce() -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        const DAMAGED: StoreFault = StoreFault::Corrupt { what: INDEX };
+        if self.damaged.load(Ordering::Acquire) {
+            return Err(DAMAGED);
+        }
+        let outcome = call();
+        if matches!(outcome, Err(StoreFault::Corrupt { what: INDEX })) {
+            self.damaged.store(true, Ordering::Release);
+        }
+        outcome
     }
 }
 
@@ -110,7 +127,7 @@ impl Engine for Sled {
         };
         let body = self.segments.read(&pointer)?;
         // Its space is given back after the row is gone: while the row stands, what was read is the body.
-        match (body, guarded(|| self.rows.contains_key(key))?) {
+        match (body, self.watched(|| guarded(|| self.rows.contains_key(key)))?) {
             (Some(body), true) => Ok(Some(Row { header, body })),
             (_, false) => Ok(None),
             (None, true) => Err(StoreFault::Corrupt { what: BODY }),
@@ -125,10 +142,12 @@ impl Engine for Sled {
             Err(_) => true,
         };
         let rows = || self.rows.range(start..).take(limit).take_while(inside).collect::<Result<Vec<_>, _>>();
-        for (key, value) in guarded(rows)? {
-            found.push((key.to_vec(), Value::decode(value)?.header));
-        }
-        Ok(found)
+        self.watched(|| {
+            for (key, value) in guarded(rows)? {
+                found.push((key.to_vec(), Value::decode(value)?.header));
+            }
+            Ok(found)
+        })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreFault> {
@@ -169,8 +188,8 @@ impl Engine for Sled {
         }
         // Bodies first: no row may point at what a power cut can take.
         self.segments.sync(tail)?;
-        guarded(|| self.rows.apply_batch(rows))?;
-        guarded(|| self.rows.flush())?;
+        self.watched(|| guarded(|| self.rows.apply_batch(rows)))?;
+        self.watched(|| guarded(|| self.rows.flush()))?;
         self.file.sync_data()?;
         // The tail stays even when nothing lives in it: the next body goes there.
         emptied.retain(|segment| *segment != tail.segment());
@@ -216,7 +235,7 @@ impl Value {
     }
 
     fn decode(value: sled::IVec) -> Result<Self, StoreFault> {
-        const FAULT: StoreFault = StoreFault::Corrupt { what: "index" };
+        const FAULT: StoreFault = StoreFault::Corrupt { what: INDEX };
         let mut rest = Bytes::from_owner(value);
         let kind = *rest.first().ok_or(FAULT)?;
         let _kind = rest.split_to(1);
@@ -239,11 +258,11 @@ impl Value {
 }
 
 /// Calls sled. It asserts where a damaged file contradicts itself; that is damage here, never a panic: nothing of
-/// sled's is used after one, since the relay stops at the first damage of the index.
+/// sled's is used after one, which [`Sled::watched`] holds.
 fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, StoreFault> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
         Ok(outcome) => outcome.map_err(fault),
-        Err(_panic) => Err(StoreFault::Corrupt { what: "index" }),
+        Err(_panic) => Err(StoreFault::Corrupt { what: INDEX }),
     }
 }
 
@@ -251,11 +270,51 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, StoreF
 fn fault(error: sled::Error) -> StoreFault {
     match error {
         sled::Error::Io(error) => error.into(),
-        // We open what we made and nothing else: what sled does not support, or calls a bug of its own, is a file that
-        // says what nobody wrote.
-        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_) => {
-            StoreFault::Corrupt { what: "index" }
-        }
-        sled::Error::CollectionNotFound(_) => StoreFault::Disk(io::Error::other("the index engine failed")),
+        // The last three too: we ask for nothing that it does not support, so it is its files that ask.
+        sled::Error::Corruption { .. }
+        | sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_) => StoreFault::Corrupt { what: INDEX },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(directory: &Path) -> Sled {
+        let config = StoreConfig { cache_bytes: 4 << 20, ..StoreConfig::default() };
+        Sled::open(directory, &config, File::create(directory.join("lock")).unwrap()).unwrap()
+    }
+
+    fn row(header: &'static [u8]) -> Option<Row> {
+        Some(Row { header: Bytes::from_static(header), body: Bytes::new() })
+    }
+
+    fn is_damage<T>(outcome: &Result<T, StoreFault>) -> bool {
+        matches!(outcome, Err(StoreFault::Corrupt { what: INDEX }))
+    }
+
+    #[test]
+    fn what_a_reader_meets_in_the_index_stops_the_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = opened(directory.path());
+        sled.commit(vec![(b"m1".to_vec(), row(b"sound"))]).unwrap();
+        assert!(!is_damage(&sled.header(b"m1")));
+        sled.rows.insert(b"m2", &[9]).unwrap();
+        assert!(is_damage(&sled.header(b"m2")), "no kind of row is 9");
+        assert!(is_damage(&sled.header(b"m1")), "nothing of the index is used any more");
+        assert!(is_damage(&sled.scan(b"m", b"m", 1)));
+        assert!(is_damage(&sled.commit(vec![(b"m3".to_vec(), row(b"more"))])));
+        assert!(!sled.rows.contains_key(b"m3").unwrap(), "nothing was committed");
+    }
+
+    #[test]
+    fn an_assertion_of_sleds_that_a_reader_meets_stops_the_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = opened(directory.path());
+        let asserted: Result<(), _> = sled.watched(|| guarded(|| panic!("planted")));
+        assert!(is_damage(&asserted));
+        assert!(is_damage(&sled.commit(vec![(b"m1".to_vec(), row(b"more"))])));
     }
 }

@@ -2,9 +2,12 @@
 
 use relevo_protocol::wire::{Entry, Incarnation, MailboxId, ReadEntry, Refusal, Sequence, Standing};
 
-use super::fault::StoreFault;
+use super::fault::{BODY, StoreFault};
 use super::record::Mailbox;
 use super::{Shared, failed, keys, record};
+
+/// Damaged entries of which the log speaks. With so many of them the disk is worth no more words.
+const LOGGED: usize = 1024;
 
 /// Entries of a mailbox in order, and where it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,12 +42,14 @@ impl Shared {
             let remembered = self.recent.lock().entry(id, mailbox.incarnation, sequence);
             let entry = match remembered {
                 Some(entry) => entry,
-                None => match self.entry(id, mailbox.incarnation, sequence).map_err(failed) {
+                None => match self.entry(id, mailbox.incarnation, sequence) {
                     Ok(Some(entry)) => entry,
                     // Removed by the batch under way: its touch comes when it is durable, and the reader looks again.
                     Ok(None) => break,
                     // What lies before a damaged entry is read; the entry itself is refused, never passed over.
-                    Err(refusal) if page.entries.is_empty() => return Err(refusal),
+                    Err(fault) if page.entries.is_empty() => {
+                        return Err(self.failed_once(fault, mailbox.incarnation, sequence));
+                    }
                     Err(_) => break,
                 },
             };
@@ -53,6 +58,16 @@ impl Shared {
         }
         let entries = page.entries;
         Ok(Slice { standing: mailbox.standing(), entries })
+    }
+
+    /// As [`failed`]; one entry's damage is logged once.
+    fn failed_once(&self, fault: StoreFault, incarnation: Incarnation, sequence: Sequence) -> Refusal {
+        let mut logged = self.logged.lock();
+        let is_damage = matches!(fault, StoreFault::Corrupt { what: BODY });
+        if is_damage && (logged.len() >= LOGGED || !logged.insert((incarnation, sequence))) {
+            return Refusal::Failed;
+        }
+        failed(fault)
     }
 
     fn entry(

@@ -191,6 +191,41 @@ async fn a_subscriber_is_told_of_freezing_and_closing() {
 }
 
 #[tokio::test]
+async fn a_subscriber_behind_a_damaged_entry_is_told_and_the_rest_goes_on() {
+    // Entries are read from the disk, not from memory.
+    let trial = Trial::start_with(|config| config.store.recent_bytes = 0).await;
+    let mut session = trial.session().await;
+    let (damaged, whole) = (
+        Mailbox::open(&mut session, MailboxKind::Shared).await,
+        Mailbox::open(&mut session, MailboxKind::Shared).await,
+    );
+    let large = |fill: u8| Entry::parse(vec![fill; 8192].into()).unwrap();
+    for fill in 1..=3 {
+        session.done(damaged.append(large(fill))).await;
+    }
+    let bodies = trial.data.path().join("relay/store/bodies");
+    let segment = std::fs::read_dir(bodies).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[8192 + 100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+
+    session.done(damaged.resume(FIRST, START, 10)).await;
+    assert_eq!(pushed(&mut session).await.0, 1);
+    assert_eq!(session.event().await, Event::Failed { id: FIRST });
+    // The subscription is over: what is appended behind wakes nobody.
+    session.done(damaged.append(large(4))).await;
+    let second = SubscriptionId(2);
+    session.done(whole.resume(second, START, 10)).await;
+    session.done(whole.append(large(5))).await;
+    assert!(matches!(session.event().await, Event::Entry { id, .. } if id == second));
+    // Asked again, it says the same again.
+    session.done(damaged.resume(FIRST, Cursor { incarnation: None, after: Sequence(1) }, 10)).await;
+    assert_eq!(session.event().await, Event::Failed { id: FIRST });
+    session.done(damaged.resume(FIRST, Cursor { incarnation: None, after: Sequence(2) }, 10)).await;
+    assert_eq!(pushed(&mut session).await.0, 3);
+}
+
+#[tokio::test]
 async fn a_checkpoint_is_signed_by_the_relay_of_the_address() {
     let trial = Trial::start().await;
     let mut session = trial.session().await;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// A relay on loopback in a directory of its own.
 struct Trial {
     running: Running,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Trial {
@@ -31,7 +31,7 @@ impl Trial {
         config.store.last_free_bytes = 0;
         config.store.ballast_bytes = 0;
         change(&mut config);
-        Self { running: Relay::start(config).await.unwrap(), _data: data }
+        Self { running: Relay::start(config).await.unwrap(), data }
     }
 
     async fn session(&self) -> client::Session {

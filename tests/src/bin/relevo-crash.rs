@@ -68,6 +68,8 @@ enum PlantedFault {
     SledAlone,
     LogNotSynced,
     NamesNotSynced,
+    BodiesNotSynced,
+    BlobsNotSynced,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -115,6 +117,8 @@ impl From<PlantedFault> for Planted {
             PlantedFault::SledAlone => Self::SledAlone,
             PlantedFault::LogNotSynced => Self::LogNotSynced,
             PlantedFault::NamesNotSynced => Self::NamesNotSynced,
+            PlantedFault::BodiesNotSynced => Self::BodiesNotSynced,
+            PlantedFault::BlobsNotSynced => Self::BlobsNotSynced,
         }
     }
 }

@@ -67,7 +67,8 @@ pub fn run(campaign: &Campaign, end: End) -> anyhow::Result<Survived> {
             survived.rounds = round;
         }
         survived.promises = site.promised.sent.len() + site.promised.seen.len();
-        Ok(survived)
+        site.power.as_ref().map_or(Ok(()), PowerCut::was_used)?;
+        survived.proof()
     })
 }
 

@@ -140,7 +140,10 @@ async fn append(session: &Session, truth: &Shared, mailbox: usize, number: u64) 
         }
         Ok(other) => anyhow::bail!("an append was answered by {other:?}"),
         // A relay that stops refuses what waits; nothing is promised by that.
-        Err(RequestFault::Lost | RequestFault::Refused(_)) => Ok(false),
+        Err(RequestFault::Lost | RequestFault::Refused(Refusal::Failed | Refusal::Busy | Refusal::RelayFull)) => {
+            Ok(false)
+        }
+        Err(RequestFault::Refused(other)) => anyhow::bail!("an append was refused: {other:?}"),
     }
 }
 

@@ -45,6 +45,15 @@ pub struct Survived {
     pub compared: u64,
 }
 
+impl Survived {
+    /// # Errors
+    /// Nothing was promised or nothing read back: a program that refuses everything breaks no promise either.
+    pub(super) fn proof(self) -> anyhow::Result<Self> {
+        ensure!(self.promises > 0 && self.compared > 0, "the rounds prove nothing: {self:?}");
+        Ok(self)
+    }
+}
+
 /// Where the relay lives.
 struct Site {
     folder: tempfile::TempDir,
@@ -73,8 +82,9 @@ pub fn run(campaign: &Campaign, end: End) -> anyhow::Result<Survived> {
         }
         runtime.block_on(site.check(campaign, &mut survived)).with_context(|| format!("after round {round}"))?;
         survived.promises += load::lock(&site.truth).promises();
+        site.power.as_ref().map_or(Ok(()), PowerCut::was_used).with_context(|| format!("before round {round}"))?;
     }
-    Ok(survived)
+    survived.proof()
 }
 
 impl Site {
@@ -192,4 +202,18 @@ async fn over(power: Option<&PowerCut>, kill: Duration) {
 /// It is not there.
 pub fn relay_beside(program: &Path) -> anyhow::Result<PathBuf> {
     crate::story::relay_beside(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_in_which_nothing_was_promised_or_compared_prove_nothing() {
+        let survived = |promises, compared| Survived { rounds: 9, starts_cut: 0, promises, compared };
+        assert!(survived(0, 0).proof().is_err());
+        assert!(survived(0, 3).proof().is_err());
+        assert!(survived(3, 0).proof().is_err());
+        assert!(survived(3, 3).proof().is_ok());
+    }
 }

@@ -295,6 +295,7 @@ impl World {
             0 => Event::Closed { id },
             1 => Event::Frozen { id },
             2 => Event::Draining,
+            4 => Event::Failed { id },
             3 => {
                 Event::Gap { id, first_available: Sequence(tape.number()), head_before_first: Head([tape.byte(); 32]) }
             }

@@ -173,7 +173,9 @@ impl Disk {
         self.counts.syncs += 1;
         let skipped = match self.planted {
             Planted::Nothing | Planted::NamesNotSynced => false,
-            Planted::SledAlone => handle == Handle::ReadOnly && self.is_below_index(node),
+            Planted::SledAlone => handle == Handle::ReadOnly && self.is_below("index", node),
+            Planted::BodiesNotSynced => self.is_below("bodies", node),
+            Planted::BlobsNotSynced => self.is_below("blobs", node),
             Planted::LogNotSynced => {
                 self.items.get(&node).is_some_and(|item| item.name.1.to_string_lossy().ends_with("-wal"))
             }
@@ -190,7 +192,9 @@ impl Disk {
         self.counts.directory_syncs += 1;
         let skipped = match self.planted {
             Planted::Nothing | Planted::LogNotSynced => false,
-            Planted::SledAlone => self.is_below_index(node),
+            Planted::SledAlone => self.is_below("index", node),
+            Planted::BodiesNotSynced => self.is_below("bodies", node),
+            Planted::BlobsNotSynced => self.is_below("blobs", node),
             Planted::NamesNotSynced => true,
         };
         if !skipped {
@@ -199,9 +203,10 @@ impl Disk {
         Ok(())
     }
 
-    fn is_below_index(&self, mut node: Node) -> bool {
+    /// Whether a directory of this name is a node or lies above it.
+    fn is_below(&self, name: &str, mut node: Node) -> bool {
         while let Some(item) = self.items.get(&node).filter(|_| node != ROOT) {
-            if item.name.1 == "index" {
+            if item.name.1 == name {
                 return true;
             }
             node = item.name.0;

@@ -154,6 +154,7 @@ fn excuses(kind: AlarmKind) -> bool {
         | AlarmKind::Withheld
         | AlarmKind::Frozen
         | AlarmKind::Closed
+        | AlarmKind::Damaged
         | AlarmKind::Complaint => true,
         AlarmKind::NotAdded | AlarmKind::NotMoved | AlarmKind::NotDone | AlarmKind::Other => false,
     }

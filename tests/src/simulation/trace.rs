@@ -119,6 +119,7 @@ impl Trace {
                 Event::Gap { id, first_available, .. } => format!("gap s{} {}", id.0, first_available.0),
                 Event::Closed { id } => format!("closed s{}", id.0),
                 Event::Frozen { id } => format!("frozen s{}", id.0),
+                Event::Failed { id } => format!("failed s{}", id.0),
                 Event::Draining => "draining".to_owned(),
             },
         }

@@ -271,6 +271,23 @@ fn a_closed_mailbox_is_said_once_and_asked_for_again_in_the_next_session() {
 }
 
 #[test]
+fn an_entry_that_the_relay_cannot_read_is_said_and_asked_for_again_later() {
+    let mut world = World::new();
+    world.relay.append(mailbox(1), entry(2, 1));
+    world.follow(1);
+    world.settle();
+    let id = *world.relay.subscriptions.keys().next().unwrap();
+    world.event(Event::Failed { id });
+    assert_eq!(world.notices(), ["damaged 2"]);
+    // What comes meanwhile is not lost.
+    world.relay.append(mailbox(1), entry(2, 2));
+    world.elapsed += Duration::from_secs(3600);
+    world.step(Input::Tick);
+    world.settle();
+    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
+}
+
+#[test]
 fn an_unfollowed_mailbox_is_not_read_any_more() {
     let mut world = World::new();
     world.relay.open(mailbox(1));

@@ -88,6 +88,7 @@ impl Logic for Recorder {
             Notice::OtherThanTold { sequence } => format!("other than told {}", sequence.0),
             Notice::Repeated { sequence, .. } => format!("repeated {}", sequence.0),
             Notice::Withheld { sequence } => format!("withheld {}", sequence.0),
+            Notice::Damaged { sequence } => format!("damaged {}", sequence.0),
             Notice::Frozen => "frozen".to_owned(),
             Notice::Closed => "closed".to_owned(),
             Notice::Refused(why) => format!("refused {why:?}"),

@@ -14,7 +14,8 @@ facts!(
     a_single_use_admission_does_not_sponsor_and_a_shared_one_does_not_enroll,
     sponsoring_is_bounded_for_30_days,
     those_who_were_sponsored_cannot_multiply_without_end,
-    admissions_are_bounded_and_the_last_of_them_are_the_coordinators,
+    who_raises_a_bound_that_was_used_up_gives_room_at_once,
+    admissions_are_bounded_and_the_last_of_them_are_the_shared_ones,
     an_allowance_comes_back_after_30_days,
     an_enrolled_admission_lasts_while_it_is_used,
     expired_admissions_are_swept,
@@ -26,7 +27,7 @@ fn admission(fill: u8) -> Admission {
 }
 
 /// An enrolled admission, by way of a single-use one.
-fn enrolled(world: &mut World, fill: u8) -> Admission {
+pub(super) fn enrolled(world: &mut World, fill: u8) -> Admission {
     let (invite, lasting) = (admission(fill), admission(fill + 1));
     single_use(world, &invite);
     world.apply(Change::Enroll { by: invite.id(), id: lasting.id(), key: lasting.key() }).unwrap();
@@ -196,12 +197,23 @@ fn those_who_were_sponsored_cannot_multiply_without_end(world: &mut World) {
     assert!(sponsor(world, one.id(), 32).is_ok());
     assert!(sponsor(world, one.id(), 32).is_ok(), "the same once more is no other");
     assert_eq!(sponsor(world, two.id(), 33), Err(Refusal::RelayFull));
-    assert!(sponsor(world, world.purse, 34).is_ok(), "coordinators invite all the same");
+    assert!(sponsor(world, world.purse, 34).is_ok(), "the shared one has a bound of its own");
     world.pass_hours(30 * 24);
     assert!(sponsor(world, two.id(), 33).is_ok());
 }
 
-fn admissions_are_bounded_and_the_last_of_them_are_the_coordinators(world: &mut World) {
+/// What an operator can do when a member has used up everybody's invitations.
+fn who_raises_a_bound_that_was_used_up_gives_room_at_once(world: &mut World) {
+    world.configured(|config| config.shared_sponsored = 1);
+    assert!(sponsor(world, world.purse, 30).is_ok());
+    assert_eq!(sponsor(world, world.purse, 31), Err(Refusal::AllowanceSpent));
+    if world.path().is_some() {
+        world.configured(|config| config.shared_sponsored = 2);
+        assert!(sponsor(world, world.purse, 31).is_ok());
+    }
+}
+
+fn admissions_are_bounded_and_the_last_of_them_are_the_shared_ones(world: &mut World) {
     world.configured(|config| config.admissions = 8);
     let by = enrolled(world, 10);
     assert_eq!(world.store.totals().admissions, 2, "the shared one and the enrolled one");

@@ -1,5 +1,5 @@
 use relevo_protocol::limits::{RESERVED_BYTES, RESERVED_ENTRIES};
-use relevo_protocol::wire::{Grant, GrantTable, MailboxKind, Refusal};
+use relevo_protocol::wire::{AdmissionId, CapabilityHash, Grant, GrantTable, MailboxId, MailboxKind, Refusal};
 
 use super::super::rules::GRANT_BYTES;
 use super::super::{Applied, Change, StoreConfig};
@@ -15,6 +15,10 @@ facts!(
     the_reserve_of_bytes_ends,
     the_reserve_is_free_again_when_its_entries_go,
     a_spent_allowance_leaves_the_reserve,
+    room_kept_for_owner_is_paid_for,
+    many_mailboxes_have_no_more_reserve_than_their_admission,
+    a_spent_allowance_does_not_open_the_reserve_without_end,
+    the_reserve_of_all_ends,
     an_exhausted_disk_refuses_even_the_reserve,
     mailboxes_are_bounded,
     a_grants_rate_is_for_one_hour,
@@ -62,10 +66,14 @@ fn a_full_relay_refuses_new_data_and_new_mailboxes(world: &mut World) {
 }
 
 fn open(world: &mut World) -> Result<(), Refusal> {
+    open_with(world, world.purse, capability())
+}
+
+fn open_with(world: &mut World, admission: AdmissionId, owner: CapabilityHash) -> Result<(), Refusal> {
     let change = Change::Open {
-        admission: world.purse,
+        admission,
         kind: MailboxKind::Shared,
-        owner: capability(),
+        owner,
         read: None,
         append: vec![],
         take: vec![],
@@ -124,6 +132,76 @@ fn a_spent_allowance_leaves_the_reserve(world: &mut World) {
     world.append(&mailbox, 1);
     assert_eq!(world.append_as(&mailbox, mailbox.append, entry(2, 0)), Err(Refusal::AllowanceSpent));
     world.append_as(&mailbox, mailbox.owner, entry(3, 0)).unwrap();
+}
+
+fn room_kept_for_owner_is_paid_for(world: &mut World) {
+    world.configured(|config| config.mailbox_entries = 0);
+    let mailbox = world.open(MailboxKind::Shared);
+    let left = |world: &World| world.store.admission(&world.purse, world.now).unwrap().unwrap().bytes_left;
+    let before = left(world);
+    world.append_as(&mailbox, mailbox.owner, entry(1, 5)).unwrap();
+    assert_eq!((left(world), world.store.totals().reserved_bytes), (before - (512 << 10), 0));
+}
+
+/// An admission of its own that has opened shared mailboxes, and where it appends by *owner* into them.
+fn infiltrator(world: &mut World, fill: u8, mailboxes: usize) -> (AdmissionId, Vec<CapabilityHash>) {
+    let by = super::access::enrolled(world, fill).id();
+    let owners: Vec<_> = (0..mailboxes).map(|_| capability()).collect();
+    for owner in &owners {
+        open_with(world, by, *owner).unwrap();
+    }
+    (by, owners)
+}
+
+/// Appends the largest entries to each mailbox as owner until it is refused; how many were taken.
+fn fill(world: &mut World, (admission, owners): &(AdmissionId, Vec<CapabilityHash>), with: Refusal) -> usize {
+    let mut taken = 0;
+    for owner in owners {
+        for _ in 0..4 {
+            let (admission, mailbox, capability) = (*admission, MailboxId::of(owner), *owner);
+            match world.apply(Change::Append { admission, mailbox, capability, entry: entry(1, 5) }) {
+                Ok(_) => taken += 1,
+                Err(refusal) => assert_eq!(refusal, with),
+            }
+        }
+    }
+    taken
+}
+
+fn many_mailboxes_have_no_more_reserve_than_their_admission(world: &mut World) {
+    world.configured(|config| config.bytes = GRANT_BYTES);
+    world.configured(|config| config.admission_reserve = 1 << 20);
+    let group = world.open(MailboxKind::Shared);
+    let attacker = infiltrator(world, 10, 8);
+    assert_eq!(fill(world, &attacker, Refusal::RelayFull), 2, "2 of 512 KiB");
+    world.reopen();
+    assert_eq!(fill(world, &attacker, Refusal::RelayFull), 0);
+    assert_eq!(world.store.totals().reserved_bytes, 1 << 20);
+    world.append_as(&group, group.owner, entry(2, 5)).unwrap();
+    world.pass_hours(31 * 24);
+    world.sweep();
+    assert_eq!(world.store.totals().reserved_bytes, 0);
+}
+
+fn a_spent_allowance_does_not_open_the_reserve_without_end(world: &mut World) {
+    world.configured(|config| {
+        config.admission_bytes = 512 << 10;
+        config.admission_reserve = 1 << 20;
+    });
+    let attacker = infiltrator(world, 10, 8);
+    assert_eq!(fill(world, &attacker, Refusal::AllowanceSpent), 1 + 2);
+}
+
+fn the_reserve_of_all_ends(world: &mut World) {
+    world.configured(|config| {
+        config.bytes = 0;
+        config.admission_reserve = 1 << 20;
+        config.reserve_bytes = 5 << 19;
+    });
+    let attackers: Vec<_> = (0..4).map(|one| infiltrator(world, 10 + 2 * one, 1)).collect();
+    let taken: Vec<_> = attackers.iter().map(|one| fill(world, one, Refusal::RelayFull)).collect();
+    assert_eq!(taken, [2, 2, 1, 0]);
+    assert_eq!(world.store.totals().bytes(), 5 << 19, "nothing beyond it");
 }
 
 fn an_exhausted_disk_refuses_even_the_reserve(world: &mut World) {

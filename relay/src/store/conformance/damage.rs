@@ -177,6 +177,25 @@ fn a_blob_that_lost_a_bit_is_missing_until_it_is_put_again() {
 }
 
 #[test]
+fn a_damaged_blob_that_is_put_again_is_taken_and_not_said_to_be_there() {
+    let sound = sound();
+    let (id, bytes) = &sound.blobs[1];
+    let name = data_encoding::HEXLOWER.encode(&id.0);
+    let file = sound.path.join("blobs/whole").join(&name[..2]).join(&name);
+    let (store, _ledger) = Store::open(&sound.path, small()).unwrap();
+    let admission = relevo_protocol::wire::Admission::new(relevo_protocol::secret::Secret::new([9; 32])).id();
+    let begin = || store.begin_blob(&admission, *id, 5000, NOW).unwrap();
+    assert!(matches!(begin(), Begun::Held));
+    let mut damaged = bytes.clone();
+    damaged[9] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    // Nobody has read it since.
+    let Begun::Wanted(upload) = begin() else { panic!("a blob is said to be there that is damaged") };
+    let _whole = upload.complete(bytes).unwrap();
+    assert_eq!(store.open_blob(id, 0, 10, NOW).unwrap().next_bytes(10).unwrap(), bytes[..10]);
+}
+
+#[test]
 fn a_damaged_package_of_a_shelf_is_passed_over() {
     let mut world = World::sled();
     let shelf = world.open(MailboxKind::Personal);

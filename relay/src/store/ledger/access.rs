@@ -75,7 +75,7 @@ impl Work<'_> {
         }
         let kind = self.admission(&by)?.kind;
         rules::admissions(&self.totals, kind, &self.shared.config)?;
-        // The shared one has a bound of its own, which no member can use up.
+        // The shared one has a bound of its own: using up one leaves the other. THREATS says what that is worth.
         if kind == AdmissionKind::Enrolled {
             self.rates.may_sponsor(self.shared.config.all_sponsored, self.now)?;
         }
@@ -91,7 +91,16 @@ impl Work<'_> {
     }
 
     fn fresh(&self, key: AdmissionKey, kind: AdmissionKind, expires: Hour) -> Admission {
-        Admission { key, kind, expires, period: rules::period(self.now), bytes: 0, mailboxes: 0, sponsored: 0 }
+        Admission {
+            key,
+            kind,
+            expires,
+            period: rules::period(self.now),
+            bytes: 0,
+            mailboxes: 0,
+            sponsored: 0,
+            reserve: 0,
+        }
     }
 
     pub(super) fn keep_blob(

@@ -29,8 +29,7 @@ impl Work<'_> {
             (Err(refusal), None) => return Err(refusal.into()),
         };
         rules::takes_entries(&mailbox, self.now)?;
-        let allowance = self.may_spend(&admission, Spending::Bytes(size))?;
-        let place = rules::place(&mailbox, who, size, self.room(size), allowance, &self.shared.config)?;
+        let place = self.place(&admission, &mailbox, who, size)?;
         if let (Shown::Grant, Some(grant)) = (who, grant) {
             let key = keys::grant(&id, GrantTable::Append, &shown);
             self.rates.spend(key, GrantTable::Append, &grant, size, self.now)?;
@@ -38,8 +37,10 @@ impl Work<'_> {
         match place {
             Place::Ordinary => self.spend(&admission, Spending::Bytes(size))?,
             Place::Reserve => {
+                self.spend(&admission, Spending::Reserve(size))?;
                 mailbox.reserved_entries = mailbox.reserved_entries.saturating_add(1);
                 mailbox.reserved_bytes = mailbox.reserved_bytes.saturating_add(size);
+                self.totals.reserved_bytes = self.totals.reserved_bytes.saturating_add(size);
             }
         }
         let sequence = mailbox.last.next();
@@ -61,6 +62,19 @@ impl Work<'_> {
         self.totals.entry_bytes = self.totals.entry_bytes.saturating_add(size);
         self.touches.push((id, Touch::Appended { incarnation, sequence, expires, entry }));
         Ok(Effect::Appended { incarnation, sequence, head, expires })
+    }
+
+    /// Where an entry of `size` bytes goes, or why nowhere; nothing is taken yet.
+    fn place(&self, admission: &AdmissionId, mailbox: &Mailbox, who: Shown, size: u64) -> Result<Place, Stop> {
+        let (relay, config) = (self.room(size), &self.shared.config);
+        let allowed = self.may_spend(admission, Spending::Bytes(size))?;
+        let refusal = match rules::ordinary_room(mailbox, who, size, relay, config).and(allowed) {
+            Ok(()) => return Ok(Place::Ordinary),
+            Err(refusal) => refusal,
+        };
+        rules::reserve_room(mailbox, who, size, relay, refusal, &self.totals, config)?;
+        self.may_spend(admission, Spending::Reserve(size))?.map_err(|_spent| refusal)?;
+        Ok(Place::Reserve)
     }
 
     pub(super) fn trim(&mut self, id: MailboxId, shown: CapabilityHash, upto: Sequence) -> Result<Effect, Stop> {
@@ -129,7 +143,7 @@ impl Work<'_> {
         let old = mailbox.last_resort.map_or(0, |old| old.bytes);
         let mut without = mailbox.clone();
         without.bytes = without.bytes.saturating_sub(old);
-        rules::ordinary_room(&without, size, self.room(size), &self.shared.config)?;
+        rules::ordinary_room(&without, Shown::Owner, size, self.room(size), &self.shared.config)?;
         self.spend(&admission, Spending::Bytes(size))?;
         if let Some(old) = mailbox.last_resort {
             self.draft.remove(keys::last_resort(&id, mailbox.incarnation, old.serial));
@@ -156,6 +170,7 @@ impl Work<'_> {
             Place::Reserve => {
                 mailbox.reserved_entries = mailbox.reserved_entries.saturating_sub(1);
                 mailbox.reserved_bytes = mailbox.reserved_bytes.saturating_sub(size);
+                self.totals.reserved_bytes = self.totals.reserved_bytes.saturating_sub(size);
             }
         }
         mailbox.head_before_first = header.head;

@@ -213,6 +213,7 @@ impl Work<'_> {
         self.draft.set_mailbox(id, None)?;
         self.totals.mailboxes = self.totals.mailboxes.saturating_sub(1);
         self.totals.entry_bytes = self.totals.entry_bytes.saturating_sub(mailbox.bytes);
+        self.totals.reserved_bytes = self.totals.reserved_bytes.saturating_sub(mailbox.reserved_bytes);
         self.totals.grants = self.totals.grants.saturating_sub(mailbox.grants());
         self.touches.push((*id, Touch::Closed));
         Ok(())
