@@ -15,7 +15,7 @@ use super::fault::{CommitFault, ConversationFault};
 use super::intention::Intention;
 use super::leaf::{self, Door};
 use super::room::{Room, Standing};
-use super::suite::{MAX_LEAVES, SUITE, join_config, read};
+use super::suite::{EPOCHS, MAX_LEAVES, SUITE, join_config, read};
 use crate::sync::Start;
 use crate::vault::conversations::{self, ConversationRow, Place};
 use crate::vault::intentions;
@@ -141,7 +141,8 @@ impl Desk<'_> {
         let same_place = context.mailbox == welcome.mailbox
             && context.relay == welcome.relay
             && self.is_free(&welcome.group, &welcome.mailbox)?;
-        if *group.group_id() != mls_id(&welcome.group) || !same_place || staged.members().count() > MAX_LEAVES {
+        let bounded = group.epoch().as_u64() < EPOCHS && staged.members().count() <= MAX_LEAVES;
+        if *group.group_id() != mls_id(&welcome.group) || !same_place || !bounded {
             return Err(ConversationFault::Welcome);
         }
         let charter = self.charter_among(&context.pins.charter, carried).ok_or(ConversationFault::Welcome)?;
