@@ -13,6 +13,7 @@ use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Standing};
 use super::send::is_for_people;
+use crate::caught::caught;
 use crate::sync::{self, Topic};
 use crate::vault::checkpoints;
 pub use crate::vault::checkpoints::Conviction;
@@ -218,7 +219,8 @@ impl Desk<'_> {
         }
         for group in intentions::due(self.tx, self.now)? {
             let (tx, wanted) = (self.tx, self.effects.len());
-            match records::attempt(tx, || self.due(&group))? {
+            let panicked = Err(ConversationFault::Mls("panic"));
+            match records::attempt(tx, || caught(|| self.due(&group)).unwrap_or(panicked))? {
                 Ok(()) => {}
                 Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
                 // One conversation that cannot go on is no reason for the others to stand still.

@@ -14,6 +14,7 @@ use super::peer::{Asked, Open, Peer, Stage};
 use super::reader::Pause;
 use super::reading::{Read, Reading, Resumption};
 use super::{Logic, LogicFault};
+use crate::caught::caught;
 use crate::link::{Incoming, LinkFault, Ticket};
 use crate::vault::outbox::DispatchKind;
 use crate::vault::{Transaction, Vault, outbox, relays};
@@ -84,12 +85,12 @@ impl Engine {
             }
             return;
         }
-        let whole = vault.transaction(|tx| {
+        let whole = in_one(vault, |tx| {
             let mut batch = Batch::new(*relay, open);
             for incoming in &incoming {
                 batch.take(tx, logic, incoming, now)?;
             }
-            Ok::<_, LogicFault>(batch.changes)
+            Ok(batch.changes)
         });
         let mut apply = |peer: &mut Peer, changes: Vec<Change>| {
             for change in changes {
@@ -102,10 +103,10 @@ impl Engine {
             logic.rolled_back();
             for incoming in &incoming {
                 let Some(open) = peer.open(attempt) else { return };
-                let one = vault.transaction(|tx| {
+                let one = in_one(vault, |tx| {
                     let mut batch = Batch::new(*relay, open);
                     batch.take(tx, logic, incoming, now)?;
-                    Ok::<_, LogicFault>(batch.changes)
+                    Ok(batch.changes)
                 });
                 let changes = one.unwrap_or_else(|fault| {
                     tracing::error!(%fault, "a rule could not take what came; it will be tried again");
@@ -119,6 +120,15 @@ impl Engine {
             peer.disconnected(attempt, *why, now.elapsed, jitter);
         }
     }
+}
+
+/// One transaction of rules. A panic in them is a fault like another: else one arrival would end the account, and again at
+/// every start.
+fn in_one(
+    vault: &mut Vault,
+    work: impl FnOnce(&Transaction<'_>) -> Result<Vec<Change>, LogicFault>,
+) -> Result<Vec<Change>, LogicFault> {
+    caught(|| vault.transaction(work)).unwrap_or(Err(LogicFault::Rule("panic")))
 }
 
 /// What an arrival that no rule could take leaves behind: its mailbox or its lane waits.

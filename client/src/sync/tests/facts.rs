@@ -306,6 +306,27 @@ fn an_entry_that_a_rule_cannot_take_waits_and_the_rest_goes_on() {
 }
 
 #[test]
+fn an_entry_at_which_a_rule_panics_waits_and_the_rest_goes_on() {
+    let mut world = World::new();
+    for number in 1..=3 {
+        world.relay.append(mailbox(1), entry(2, number));
+        world.relay.append(mailbox(2), entry(3, number));
+    }
+    world.logic.panic = vec![world.relay.mailboxes[&mailbox(1)].entries[1].clone()];
+    world.follow(1);
+    world.follow(2);
+    world.accept();
+    while world.execute() {}
+    let answers = std::mem::take(&mut world.answers);
+    world.deliver(answers);
+    assert_eq!((world.entries(1), world.entries(2)), (vec![(2, 1)], vec![(3, 1), (3, 2), (3, 3)]));
+    assert!(world.logic.rollbacks >= 2);
+    world.logic.panic.clear();
+    world.settle();
+    assert_eq!(world.entries(1), [(2, 1), (2, 2), (2, 3)]);
+}
+
+#[test]
 fn a_relay_without_an_address_is_said() {
     let mut world = World::new();
     let elsewhere = Fingerprint([77; 32]);

@@ -44,6 +44,7 @@ pub(super) fn read_back(entry: &[u8]) -> (u8, u32) {
 #[derive(Default)]
 pub(super) struct Recorder {
     pub(super) fail: Vec<Entry>,
+    pub(super) panic: Vec<Entry>,
     pub(super) rollbacks: usize,
 }
 
@@ -65,6 +66,7 @@ impl Logic for Recorder {
         _: Timestamp,
     ) -> Result<(), LogicFault> {
         Self::write(tx, "entry", i64::from(from.mailbox.0[0]), entry.entry.bytes())?;
+        assert!(!self.panic.contains(&entry.entry), "as the test wished");
         if self.fail.contains(&entry.entry) { Err(LogicFault::Rule("as the test wished")) } else { Ok(()) }
     }
 
