@@ -53,11 +53,10 @@ impl Desk<'_> {
         bytes: &[u8],
         sender: &MemberKey,
     ) -> Result<(), ConversationFault> {
-        if let Some(row) = conversations::find(self.tx, &welcome.group)? {
-            // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
-            if !row.administrators.contains(sender) {
-                return Err(ConversationFault::Welcome);
-            }
+        let before = conversations::find(self.tx, &welcome.group)?;
+        // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
+        if before.as_ref().is_some_and(|row| !row.administrators.contains(sender)) {
+            return Err(ConversationFault::Welcome);
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
         let live = conversations::list(self.tx)?.iter().filter(|row| row.standing == Standing::Live).count();
@@ -80,14 +79,13 @@ impl Desk<'_> {
             .map_err(|_| ConversationFault::Welcome)?;
         // Where we are already, only a later epoch takes us in: a relay may have kept from us that we were taken out, or
         // shown us a log of its own.
-        let before = conversations::find(self.tx, &welcome.group)?.filter(|row| row.standing == Standing::Live);
-        if before.as_ref().is_some_and(|row| staged.group_context().epoch().as_u64() <= row.epoch) {
+        let still = before.as_ref().filter(|row| row.standing == Standing::Live);
+        if still.is_some_and(|row| staged.group_context().epoch().as_u64() <= row.epoch) {
             return Err(ConversationFault::AlreadyMember);
         }
         let charter = self.admit(&staged, welcome, sender, &carried)?;
-        if let Some(row) = before {
-            intentions::remove_all(self.tx, &row.id)?;
-            self.effects.push(Effect::Unfollow(row.mailbox));
+        if let Some(row) = &before {
+            self.leave_behind(row)?;
         }
         let mut mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
         let seats = mls.treesync().full_leaves().map(|(index, node)| {
@@ -115,7 +113,7 @@ impl Desk<'_> {
             heard: true,
             rekeyed: self.now,
             active: self.now,
-            stamp: conversations::find(self.tx, &welcome.group)?.map_or(0, |row| row.stamp),
+            stamp: before.map_or(0, |row| row.stamp),
             administrators: context.administrators.clone(),
         };
         conversations::put(self.tx, &row)?;
@@ -163,6 +161,21 @@ impl Desk<'_> {
         let pair = context.kind != Kind::Pair || (all.len() == 2 && context.administrators.len() == 2);
         let sound = is(author, sender) && is(ours, &self.me.member) && context.is_administrator(sender);
         if sound && distinct && administrators && pair { Ok(charter) } else { Err(ConversationFault::Welcome) }
+    }
+
+    /// What we meant in a group and where we read it, when we are taken into it anew.
+    fn leave_behind(&mut self, row: &ConversationRow) -> Result<(), ConversationFault> {
+        if let Some(place) = conversations::place(self.tx, &row.mailbox)? {
+            for meant in intentions::of(self.tx, &row.id)? {
+                self.close_unused(&Intention::of(&meant)?, &place.relay);
+            }
+        }
+        intentions::remove_all(self.tx, &row.id)?;
+        // Where it could not move, its mailbox is ours for something else.
+        if self.is_free(&row.id, &row.mailbox)? {
+            self.effects.push(Effect::Unfollow(row.mailbox));
+        }
+        Ok(())
     }
 
     fn read_from(&mut self, welcome: &Welcome) -> Result<(), ConversationFault> {
