@@ -3,7 +3,7 @@ state-waiting = Waiting
 state-sent = Sent
 state-delivered = Delivered
 state-not-sent = Not sent
-state-undecided = Not sent: somebody joined in the meantime. Send it again if they may read it too.
+state-undecided = Not sent: somebody joined in the meantime, or you were added anew. Send it again if all who are there now may read it.
 state-received = received
 
 message-you = You

@@ -3,7 +3,7 @@ state-waiting = En espera
 state-sent = Enviado
 state-delivered = Entregado
 state-not-sent = No enviado
-state-undecided = No enviado: entretanto entró alguien. Envíalo de nuevo si también puede leerlo.
+state-undecided = No enviado: entretanto entró alguien, o te añadieron de nuevo. Envíalo otra vez si todos los que están ahora pueden leerlo.
 state-received = recibido
 
 message-you = Tú

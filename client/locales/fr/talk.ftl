@@ -3,7 +3,7 @@ state-waiting = En attente
 state-sent = Envoyé
 state-delivered = Remis
 state-not-sent = Non envoyé
-state-undecided = Non envoyé : quelqu'un est entré entre-temps. Renvoyez-le si cette personne peut le lire aussi.
+state-undecided = Non envoyé : entre-temps, quelqu'un est entré, ou vous avez été ajouté de nouveau. Renvoyez-le si tous ceux qui y sont maintenant peuvent le lire.
 state-received = reçu
 
 message-you = Vous

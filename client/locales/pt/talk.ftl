@@ -3,7 +3,7 @@ state-waiting = À espera
 state-sent = Enviado
 state-delivered = Entregue
 state-not-sent = Não enviado
-state-undecided = Não enviado: entretanto entrou alguém. Envie de novo se essa pessoa também o pode ler.
+state-undecided = Não enviado: entretanto entrou alguém, ou foi adicionado de novo. Envie outra vez se todos os que lá estão agora o podem ler.
 state-received = recebido
 
 message-you = Você

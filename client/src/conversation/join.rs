@@ -14,11 +14,13 @@ use super::effect::Effect;
 use super::fault::{CommitFault, ConversationFault};
 use super::intention::Intention;
 use super::leaf::{self, Door};
-use super::room::{Room, Standing};
+use super::room::{MessageState, Room, Standing};
+use super::send::is_for_people;
 use super::suite::{EPOCHS, MAX_LEAVES, SUITE, join_config, read};
 use crate::sync::Start;
 use crate::vault::conversations::{self, ConversationRow, Place};
 use crate::vault::intentions;
+use crate::vault::messages;
 use crate::vault::relays;
 
 /// Seconds between the joiners' turns to write their leaves anew.
@@ -171,6 +173,12 @@ impl Desk<'_> {
             }
         }
         intentions::remove_all(self.tx, &row.id)?;
+        // Others may sit there than those for whom it was written: ask.
+        for message in messages::in_state(self.tx, &row.id, MessageState::Waiting)? {
+            if is_for_people(message.kind) {
+                messages::set_state(self.tx, message.number, MessageState::Undecided)?;
+            }
+        }
         // Where it could not move, its mailbox is ours for something else.
         if self.is_free(&row.id, &row.mailbox)? {
             self.effects.push(Effect::Unfollow(row.mailbox));
