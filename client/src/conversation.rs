@@ -14,6 +14,7 @@ mod effect;
 mod fault;
 mod halt;
 mod heads;
+mod held;
 mod intention;
 mod join;
 mod judge;

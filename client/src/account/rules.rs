@@ -77,7 +77,10 @@ impl Logic for Rules {
         now: Timestamp,
     ) -> Result<(), LogicFault> {
         self.take(tx, now, |with| match (from.topic, group_id(&from.key)) {
-            (Topic::Conversation, Some(group)) => with.desk(|desk| desk.noticed(&group, what)),
+            (Topic::Conversation, Some(group)) => with.desk(|desk| {
+                desk.noticed(&group, what)?;
+                if let Notice::Withheld { .. } = what { desk.withheld(&group, &from.mailbox) } else { Ok(()) }
+            }),
             (Topic::Inbox, _) => Ok(inbox::noticed(with.tx, what, now)?),
             (Topic::Conversation | Topic::Membership | Topic::Document | Topic::Alert, _) => Ok(()),
         })

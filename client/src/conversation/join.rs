@@ -36,7 +36,7 @@ impl Desk<'_> {
     /// Enters a group by a welcome that `sender` sent to our inbox.
     ///
     /// # Errors
-    /// [`ConversationFault::AlreadyMember`] where we are already, in that epoch or a later one.
+    /// [`ConversationFault::AlreadyMember`] where we are still, in that epoch or a later one.
     /// [`ConversationFault::Welcome`] and [`ConversationFault::Leaf`] when it is refused: drop the parcel. Any other is
     /// this device's own trouble.
     pub fn join(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
@@ -48,8 +48,53 @@ impl Desk<'_> {
         }
     }
 
-    /// Enters a group by MLS's Welcome.
+    /// Enters a group by MLS's Welcome; one in which we are still, when its log is read.
     pub(super) fn join_with(
+        &mut self,
+        welcome: &Welcome,
+        bytes: &[u8],
+        sender: &MemberKey,
+    ) -> Result<(), ConversationFault> {
+        let row = conversations::find(self.tx, &welcome.group)?;
+        if row.is_some_and(|row| row.standing == Standing::Live) {
+            self.hold_welcome(welcome, bytes, sender)
+        } else {
+            self.enter_by(welcome, bytes, sender)
+        }
+    }
+
+    /// Opens MLS's Welcome and looks at all of it. Writes nothing but that MLS has used a key package.
+    pub(super) fn open_welcome(
+        &self,
+        welcome: &Welcome,
+        bytes: &[u8],
+        sender: &MemberKey,
+    ) -> Result<(StagedWelcome, Verified<Charter>), ConversationFault> {
+        let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
+        let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
+        if mls.ciphersuite() != SUITE {
+            return Err(ConversationFault::Welcome);
+        }
+        // Lifetimes are not compared with the clock: see `suite::lifetime`.
+        let staged = StagedWelcome::build_from_welcome(&self.provider(), &join_config(), mls)
+            .map_err(|_| ConversationFault::Welcome)?
+            .skip_lifetime_validation()
+            .replace_old_group()
+            .build()
+            .map_err(|_| ConversationFault::Welcome)?;
+        // Where we are still, only a later epoch takes us in: a relay may have kept from us that we were taken out, or
+        // shown us a log of its own.
+        let epoch = staged.group_context().epoch().as_u64();
+        let before = conversations::find(self.tx, &welcome.group)?;
+        if before.is_some_and(|row| row.standing == Standing::Live && epoch <= row.epoch) {
+            return Err(ConversationFault::AlreadyMember);
+        }
+        let charter = self.admit(&staged, welcome, sender)?;
+        Ok((staged, charter))
+    }
+
+    /// Enters a group by MLS's Welcome.
+    pub(super) fn enter_by(
         &mut self,
         welcome: &Welcome,
         bytes: &[u8],
@@ -65,30 +110,11 @@ impl Desk<'_> {
         if live >= MAX_CONVERSATIONS {
             return Err(ConversationFault::Welcome);
         }
-        let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
-        let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
-        if mls.ciphersuite() != SUITE {
-            return Err(ConversationFault::Welcome);
-        }
-        let carried: Vec<_> = welcome.pinned.iter().filter_map(charter_of).cloned().collect();
-        let provider = self.provider();
-        // Lifetimes are not compared with the clock: see `suite::lifetime`.
-        let staged = StagedWelcome::build_from_welcome(&provider, &join_config(), mls)
-            .map_err(|_| ConversationFault::Welcome)?
-            .skip_lifetime_validation()
-            .replace_old_group()
-            .build()
-            .map_err(|_| ConversationFault::Welcome)?;
-        // Where we are already, only a later epoch takes us in: a relay may have kept from us that we were taken out, or
-        // shown us a log of its own.
-        let still = before.as_ref().filter(|row| row.standing == Standing::Live);
-        if still.is_some_and(|row| staged.group_context().epoch().as_u64() <= row.epoch) {
-            return Err(ConversationFault::AlreadyMember);
-        }
-        let charter = self.admit(&staged, welcome, sender, &carried)?;
+        let (staged, charter) = self.open_welcome(welcome, bytes, sender)?;
         if let Some(row) = &before {
             self.leave_behind(row)?;
         }
+        let provider = self.provider();
         let mut mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
         let seats = mls.treesync().full_leaves().map(|(index, node)| {
             let (checked, state) = leaf::check_node(node, Door::Tree(&welcome.group), &charter)?;
@@ -98,6 +124,7 @@ impl Desk<'_> {
             mls.delete(provider.storage())?;
             return Err(ConversationFault::Welcome);
         };
+        let carried = carried(welcome);
         // Of what came with the welcome, our charters and what follows them: the rest proves nothing.
         let ours = self.me.charters.iter().map(|(_, known)| known.hash());
         let proven: Vec<_> = ours.chain(self.following_charters(&carried).map(|charter| charter.hash())).collect();
@@ -134,7 +161,6 @@ impl Desk<'_> {
         staged: &StagedWelcome,
         welcome: &Welcome,
         sender: &MemberKey,
-        carried: &[MultiSigned<Charter>],
     ) -> Result<Verified<Charter>, ConversationFault> {
         let group = staged.group_context();
         let context = Context::of(group.extensions()).map_err(|_| ConversationFault::Welcome)?;
@@ -145,7 +171,7 @@ impl Desk<'_> {
         if *group.group_id() != mls_id(&welcome.group) || !same_place || !bounded {
             return Err(ConversationFault::Welcome);
         }
-        let charter = self.charter_among(&context.pins.charter, carried).ok_or(ConversationFault::Welcome)?;
+        let charter = self.charter_among(&context.pins.charter, &carried(welcome)).ok_or(ConversationFault::Welcome)?;
         if !names(&charter, &context.relay) && relays::find(self.tx, &context.relay.fingerprint)?.is_none() {
             return Err(ConversationFault::Welcome);
         }
@@ -234,9 +260,11 @@ impl Desk<'_> {
     }
 }
 
-pub(super) fn charter_of(object: &PinnedObject) -> Option<&MultiSigned<Charter>> {
-    match object {
-        PinnedObject::Charter { charter } => Some(charter),
+/// The charters that a welcome carries.
+pub(super) fn carried(welcome: &Welcome) -> Vec<MultiSigned<Charter>> {
+    let charter = |object: &PinnedObject| match object {
+        PinnedObject::Charter { charter } => Some(charter.clone()),
         PinnedObject::CoordinatorSet { .. } | PinnedObject::RevocationList { .. } => None,
-    }
+    };
+    welcome.pinned.iter().filter_map(charter).collect()
 }

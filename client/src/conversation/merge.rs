@@ -240,6 +240,8 @@ impl Desk<'_> {
             return Ok(());
         }
         room.row.standing = Standing::Left;
+        // Who was taken out with us takes nobody in.
+        room.row.administrators = Context::of(room.mls.extensions())?.administrators;
         intentions::remove_all(self.tx, &room.id)?;
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             messages::set_state(self.tx, message.number, MessageState::NotSent)?;

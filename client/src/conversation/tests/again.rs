@@ -3,9 +3,10 @@
 use relevo_protocol::content::{GroupId, MessageId};
 use relevo_protocol::wire::MailboxId;
 
+use super::hostile::{Trap, forget_group, trap};
 use crate::conversation::world::{World, again};
-use crate::conversation::{Decision, MessageState, Standing};
-use crate::vault::Vault;
+use crate::conversation::{ConversationFault, Decision, MessageState, Standing};
+use crate::vault::{Vault, held};
 
 /// Somebody whose device is off: nothing is sent or read.
 struct Off(usize, Vault);
@@ -42,13 +43,107 @@ fn lost_word(world: &mut World, person: usize, group: GroupId) -> MessageId {
     id
 }
 
+/// Senders whose welcomes into a conversation wait.
+fn held(world: &mut World, person: usize, group: GroupId) -> usize {
+    world.act(person, |desk| Ok(held::of(desk.tx, &group)?.len())).unwrap()
+}
+
+#[test]
+fn who_was_removed_captures_nobody_who_has_not_read_it_yet() {
+    let mut world = World::new(4);
+    world.signs();
+    let group = world.group("Strike");
+    let (old, removed) = (world.row(3, group).mailbox, world.member(1));
+    let id = lost_word(&mut world, 3, group);
+    let off = Off::turn(&mut world, 3);
+    world.act(0, |desk| desk.remove(&group, &[removed])).unwrap();
+    world.settle();
+    off.on(&mut world);
+    forget_group(&mut world, 1, group);
+    let same = Trap { id: group, name: "Strike", epoch: 1000, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 1, 3, &same);
+    // The inbox is read before the log.
+    world.act(3, |desk| desk.join(&welcome, &removed)).unwrap();
+    assert_eq!((held(&mut world, 3, group), world.row(3, group).mailbox), (1, old));
+    world.settle();
+    assert_eq!(held(&mut world, 3, group), 0);
+    assert_eq!(world.row(3, group).mailbox, world.row(0, group).mailbox);
+    assert_eq!(world.row(3, group).epoch, world.row(0, group).epoch);
+    assert_eq!(world.state(3, group, id), MessageState::Sent);
+    assert_eq!(world.texts(0, group), ["among us"]);
+}
+
+#[test]
+fn who_was_taken_out_and_in_while_away_reads_the_log_first() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let old = world.row(2, group).mailbox;
+    let off = Off::turn(&mut world, 2);
+    taken_out_and_in(&mut world, group, 2, &[]);
+    off.on(&mut world);
+    world.open_parcels(2);
+    assert_eq!((held(&mut world, 2, group), world.row(2, group).mailbox), (1, old));
+    while world.row(2, group).mailbox == old {
+        assert!(world.read_one(2), "it has come in when the log tells that it was out");
+    }
+    assert_eq!(held(&mut world, 2, group), 0);
+    world.settle();
+    world.say(2, group, "back");
+    world.settle();
+    assert_eq!(world.texts(0, group), ["back"]);
+}
+
+#[test]
+fn a_removal_that_the_relay_keeps_back_keeps_nobody_out() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let old = world.row(2, group).mailbox;
+    let off = Off::turn(&mut world, 2);
+    taken_out_and_in(&mut world, group, 2, &[]);
+    let elsewhere = world.row(0, group).mailbox;
+    off.on(&mut world);
+    world.open_parcels(2);
+    // The relay signs where the log stands, and gives nothing of it.
+    world.send_all(2);
+    assert_eq!(world.row(2, group).mailbox, old);
+    world.act(2, |desk| desk.withheld(&group, &elsewhere)).unwrap();
+    assert_eq!(world.row(2, group).mailbox, old, "another log");
+    world.act(2, |desk| desk.withheld(&group, &old)).unwrap();
+    assert_eq!(world.row(2, group).mailbox, elsewhere);
+}
+
+#[test]
+fn welcomes_that_wait_are_of_a_bounded_number_of_senders() {
+    let mut world = World::new(3);
+    let group = world.group("Strike");
+    let any = Trap::new(&world);
+    let welcome = trap(&mut world, 0, 1, &any);
+    let waits = |sender: u8| {
+        let sender = relevo_protocol::trust::MemberKey::new([sender; 32]);
+        world.act(1, |desk| Ok(held::put(desk.tx, &group, &sender, &welcome, &[])?)).unwrap()
+    };
+    assert_eq!((0..10).map(waits).filter(|kept| *kept).count(), 8);
+    // What is no welcome of a later epoch is not kept at all.
+    let author = world.member(0);
+    let same = Trap { id: group, name: "Strike", epoch: 1, ..Trap::new(&world) };
+    forget_group(&mut world, 0, group);
+    let early = trap(&mut world, 0, 2, &same);
+    let refused = world.act(2, |desk| desk.join(&early, &author)).unwrap_err();
+    assert!(matches!(refused, ConversationFault::AlreadyMember), "{refused:?}");
+    assert_eq!(held(&mut world, 2, group), 0);
+}
+
 #[test]
 fn words_that_wait_when_somebody_is_taken_in_anew_are_not_sent_unasked() {
     let mut world = World::new(3);
+    world.signs();
     let group = world.group("Strike");
     let member = world.alliance.admit(1, "Newcomer");
     let newcomer = world.enter(member);
-    let (old, entries) = (world.row(2, group).mailbox, world.relay.logs[&world.row(2, group).mailbox].entries.len());
+    let old = world.row(2, group).mailbox;
+    let entries = world.relay.logs[&old].entries.len();
     let id = lost_word(&mut world, 2, group);
     let off = Off::turn(&mut world, 2);
     taken_out_and_in(&mut world, group, 2, &[newcomer]);
@@ -66,8 +161,10 @@ fn words_that_wait_when_somebody_is_taken_in_anew_are_not_sent_unasked() {
 #[test]
 fn a_mailbox_opened_for_a_move_is_closed_by_who_is_taken_in_anew() {
     let mut world = World::new(3);
+    world.signs();
     let group = world.group("Strike");
-    let (old, entries) = (world.row(1, group).mailbox, world.relay.logs[&world.row(1, group).mailbox].entries.len());
+    let old = world.row(1, group).mailbox;
+    let entries = world.relay.logs[&old].entries.len();
     let before: Vec<MailboxId> = world.relay.logs.keys().copied().collect();
     let address = world.address.duplicate();
     world.act(1, |desk| desk.move_to(&group, &address)).unwrap();

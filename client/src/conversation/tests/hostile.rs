@@ -27,17 +27,17 @@ use crate::sync::{self, Follow, Start, Topic};
 use crate::vault::{Crypto, conversations, intentions};
 
 /// What a trap is like.
-struct Trap {
-    id: GroupId,
-    name: &'static str,
-    mailbox: MailboxId,
-    relay: RelayAddress,
+pub(super) struct Trap {
+    pub(super) id: GroupId,
+    pub(super) name: &'static str,
+    pub(super) mailbox: MailboxId,
+    pub(super) relay: RelayAddress,
     /// The epoch that the welcome leads into.
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 impl Trap {
-    fn new(world: &World) -> Self {
+    pub(super) fn new(world: &World) -> Self {
         let mailbox = Capability::random().unwrap().mailbox();
         Self { id: GroupId::random().unwrap(), name: "Trap", mailbox, relay: world.address.duplicate(), epoch: 1 }
     }
@@ -63,7 +63,7 @@ fn set_epoch(desk: &Desk<'_>, id: &GroupId, epoch: u64) -> MlsGroup {
 }
 
 /// A welcome for `victim` into a group that `author` has made as it likes.
-fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome {
+pub(super) fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome {
     let package = world.act(victim, |desk| desk.publish_key_packages(1)).unwrap().remove(0);
     let victim = world.member(victim);
     let made = core::cell::Cell::new(None);
@@ -112,6 +112,15 @@ fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome
         })
         .unwrap();
     made.into_inner().unwrap()
+}
+
+/// Drops the state of a group, which is in the way of a trap of the same id.
+pub(super) fn forget_group(world: &mut World, person: usize, group: GroupId) {
+    let forget = |desk: &mut Desk<'_>| {
+        let mut mls = MlsGroup::load(desk.provider().storage(), &mls_id(&group))?.unwrap();
+        Ok(mls.delete(desk.provider().storage())?)
+    };
+    world.act(person, forget).unwrap();
 }
 
 fn is_not_joined(world: &mut World, victim: usize, author: usize, welcome: &Welcome) {
@@ -278,14 +287,8 @@ fn only_its_administrators_take_somebody_back_into_a_group() {
     world.settle();
     assert_eq!(world.row(3, group).standing, Standing::Left);
     let same_id = Trap { id: group, name: "Strike", ..Trap::new(&world) };
-    // 2 was never an administrator of it. Its own state of the group is in the way of the trap.
-    let id = mls_id(&group);
-    world
-        .act(2, |desk| {
-            let mut mls = MlsGroup::load(desk.provider().storage(), &id)?.unwrap();
-            Ok(mls.delete(desk.provider().storage())?)
-        })
-        .unwrap();
+    // 2 was never an administrator of it.
+    forget_group(&mut world, 2, group);
     let welcome = trap(&mut world, 2, 3, &same_id);
     is_not_joined(&mut world, 3, 2, &welcome);
     assert_eq!(world.row(3, group).standing, Standing::Left);
