@@ -189,4 +189,7 @@ alarm-closed = { $group }: the relay says that this conversation is no longer th
 # $time (String)
 alarm-waiting = { $group }: what you wrote waits since { $time }. The relay has not taken it, or does not give it back. Look at the network; if it stays so, move the conversation: `relevo group move`.
 # $group (String)
+# $time (String)
+alarm-held-back = { $group }: what you wrote since { $time } has not left this device, because you are cut off from the conversation. Ask an administrator to add you again.
+# $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

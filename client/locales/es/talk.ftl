@@ -126,4 +126,5 @@ alarm-withheld = { $group }: el relé tiene más mensajes y no los entrega. Prue
 alarm-frozen = { $group }: el relé no acepta más mensajes aquí, aunque nadie trasladó la conversación. Avisa a un coordinador, y cread otro grupo en otro relé.
 alarm-closed = { $group }: el relé dice que esta conversación ya no está. Pregunta a los demás; si ellos la tienen, avisa a un coordinador.
 alarm-waiting = { $group }: lo que escribiste espera desde { $time }. El relé no lo ha tomado, o no lo devuelve. Mira la red; si sigue así, trasladad la conversación: `relevo group move`.
+alarm-held-back = { $group }: lo que escribiste desde { $time } no ha salido de este dispositivo, porque estás fuera de la conversación. Pide a un administrador que te añada de nuevo.
 alarm-other = { $group }: ocurrió algo que esta versión no conoce. Instala la más nueva.

@@ -126,4 +126,5 @@ alarm-withheld = { $group } : le relais a d'autres messages et ne les donne pas.
 alarm-frozen = { $group } : le relais ne prend plus de messages ici, alors que personne n'a déplacé la conversation. Prévenez un coordinateur, et créez un groupe sur un autre relais.
 alarm-closed = { $group } : le relais dit que cette conversation n'est plus là. Demandez aux autres ; s'ils l'ont encore, prévenez un coordinateur.
 alarm-waiting = { $group } : ce que vous avez écrit attend depuis { $time }. Le relais ne l'a pas pris, ou ne le rend pas. Regardez le réseau ; si cela dure, déplacez la conversation : `relevo group move`.
+alarm-held-back = { $group } : ce que vous avez écrit depuis { $time } n'a pas quitté cet appareil, car vous êtes coupé de la conversation. Demandez à un administrateur de vous ajouter de nouveau.
 alarm-other = { $group } : il s'est passé quelque chose que cette version ne connaît pas. Installez la plus récente.

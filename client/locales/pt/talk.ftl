@@ -126,4 +126,5 @@ alarm-withheld = { $group }: o retransmissor tem mais mensagens e não as entreg
 alarm-frozen = { $group }: o retransmissor não aceita mais mensagens aqui, embora ninguém tenha mudado a conversa de lugar. Avise um coordenador, e criem um grupo noutro retransmissor.
 alarm-closed = { $group }: o retransmissor diz que esta conversa já não está lá. Pergunte aos outros; se eles a têm, avise um coordenador.
 alarm-waiting = { $group }: o que escreveu espera desde { $time }. O retransmissor não o aceitou, ou não o devolve. Veja a rede; se continuar assim, mudem a conversa de lugar: `relevo group move`.
+alarm-held-back = { $group }: o que escreveu desde { $time } não saiu deste dispositivo, porque está cortado da conversa. Peça a um administrador que o adicione de novo.
 alarm-other = { $group }: aconteceu algo que esta versão não conhece. Instale a mais nova.
