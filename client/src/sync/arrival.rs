@@ -13,11 +13,11 @@ use super::engine::{Attempt, Effect, Engine, Now};
 use super::peer::{Asked, Open, Peer, Stage};
 use super::reader::Pause;
 use super::reading::{Read, Reading, Resumption};
-use super::{Logic, LogicFault};
+use super::{DispatchId, Logic, LogicFault};
 use crate::caught::caught;
 use crate::link::{Incoming, LinkFault, Ticket};
 use crate::vault::outbox::DispatchKind;
-use crate::vault::{Transaction, Vault, outbox, relays};
+use crate::vault::{Transaction, Vault, VaultFault, outbox, relays};
 
 /// What a committed arrival changes in memory.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ impl<'a> Batch<'a> {
             Some(Asked::Dispatch { lane, id, kind, size: _ }) => {
                 let outcome = match outcome {
                     // Neither done nor refused: asked again, and seen to wait.
-                    Outcome::Done { answer } if !answers(*kind, answer) => {
+                    Outcome::Done { answer } if !answers(reading.tx, *id, *kind, answer)? => {
                         self.changes.push(Change::PutOff(ticket, Refusal::Failed));
                         return Ok(());
                     }
@@ -399,12 +399,37 @@ impl Peer {
     }
 }
 
-/// Whether an answer is one to a request of this kind.
-fn answers(kind: DispatchKind, answer: &Answer) -> bool {
-    match kind {
+/// Whether an answer is one to this request. Appends, which are many and large, are not read again for it.
+fn answers(tx: &Transaction<'_>, id: DispatchId, kind: DispatchKind, answer: &Answer) -> Result<bool, VaultFault> {
+    Ok(match kind {
         DispatchKind::Append => matches!(answer, Answer::Stored { .. }),
         DispatchKind::Open => matches!(answer, Answer::Opened { .. }),
-        DispatchKind::Other => true,
+        // Of a row that is gone nobody waits for the answer.
+        DispatchKind::Other => outbox::call(tx, id)?.is_none_or(|call| is_answer(&call, answer)),
+    })
+}
+
+/// Whether an answer is of the kind that this request has (SPEC 6).
+fn is_answer(call: &Call, answer: &Answer) -> bool {
+    match call {
+        Call::Append { .. } => matches!(answer, Answer::Stored { .. }),
+        Call::Open { .. } => matches!(answer, Answer::Opened { .. }),
+        Call::Read { .. } => matches!(answer, Answer::Entries { .. }),
+        Call::Resume { .. } => matches!(answer, Answer::Resumed { .. }),
+        Call::Take { .. } => matches!(answer, Answer::Taken { .. }),
+        Call::Renew { .. } => matches!(answer, Answer::Renewed { .. }),
+        Call::Checkpoint { .. } => matches!(answer, Answer::Checkpointed { .. }),
+        Call::Admit { .. } => matches!(answer, Answer::Admitted { .. }),
+        Call::Enroll { .. }
+        | Call::Sponsor { .. }
+        | Call::Credit { .. }
+        | Call::Unsubscribe { .. }
+        | Call::Trim { .. }
+        | Call::LastResort { .. }
+        | Call::Grants { .. }
+        | Call::Freeze { .. }
+        | Call::Close { .. }
+        | Call::Ping => matches!(answer, Answer::Done),
     }
 }
 
