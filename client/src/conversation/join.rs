@@ -186,9 +186,10 @@ impl Desk<'_> {
         let all: Vec<MemberKey> = members.iter().map(|(_, member)| *member).collect();
         let distinct = all.iter().enumerate().all(|(at, member)| !all.iter().take(at).any(|other| other == member));
         let administrators = context.administrators.iter().all(|member| all.contains(member));
+        let same = conversations::find(self.tx, &welcome.group)?.is_none_or(|row| row.kind == context.kind);
         let pair = context.kind != Kind::Pair || (all.len() == 2 && context.administrators.len() == 2);
         let sound = is(author, sender) && is(ours, &self.me.member) && context.is_administrator(sender);
-        if sound && distinct && administrators && pair { Ok(charter) } else { Err(ConversationFault::Welcome) }
+        if sound && distinct && administrators && pair && same { Ok(charter) } else { Err(ConversationFault::Welcome) }
     }
 
     /// What we meant in a group and where we read it, when we are taken into it anew.

@@ -63,13 +63,7 @@ pub(crate) fn put(
             "INSERT INTO held_welcomes (conversation, sender, welcome, mls) SELECT ?1, ?2, ?3, ?4
              WHERE (SELECT count(*) FROM held_welcomes WHERE conversation = ?1) < ?5",
         )?
-        .execute(params![
-            conversation.0,
-            sender.as_bytes(),
-            encode_secret(welcome).as_slice(),
-            bytes,
-            SENDERS
-        ])?;
+        .execute(params![conversation.0, sender.as_bytes(), encode_secret(welcome).as_slice(), bytes, SENDERS])?;
     Ok(put > 0)
 }
 

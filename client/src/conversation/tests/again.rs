@@ -3,7 +3,7 @@
 use relevo_protocol::content::{GroupId, MessageId};
 use relevo_protocol::wire::MailboxId;
 
-use super::hostile::{Trap, forget_group, trap};
+use super::hostile::{Trap, forget_group, is_not_joined, trap};
 use crate::conversation::world::{World, again};
 use crate::conversation::{ConversationFault, Decision, MessageState, Standing};
 use crate::vault::{Vault, held};
@@ -112,6 +112,30 @@ fn a_removal_that_the_relay_keeps_back_keeps_nobody_out() {
     assert_eq!(world.row(2, group).mailbox, old, "another log");
     world.act(2, |desk| desk.withheld(&group, &old)).unwrap();
     assert_eq!(world.row(2, group).mailbox, elsewhere);
+}
+
+#[test]
+fn an_administrator_who_was_taken_out_with_somebody_does_not_take_them_in() {
+    let mut world = World::new(5);
+    let group = world.group("Strike");
+    let both = [1, 4].map(|person| world.member(person));
+    world.act(0, |desk| desk.remove(&group, &both)).unwrap();
+    world.settle();
+    assert_eq!(world.row(4, group).standing, Standing::Left);
+    forget_group(&mut world, 1, group);
+    let same = Trap { id: group, name: "Strike", epoch: 1000, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 1, 4, &same);
+    is_not_joined(&mut world, 4, 1, &welcome);
+}
+
+#[test]
+fn a_pair_does_not_become_a_group_by_a_welcome() {
+    let mut world = World::new(2);
+    let pair = world.pair(0, 1);
+    forget_group(&mut world, 0, pair);
+    let group = Trap { id: pair, epoch: 1000, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 0, 1, &group);
+    is_not_joined(&mut world, 1, 0, &welcome);
 }
 
 #[test]

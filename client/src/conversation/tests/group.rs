@@ -1,9 +1,9 @@
 use relevo_protocol::content::MessageId;
 use relevo_protocol::wire::Call;
 
-use crate::fixture::relay_address;
 use crate::conversation::world::{World, again};
 use crate::conversation::{AlarmKind, ConversationFault, Decision, Kind, MessageState, Standing, conversation};
+use crate::fixture::relay_address;
 use crate::vault::conversations;
 
 fn names(world: &mut World, person: usize, group: relevo_protocol::content::GroupId) -> Vec<String> {

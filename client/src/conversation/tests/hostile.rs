@@ -123,7 +123,7 @@ pub(super) fn forget_group(world: &mut World, person: usize, group: GroupId) {
     world.act(person, forget).unwrap();
 }
 
-fn is_not_joined(world: &mut World, victim: usize, author: usize, welcome: &Welcome) {
+pub(super) fn is_not_joined(world: &mut World, victim: usize, author: usize, welcome: &Welcome) {
     let author = world.member(author);
     let refused = world.act(victim, |desk| desk.join(welcome, &author)).unwrap_err();
     assert!(matches!(refused, ConversationFault::Welcome), "{refused:?}");
