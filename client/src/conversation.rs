@@ -14,6 +14,7 @@ mod effect;
 mod fault;
 mod halt;
 mod heads;
+mod held;
 mod intention;
 mod join;
 mod judge;
@@ -38,7 +39,7 @@ pub use list::{
     Alarm, Conversation, Conviction, Decision, Said, Seated, alarms, conversation, conversations_of, convictions,
     pair_with, said, silent, waiting,
 };
-pub use room::{AlarmKind, MessageState, Standing};
+pub use room::{AlarmKind, Keeper, MessageState, Standing};
 
 #[cfg(test)]
 mod tests;

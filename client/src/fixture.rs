@@ -78,6 +78,25 @@ impl Alliance {
         Self { id: AllianceId(signed.hash()), charter, signed, coordinators }
     }
 
+    /// The next version, in which the first union names one relay more.
+    pub(crate) fn with_relay(&self, relay: &RelayAddress) -> (MultiSigned<Charter>, Verified<Charter>) {
+        let mut unions: Vec<UnionEntry> = self.charter.unions.iter().map(UnionEntry::duplicate).collect();
+        unions[0].relays.push(relay.duplicate());
+        let next = Charter {
+            version: self.charter.version + 1,
+            previous: Some(self.charter.hash()),
+            alliance: Some(self.id),
+            name: self.charter.name.clone(),
+            unions,
+            recovery: self.charter.recovery,
+        };
+        let draft = Draft::new(&next).unwrap();
+        let signatures: Vec<_> = self.coordinators.iter().flatten().map(|keys| draft.sign(&keys.device)).collect();
+        let signed = draft.seal(&signatures).unwrap();
+        let verified = Charter::verify_amendment(&signed, &self.charter).unwrap();
+        (signed, verified)
+    }
+
     /// Admits somebody to a union.
     pub(crate) fn admit(&self, union: usize, pseudonym: &str) -> Member {
         self.give_card(union, Keys::new(pseudonym))

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod alert;
+mod caught;
 pub mod cli;
 pub mod conversation;
 pub mod disclosure;

@@ -11,6 +11,7 @@ pub(crate) mod disclosed;
 pub(crate) mod documents;
 mod fault;
 pub(crate) mod followed;
+pub(crate) mod held;
 pub(crate) mod intentions;
 mod lock;
 pub(crate) mod messages;

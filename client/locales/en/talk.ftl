@@ -3,7 +3,7 @@ state-waiting = Waiting
 state-sent = Sent
 state-delivered = Delivered
 state-not-sent = Not sent
-state-undecided = Not sent: somebody joined in the meantime. Send it again if they may read it too.
+state-undecided = Not sent: somebody joined in the meantime, or you were added anew. Send it again if all who are there now may read it.
 state-received = received
 
 message-you = You
@@ -192,5 +192,8 @@ alarm-damaged = { $group }: the relay says that its disk has damaged a message. 
 # $group (String)
 # $time (String)
 alarm-waiting = { $group }: what you wrote waits since { $time }. The relay has not taken it, or does not give it back. Look at the network; if it stays so, move the conversation: `relevo group move`.
+# $group (String)
+# $time (String)
+alarm-held-back = { $group }: what you wrote since { $time } has not left this device, because you are cut off from the conversation. Ask an administrator to add you again.
 # $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

@@ -3,7 +3,7 @@ state-waiting = En espera
 state-sent = Enviado
 state-delivered = Entregado
 state-not-sent = No enviado
-state-undecided = No enviado: entretanto entró alguien. Envíalo de nuevo si también puede leerlo.
+state-undecided = No enviado: entretanto entró alguien, o te añadieron de nuevo. Envíalo otra vez si todos los que están ahora pueden leerlo.
 state-received = recibido
 
 message-you = Tú
@@ -128,4 +128,5 @@ alarm-frozen = { $group }: el relé no acepta más mensajes aquí, aunque nadie 
 alarm-closed = { $group }: el relé dice que esta conversación ya no está. Pregunta a los demás; si ellos la tienen, avisa a un coordinador.
 alarm-damaged = { $group }: el relé dice que su disco ha dañado un mensaje. Ni ese ni los que siguen se pueden leer, hasta 30 días. Avisa a quien lleva el relé, y cread otro grupo en otro relé.
 alarm-waiting = { $group }: lo que escribiste espera desde { $time }. El relé no lo ha tomado, o no lo devuelve. Mira la red; si sigue así, trasladad la conversación: `relevo group move`.
+alarm-held-back = { $group }: lo que escribiste desde { $time } no ha salido de este dispositivo, porque estás fuera de la conversación. Pide a un administrador que te añada de nuevo.
 alarm-other = { $group }: ocurrió algo que esta versión no conoce. Instala la más nueva.

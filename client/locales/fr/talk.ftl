@@ -3,7 +3,7 @@ state-waiting = En attente
 state-sent = Envoyé
 state-delivered = Remis
 state-not-sent = Non envoyé
-state-undecided = Non envoyé : quelqu'un est entré entre-temps. Renvoyez-le si cette personne peut le lire aussi.
+state-undecided = Non envoyé : entre-temps, quelqu'un est entré, ou vous avez été ajouté de nouveau. Renvoyez-le si tous ceux qui y sont maintenant peuvent le lire.
 state-received = reçu
 
 message-you = Vous
@@ -128,4 +128,5 @@ alarm-frozen = { $group } : le relais ne prend plus de messages ici, alors que p
 alarm-closed = { $group } : le relais dit que cette conversation n'est plus là. Demandez aux autres ; s'ils l'ont encore, prévenez un coordinateur.
 alarm-damaged = { $group } : le relais dit que son disque a abîmé un message. Ni lui ni les suivants ne peuvent être lus, pendant 30 jours au plus. Prévenez qui tient le relais, et créez un groupe sur un autre relais.
 alarm-waiting = { $group } : ce que vous avez écrit attend depuis { $time }. Le relais ne l'a pas pris, ou ne le rend pas. Regardez le réseau ; si cela dure, déplacez la conversation : `relevo group move`.
+alarm-held-back = { $group } : ce que vous avez écrit depuis { $time } n'a pas quitté cet appareil, car vous êtes coupé de la conversation. Demandez à un administrateur de vous ajouter de nouveau.
 alarm-other = { $group } : il s'est passé quelque chose que cette version ne connaît pas. Installez la plus récente.

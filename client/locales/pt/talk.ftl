@@ -3,7 +3,7 @@ state-waiting = À espera
 state-sent = Enviado
 state-delivered = Entregue
 state-not-sent = Não enviado
-state-undecided = Não enviado: entretanto entrou alguém. Envie de novo se essa pessoa também o pode ler.
+state-undecided = Não enviado: entretanto entrou alguém, ou foi adicionado de novo. Envie outra vez se todos os que lá estão agora o podem ler.
 state-received = recebido
 
 message-you = Você
@@ -128,4 +128,5 @@ alarm-frozen = { $group }: o retransmissor não aceita mais mensagens aqui, embo
 alarm-closed = { $group }: o retransmissor diz que esta conversa já não está lá. Pergunte aos outros; se eles a têm, avise um coordenador.
 alarm-damaged = { $group }: o retransmissor diz que o seu disco danificou uma mensagem. Nem ela nem as seguintes podem ser lidas, até 30 dias. Avise quem mantém o retransmissor, e criem um grupo noutro retransmissor.
 alarm-waiting = { $group }: o que escreveu espera desde { $time }. O retransmissor não o aceitou, ou não o devolve. Veja a rede; se continuar assim, mudem a conversa de lugar: `relevo group move`.
+alarm-held-back = { $group }: o que escreveu desde { $time } não saiu deste dispositivo, porque está cortado da conversa. Peça a um administrador que o adicione de novo.
 alarm-other = { $group }: aconteceu algo que esta versão não conhece. Instale a mais nova.

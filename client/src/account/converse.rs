@@ -6,6 +6,7 @@ use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::encode;
 
 use super::AccountFault;
+use crate::caught::caught;
 use crate::conversation::{ConversationFault, Desk, Effect, Me, Rooms};
 use crate::inbox::{self, Holder, Stock};
 use crate::membership::{self, MembershipFault, warning};
@@ -101,7 +102,9 @@ impl<'a> Converse<'a> {
     }
 
     fn part(&mut self, work: impl FnOnce(&mut Self) -> Result<(), AccountFault>) -> Result<(), AccountFault> {
-        match records::attempt(self.tx, || work(self))? {
+        let panicked = || Err(ConversationFault::Mls("panic").into());
+        let done = records::attempt(self.tx, || caught(|| work(self)).unwrap_or_else(panicked))?;
+        match done {
             Err(fault) if fault.vaults().is_none() => {
                 tracing::error!(code = fault.code(), "what is due could not be done");
                 Ok(())
@@ -147,4 +150,36 @@ pub(super) fn reached(
 ) -> Result<(MemberKey, relevo_protocol::content::InboxAddress), AccountFault> {
     let address = inbox::address_of(tx, member)?.ok_or(inbox::InboxFault::Unreachable)?;
     Ok((*member, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::settings::Setting;
+    use crate::vault::{Cost, Passphrase, Vault, VaultFault};
+
+    const NOTE: Setting<u64> = Setting::named("test.note");
+
+    #[test]
+    fn what_is_due_and_panics_leaves_no_trace_and_ends_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        let mut vault = Vault::create(&directory.path().join("vault"), &passphrase, Cost::FOR_TESTS).unwrap();
+        let mut kept = Kept::default();
+        let note = vault.transaction(|tx| {
+            let mut with = Converse { tx, now: Timestamp(1), kept: &mut kept };
+            with.part(|with| {
+                NOTE.write(with.tx, &7)?;
+                panic!("as the test wished")
+            })?;
+            with.part(|with| Ok(NOTE.write(with.tx, &8)?))?;
+            with.part(|with| {
+                NOTE.write(with.tx, &9)?;
+                panic!("as the test wished")
+            })?;
+            NOTE.read(tx).map_err(AccountFault::from)
+        });
+        assert_eq!(note.unwrap(), Some(8));
+        assert_eq!(vault.transaction::<_, VaultFault>(|tx| NOTE.read(tx)).unwrap(), Some(8));
+    }
 }

@@ -10,7 +10,7 @@ use relevo_protocol::wire::RelayAddress;
 use super::converse::{Converse, reached};
 use super::names::{Meant, group_named, is_taken, meant, name_of};
 use super::{Account, AccountFault};
-use crate::conversation::{self, Alarm, Conversation, Conviction, MessageState};
+use crate::conversation::{self, Alarm, Conversation, Conviction, Keeper, MessageState};
 use crate::inbox;
 use crate::link::LinkFault;
 use crate::membership::{self, MembershipFault, charter};
@@ -174,11 +174,11 @@ impl Account {
         self.look(|tx, _| conversation::convictions(tx)).await
     }
 
-    /// Conversations in which words of ours have waited for ten minutes and more, and since when.
+    /// Conversations in which words of ours have waited for ten minutes and more, who holds them, and since when.
     ///
     /// # Errors
     /// The vault's.
-    pub async fn silent(&self) -> Result<Vec<(GroupId, Timestamp)>, AccountFault> {
+    pub async fn silent(&self) -> Result<Vec<(GroupId, Keeper, Timestamp)>, AccountFault> {
         self.look(conversation::silent).await
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::failure::Stop;
 use super::session::Session;
 use super::{shown, status, when};
-use crate::conversation::{AlarmKind, Conviction};
+use crate::conversation::{AlarmKind, Conviction, Keeper};
 use crate::membership::warning::Kind;
 
 /// One thing to know and what to do about it.
@@ -122,11 +122,15 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             None => points.push(Point { kind, about, conversation, at, what, proof }),
         }
     }
-    for (group, since) in session.account.silent().await? {
+    for (group, keeper, since) in session.account.silent().await? {
         let conversation = names.iter().find(|(id, _)| *id == group).map(|(_, name)| name.clone());
         let name = shown::name(conversation.as_deref().unwrap_or_default());
-        let what = session.screen.words().msg_alarm_waiting(name, when::local(since));
-        points.push(Point { kind: "waiting", about: None, conversation, at: when::utc(since), what, proof: None });
+        let (words, time) = (session.screen.words(), when::local(since));
+        let (kind, what) = match keeper {
+            Keeper::Relay => ("waiting", words.msg_alarm_waiting(name, time)),
+            Keeper::Device => ("held-back", words.msg_alarm_held_back(name, time)),
+        };
+        points.push(Point { kind, about: None, conversation, at: when::utc(since), what, proof: None });
     }
     Ok(points)
 }

@@ -127,7 +127,7 @@ impl Desk<'_> {
     /// Moves a conversation to another relay of the charter, or to a new mailbox of the same one.
     ///
     /// # Errors
-    /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchRelay`].
+    /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchRelay`], [`ConversationFault::RelayNotPinned`].
     pub fn move_to(&mut self, group: &GroupId, relay: &RelayAddress) -> Result<(), ConversationFault> {
         let mut room = self.enter_live(group)?;
         if !room.context.is_administrator(&self.me.member) {
@@ -135,7 +135,8 @@ impl Desk<'_> {
         }
         let charter = self.charter(group, &room.context.pins.charter)?;
         if *relay != room.context.relay && !charter.is_some_and(|charter| names(&charter, relay)) {
-            return Err(ConversationFault::NoSuchRelay);
+            let newer = names(self.me.charter()?, relay);
+            return Err(if newer { ConversationFault::RelayNotPinned } else { ConversationFault::NoSuchRelay });
         }
         let intention = Intention::Move { relay: relay.duplicate(), from: room.context.mailbox, owner: None };
         if !self.is_intended(group, &intention)? {

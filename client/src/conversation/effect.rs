@@ -139,4 +139,17 @@ pub enum Awaited {
         #[n(1)]
         mailbox: MailboxId,
     },
+    /// A relay's signed word about the log that is read before a welcome is judged.
+    #[n(8)]
+    Standing {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        /// Whose welcome.
+        #[n(1)]
+        sender: MemberKey,
+        /// Its log then.
+        #[n(2)]
+        mailbox: MailboxId,
+    },
 }

@@ -21,6 +21,9 @@ pub enum ConversationFault {
     /// The charter that the conversation goes by names no such relay.
     #[error("the charter names no such relay")]
     NoSuchRelay,
+    /// Our newest charter names the relay; the one that the conversation goes by does not yet.
+    #[error("the charter that the conversation goes by does not name the relay yet")]
+    RelayNotPinned,
     /// The person is no member of the group.
     #[error("not a member of this group")]
     NoSuchMember,
@@ -80,6 +83,7 @@ impl ConversationFault {
             Self::NoSuchConversation => "no-such-conversation",
             Self::NotAdministrator => "not-administrator",
             Self::NoSuchRelay => "no-such-relay",
+            Self::RelayNotPinned => "relay-not-pinned",
             Self::NoSuchMember => "no-such-member",
             Self::AlreadyMember => "already-member",
             Self::NotIn => "not-in-conversation",

@@ -233,7 +233,10 @@ impl Desk<'_> {
                 self.told_otherwise(group, mailbox)?;
                 Ok(checkpoints::ask_again(self.tx, group)?)
             }
-            Notice::Withheld { sequence } => self.alarm(group, AlarmKind::Withheld, &at(*sequence)),
+            Notice::Withheld { sequence } => {
+                self.alarm(group, AlarmKind::Withheld, &at(*sequence))?;
+                self.withheld(group, mailbox)
+            }
             Notice::Damaged { sequence } => self.alarm(group, AlarmKind::Damaged, &at(*sequence)),
             // Whoever moves the group freezes its log behind the move, which we would have read, unless it has expired.
             Notice::Frozen if live && !intentions::has_alarm(self.tx, group, AlarmKind::Gap.code(), mailbox)? => {

@@ -14,11 +14,13 @@ use super::effect::Effect;
 use super::fault::{CommitFault, ConversationFault};
 use super::intention::Intention;
 use super::leaf::{self, Door};
-use super::room::{Room, Standing};
-use super::suite::{MAX_LEAVES, SUITE, join_config, read};
+use super::room::{MessageState, Room, Standing};
+use super::send::is_for_people;
+use super::suite::{EPOCHS, MAX_LEAVES, SUITE, join_config, read};
 use crate::sync::Start;
 use crate::vault::conversations::{self, ConversationRow, Place};
 use crate::vault::intentions;
+use crate::vault::messages;
 use crate::vault::relays;
 
 /// Seconds between the joiners' turns to write their leaves anew.
@@ -34,7 +36,7 @@ impl Desk<'_> {
     /// Enters a group by a welcome that `sender` sent to our inbox.
     ///
     /// # Errors
-    /// [`ConversationFault::AlreadyMember`] where we are already, in that epoch or a later one.
+    /// [`ConversationFault::AlreadyMember`] where we are still, in that epoch or a later one.
     /// [`ConversationFault::Welcome`] and [`ConversationFault::Leaf`] when it is refused: drop the parcel. Any other is
     /// this device's own trouble.
     pub fn join(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
@@ -46,49 +48,73 @@ impl Desk<'_> {
         }
     }
 
-    /// Enters a group by MLS's Welcome.
+    /// Enters a group by MLS's Welcome; one in which we are still, when its log is read.
     pub(super) fn join_with(
         &mut self,
         welcome: &Welcome,
         bytes: &[u8],
         sender: &MemberKey,
     ) -> Result<(), ConversationFault> {
-        if let Some(row) = conversations::find(self.tx, &welcome.group)? {
-            // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
-            if !row.administrators.contains(sender) {
-                return Err(ConversationFault::Welcome);
-            }
+        let row = conversations::find(self.tx, &welcome.group)?;
+        if row.is_some_and(|row| row.standing == Standing::Live) {
+            self.hold_welcome(welcome, bytes, sender)
+        } else {
+            self.enter_by(welcome, bytes, sender)
+        }
+    }
+
+    /// Opens MLS's Welcome and looks at all of it. Writes nothing but that MLS has used a key package.
+    pub(super) fn open_welcome(
+        &self,
+        welcome: &Welcome,
+        bytes: &[u8],
+        sender: &MemberKey,
+    ) -> Result<(StagedWelcome, Verified<Charter>), ConversationFault> {
+        let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
+        let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
+        if mls.ciphersuite() != SUITE {
+            return Err(ConversationFault::Welcome);
+        }
+        // Lifetimes are not compared with the clock: see `suite::lifetime`.
+        let staged = StagedWelcome::build_from_welcome(&self.provider(), &join_config(), mls)
+            .map_err(|_| ConversationFault::Welcome)?
+            .skip_lifetime_validation()
+            .replace_old_group()
+            .build()
+            .map_err(|_| ConversationFault::Welcome)?;
+        // Where we are still, only a later epoch takes us in: a relay may have kept from us that we were taken out, or
+        // shown us a log of its own.
+        let epoch = staged.group_context().epoch().as_u64();
+        let before = conversations::find(self.tx, &welcome.group)?;
+        if before.is_some_and(|row| row.standing == Standing::Live && epoch <= row.epoch) {
+            return Err(ConversationFault::AlreadyMember);
+        }
+        let charter = self.admit(&staged, welcome, sender)?;
+        Ok((staged, charter))
+    }
+
+    /// Enters a group by MLS's Welcome.
+    pub(super) fn enter_by(
+        &mut self,
+        welcome: &Welcome,
+        bytes: &[u8],
+        sender: &MemberKey,
+    ) -> Result<(), ConversationFault> {
+        let before = conversations::find(self.tx, &welcome.group)?;
+        // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
+        if before.as_ref().is_some_and(|row| !row.administrators.contains(sender)) {
+            return Err(ConversationFault::Welcome);
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
         let live = conversations::list(self.tx)?.iter().filter(|row| row.standing == Standing::Live).count();
         if live >= MAX_CONVERSATIONS {
             return Err(ConversationFault::Welcome);
         }
-        let message: MlsMessageIn = read(bytes).ok_or(ConversationFault::Welcome)?;
-        let MlsMessageBodyIn::Welcome(mls) = message.extract() else { return Err(ConversationFault::Welcome) };
-        if mls.ciphersuite() != SUITE {
-            return Err(ConversationFault::Welcome);
+        let (staged, charter) = self.open_welcome(welcome, bytes, sender)?;
+        if let Some(row) = &before {
+            self.leave_behind(row)?;
         }
-        let carried: Vec<_> = welcome.pinned.iter().filter_map(charter_of).cloned().collect();
         let provider = self.provider();
-        // Lifetimes are not compared with the clock: see `suite::lifetime`.
-        let staged = StagedWelcome::build_from_welcome(&provider, &join_config(), mls)
-            .map_err(|_| ConversationFault::Welcome)?
-            .skip_lifetime_validation()
-            .replace_old_group()
-            .build()
-            .map_err(|_| ConversationFault::Welcome)?;
-        // Where we are already, only a later epoch takes us in: a relay may have kept from us that we were taken out, or
-        // shown us a log of its own.
-        let before = conversations::find(self.tx, &welcome.group)?.filter(|row| row.standing == Standing::Live);
-        if before.as_ref().is_some_and(|row| staged.group_context().epoch().as_u64() <= row.epoch) {
-            return Err(ConversationFault::AlreadyMember);
-        }
-        let charter = self.admit(&staged, welcome, sender, &carried)?;
-        if let Some(row) = before {
-            intentions::remove_all(self.tx, &row.id)?;
-            self.effects.push(Effect::Unfollow(row.mailbox));
-        }
         let mut mls = staged.into_group(&provider).map_err(|_| ConversationFault::Welcome)?;
         let seats = mls.treesync().full_leaves().map(|(index, node)| {
             let (checked, state) = leaf::check_node(node, Door::Tree(&welcome.group), &charter)?;
@@ -98,6 +124,7 @@ impl Desk<'_> {
             mls.delete(provider.storage())?;
             return Err(ConversationFault::Welcome);
         };
+        let carried = carried(welcome);
         // Of what came with the welcome, our charters and what follows them: the rest proves nothing.
         let ours = self.me.charters.iter().map(|(_, known)| known.hash());
         let proven: Vec<_> = ours.chain(self.following_charters(&carried).map(|charter| charter.hash())).collect();
@@ -115,7 +142,7 @@ impl Desk<'_> {
             heard: true,
             rekeyed: self.now,
             active: self.now,
-            stamp: conversations::find(self.tx, &welcome.group)?.map_or(0, |row| row.stamp),
+            stamp: before.map_or(0, |row| row.stamp),
             administrators: context.administrators.clone(),
         };
         conversations::put(self.tx, &row)?;
@@ -134,17 +161,17 @@ impl Desk<'_> {
         staged: &StagedWelcome,
         welcome: &Welcome,
         sender: &MemberKey,
-        carried: &[MultiSigned<Charter>],
     ) -> Result<Verified<Charter>, ConversationFault> {
         let group = staged.group_context();
         let context = Context::of(group.extensions()).map_err(|_| ConversationFault::Welcome)?;
         let same_place = context.mailbox == welcome.mailbox
             && context.relay == welcome.relay
             && self.is_free(&welcome.group, &welcome.mailbox)?;
-        if *group.group_id() != mls_id(&welcome.group) || !same_place || staged.members().count() > MAX_LEAVES {
+        let bounded = group.epoch().as_u64() < EPOCHS && staged.members().count() <= MAX_LEAVES;
+        if *group.group_id() != mls_id(&welcome.group) || !same_place || !bounded {
             return Err(ConversationFault::Welcome);
         }
-        let charter = self.charter_among(&context.pins.charter, carried).ok_or(ConversationFault::Welcome)?;
+        let charter = self.charter_among(&context.pins.charter, &carried(welcome)).ok_or(ConversationFault::Welcome)?;
         if !names(&charter, &context.relay) && relays::find(self.tx, &context.relay.fingerprint)?.is_none() {
             return Err(ConversationFault::Welcome);
         }
@@ -159,9 +186,31 @@ impl Desk<'_> {
         let all: Vec<MemberKey> = members.iter().map(|(_, member)| *member).collect();
         let distinct = all.iter().enumerate().all(|(at, member)| !all.iter().take(at).any(|other| other == member));
         let administrators = context.administrators.iter().all(|member| all.contains(member));
+        let same = conversations::find(self.tx, &welcome.group)?.is_none_or(|row| row.kind == context.kind);
         let pair = context.kind != Kind::Pair || (all.len() == 2 && context.administrators.len() == 2);
         let sound = is(author, sender) && is(ours, &self.me.member) && context.is_administrator(sender);
-        if sound && distinct && administrators && pair { Ok(charter) } else { Err(ConversationFault::Welcome) }
+        if sound && distinct && administrators && pair && same { Ok(charter) } else { Err(ConversationFault::Welcome) }
+    }
+
+    /// What we meant in a group and where we read it, when we are taken into it anew.
+    fn leave_behind(&mut self, row: &ConversationRow) -> Result<(), ConversationFault> {
+        if let Some(place) = conversations::place(self.tx, &row.mailbox)? {
+            for meant in intentions::of(self.tx, &row.id)? {
+                self.close_unused(&Intention::of(&meant)?, &place.relay);
+            }
+        }
+        intentions::remove_all(self.tx, &row.id)?;
+        // Others may sit there than those for whom it was written: ask.
+        for message in messages::in_state(self.tx, &row.id, MessageState::Waiting)? {
+            if is_for_people(message.kind) {
+                messages::set_state(self.tx, message.number, MessageState::Undecided)?;
+            }
+        }
+        // Where it could not move, its mailbox is ours for something else.
+        if self.is_free(&row.id, &row.mailbox)? {
+            self.effects.push(Effect::Unfollow(row.mailbox));
+        }
+        Ok(())
     }
 
     fn read_from(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
@@ -213,9 +262,11 @@ impl Desk<'_> {
     }
 }
 
-pub(super) fn charter_of(object: &PinnedObject) -> Option<&MultiSigned<Charter>> {
-    match object {
-        PinnedObject::Charter { charter } => Some(charter),
+/// The charters that a welcome carries.
+pub(super) fn carried(welcome: &Welcome) -> Vec<MultiSigned<Charter>> {
+    let charter = |object: &PinnedObject| match object {
+        PinnedObject::Charter { charter } => Some(charter.clone()),
         PinnedObject::CoordinatorSet { .. } | PinnedObject::RevocationList { .. } => None,
-    }
+    };
+    welcome.pinned.iter().filter_map(charter).collect()
 }

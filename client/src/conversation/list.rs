@@ -11,8 +11,9 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::intention::Intention;
-use super::room::{AlarmKind, MessageState, Standing};
+use super::room::{AlarmKind, Keeper, MessageState, Standing};
 use super::send::is_for_people;
+use crate::caught::caught;
 use crate::sync::{self, Topic};
 use crate::vault::checkpoints;
 pub use crate::vault::checkpoints::Conviction;
@@ -167,14 +168,14 @@ pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
 /// Seconds after which words that have not left are said to wait.
 const SILENCE: u64 = 600;
 
-/// Conversations in which words of ours have waited for long, and since when: the relay cannot be reached, does not answer,
-/// or answers and does not give back what it took.
+/// Conversations in which words of ours have waited for long, who holds them, and since when: the relay cannot be reached,
+/// does not answer, or answers and does not give back what it took; or we hold them back.
 ///
 /// # Errors
 /// The vault's.
-pub fn silent(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Timestamp)>, VaultFault> {
+pub fn silent(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Keeper, Timestamp)>, VaultFault> {
     let mut silent = messages::waiting_since(tx)?;
-    silent.retain(|(_, since)| since.plus_seconds(SILENCE) <= now);
+    silent.retain(|(_, _, since)| since.plus_seconds(SILENCE) <= now);
     Ok(silent)
 }
 
@@ -223,7 +224,8 @@ impl Desk<'_> {
         }
         for group in intentions::due(self.tx, self.now)? {
             let (tx, wanted) = (self.tx, self.effects.len());
-            match records::attempt(tx, || self.due(&group))? {
+            let panicked = Err(ConversationFault::Mls("panic"));
+            match records::attempt(tx, || caught(|| self.due(&group)).unwrap_or(panicked))? {
                 Ok(()) => {}
                 Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
                 // One conversation that cannot go on is no reason for the others to stand still.

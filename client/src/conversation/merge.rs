@@ -2,7 +2,7 @@
 
 use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::{GroupOwner, Opaque, ParcelBody, PinnedObject, Welcome, WelcomeSource, encode_secret};
-use relevo_protocol::wire::{Call, Capability};
+use relevo_protocol::wire::{Call, Capability, Fingerprint};
 
 use super::commit::moved_secrets;
 use super::context::Context;
@@ -184,12 +184,7 @@ impl Desk<'_> {
     fn lose(&mut self, room: &Room) -> Result<(), ConversationFault> {
         let Some(row) = intentions::in_flight(self.tx, &room.id)? else { return Ok(()) };
         let mut intention = Intention::of(&row)?;
-        if let Some(owner) = intention.owner() {
-            let mailbox = owner.mailbox();
-            let relay = intention.relay().unwrap_or(&room.context.relay).fingerprint;
-            let call = Call::Close { mailbox, capability: owner.duplicate() };
-            self.effects.push(Effect::Call { relay, call, then: Awaited::Nothing });
-        }
+        self.close_unused(&intention, &room.context.relay.fingerprint);
         #[cfg(feature = "planted-bugs")]
         self.welcome_all_the_same(room, &intention, row.welcome.as_deref())?;
         intention.set_owner(None);
@@ -197,6 +192,15 @@ impl Desk<'_> {
         let wait = u64::from(row.lost).saturating_mul(2).min(MAX_BACKOFF);
         intentions::lost(self.tx, row.number, &encode_secret(&intention), self.now.plus_seconds(wait))?;
         Ok(())
+    }
+
+    /// Closes the mailbox that was opened for a commit which moves, and has lost.
+    pub(super) fn close_unused(&mut self, intention: &Intention, present: &Fingerprint) {
+        if let Some(owner) = intention.owner() {
+            let relay = intention.relay().map_or(*present, |relay| relay.fingerprint);
+            let call = Call::Close { mailbox: owner.mailbox(), capability: owner.duplicate() };
+            self.effects.push(Effect::Call { relay, call, then: Awaited::Nothing });
+        }
     }
 
     /// The planted bug "losing-welcome".
@@ -238,6 +242,8 @@ impl Desk<'_> {
             return Ok(());
         }
         room.row.standing = Standing::Left;
+        // Who was taken out with us takes nobody in.
+        room.row.administrators = Context::of(room.mls.extensions())?.administrators;
         intentions::remove_all(self.tx, &room.id)?;
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             messages::set_state(self.tx, message.number, MessageState::NotSent)?;

@@ -13,7 +13,7 @@ use super::commit::open_call;
 use super::desk::{Desk, names};
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
-use super::join::charter_of;
+use super::join::carried;
 use super::room::{AlarmKind, Room};
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations;
@@ -106,7 +106,7 @@ impl Desk<'_> {
         let WelcomeSource::Log { mailbox, read, parts, .. } = &welcome.welcome else {
             return Err(ConversationFault::Welcome);
         };
-        let carried: Vec<_> = welcome.pinned.iter().filter_map(charter_of).cloned().collect();
+        let carried = carried(welcome);
         let named = self.following_charters(&carried).last().is_some_and(|charter| names(&charter, &welcome.relay));
         let free = self.is_free(&welcome.group, mailbox)? && conversations::place(self.tx, mailbox)?.is_none();
         if !(1..=MAX_WELCOME_PARTS).contains(parts) || !named || !free {

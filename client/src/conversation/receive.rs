@@ -52,7 +52,8 @@ impl Desk<'_> {
             }
         }
         self.missing_commit(&room, entry)?;
-        self.keep(room)
+        self.keep(room)?;
+        self.weigh(group)
     }
 
     /// Keeps an object that a later commit may pin. Only what follows the charter that the group pins is kept: it is

@@ -119,6 +119,15 @@ impl MessageState {
     }
 }
 
+/// Who holds words that wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keeper {
+    /// The relay has not taken them, or does not give them back.
+    Relay,
+    /// This device, in a conversation in which one cannot speak.
+    Device,
+}
+
 /// What a conversation has to tell that people must see.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AlarmKind {

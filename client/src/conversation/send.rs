@@ -85,7 +85,7 @@ impl Desk<'_> {
         let bytes = to_bytes(&out)?;
         let echo = hash(&bytes);
         let (_, entry) = self.seal(room, &bytes)?;
-        messages::under_way(self.tx, waiting.number, room.mls.epoch().as_u64(), &echo)?;
+        messages::under_way(self.tx, waiting.number, room.mls.epoch().as_u64(), &echo, self.now)?;
         self.append(room, entry, Awaited::Message { group: room.id, echo })
     }
 

@@ -30,6 +30,10 @@ pub(crate) const MAX_LEAVES: usize = 250;
 /// Leaves that one commit adds.
 pub(crate) const MAX_ADDS: usize = 64;
 
+/// Epochs of a group that a newcomer enters are below this. A commit each second takes 34,000 years to come here; a group
+/// that its founder began near 2^64 has one commit left, or none, and the library's sum of the next epoch overflows.
+pub(crate) const EPOCHS: u64 = 1 << 40;
+
 /// Messages of one sender that may be out of order. The log is in order, so this is for nothing but a relay's faults.
 const BACKWARD: u32 = 4;
 

@@ -1,5 +1,6 @@
 //! Members over a simulated log.
 
+mod again;
 mod crash;
 mod doors;
 mod group;

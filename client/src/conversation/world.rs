@@ -4,6 +4,7 @@ mod relay;
 
 use std::collections::VecDeque;
 
+use ed25519_dalek::SigningKey;
 use openmls::prelude::MlsMessageOut;
 use relevo_protocol::content::{
     Body, GroupId, InboxAddress, MessageId, ParcelBody, ShelfAddress, Text, decode, encode_secret,
@@ -11,7 +12,7 @@ use relevo_protocol::content::{
 use relevo_protocol::sealed::{EntryKey, InboxKeyPair, seal_shelf};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
-use relevo_protocol::wire::{Call, Capability, Cursor, MailboxId, RelayAddress};
+use relevo_protocol::wire::{Call, Capability, Cursor, MailboxId, RelayAddress, RelayIdentity};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -20,7 +21,7 @@ use super::room::Room;
 use super::{Awaited, ConversationFault, Desk, Effect, Me, MessageState, Rooms, Standing};
 use crate::fixture::{Alliance, Member, NOW, relay_address};
 use crate::sync::{self, Follow, ReceivedEntry, Topic};
-use crate::vault::{Cost, Passphrase, Transaction, Vault, VaultFault, conversations, followed, messages};
+use crate::vault::{Cost, Passphrase, Transaction, Vault, VaultFault, conversations, followed, messages, relays};
 
 /// A member with a vault.
 pub(crate) struct Person {
@@ -67,6 +68,20 @@ impl World {
             world.enter(member);
         }
         world
+    }
+
+    /// The relay signs checkpoints from here on, and everybody knows its key.
+    pub(crate) fn signs(&mut self) {
+        let key = SigningKey::from_bytes(&[42; 32]);
+        let (identity, address) = (RelayIdentity(key.verifying_key().to_bytes()), self.address.duplicate());
+        self.relay.key = Some(key);
+        for person in 0..self.people.len() {
+            self.act(person, |desk| {
+                sync::remember_relay(desk.tx, &address)?;
+                Ok(relays::proved(desk.tx, &address.fingerprint, &identity)?)
+            })
+            .unwrap();
+        }
     }
 
     /// Somebody with a card comes.

@@ -178,18 +178,50 @@ pub(crate) fn adopt(tx: &Transaction<'_>, shown: &[MultiSigned<Charter>]) -> Res
 /// The relay of our charter that a person names by host, `host:port` or the beginning of its fingerprint; none when there
 /// is none, or several.
 pub(crate) fn relay_named(tx: &Transaction<'_>, name: &str) -> Result<Option<RelayAddress>, MembershipFault> {
-    let Some(charter) = current(tx)? else { return Ok(None) };
+    Ok(current(tx)?.and_then(|charter| named(&charter, name).map(RelayAddress::duplicate)))
+}
+
+/// The one relay of a charter with this name. Several unions may share it.
+fn named<'a>(charter: &'a Charter, name: &str) -> Option<&'a RelayAddress> {
     let matches = |relay: &&RelayAddress| {
         let print = data_encoding::HEXLOWER.encode(&relay.fingerprint.0);
         let by_print = name.len() >= FINGERPRINT_SHOWN && print.starts_with(name);
         relay.host == name || format!("{}:{}", relay.host, relay.port) == name || by_print
     };
     let mut found = charter.unions.iter().flat_map(|union| &union.relays).filter(matches);
-    Ok(match (found.next(), found.next()) {
-        (Some(one), None) => Some(one.duplicate()),
-        _ => None,
-    })
+    let first = found.next()?;
+    found.all(|other| other.fingerprint == first.fingerprint).then_some(first)
 }
 
 /// Characters of a fingerprint that are shown to people.
 const FINGERPRINT_SHOWN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Alliance, relay_address};
+
+    #[test]
+    fn a_relay_that_unions_share_is_named_like_any_other_and_two_of_one_host_are_not() {
+        let first = Alliance::found(3).charter;
+        let mut charter = Charter {
+            version: 1,
+            previous: None,
+            alliance: None,
+            name: first.name.clone(),
+            unions: first.unions.iter().map(UnionEntry::duplicate).collect(),
+            recovery: first.recovery,
+        };
+        let shared = RelayAddress { host: "shared.invalid".to_owned(), ..relay_address(7) };
+        let other = RelayAddress { port: 10, ..RelayAddress { host: "two.invalid".to_owned(), ..relay_address(9) } };
+        let one = RelayAddress { host: "two.invalid".to_owned(), ..relay_address(8) };
+        for (union, relays) in charter.unions.iter_mut().zip([vec![&shared, &one], vec![&shared], vec![&other]]) {
+            union.relays = relays.into_iter().map(RelayAddress::duplicate).collect();
+        }
+        let print = |name: &str| named(&charter, name).map(|relay| relay.fingerprint.0[0]);
+        for name in ["shared.invalid", "shared.invalid:9", "07070707"] {
+            assert_eq!(print(name), Some(7), "{name}");
+        }
+        assert_eq!([print("two.invalid"), print("two.invalid:10"), print("nowhere")], [None, Some(9), None]);
+    }
+}

@@ -197,7 +197,9 @@ fn read(
 ) -> Result<(), MembershipFault> {
     let entry = match outcome {
         Ok(Answer::Entries { entries, .. }) => entries.first(),
-        Ok(_) | Err(_) => None,
+        Err(Refusal::NoSuchMailbox) => None,
+        // It says nothing of the code: not that somebody else came in with it.
+        Ok(_) | Err(_) => return Err(MembershipFault::LinkRefused),
     };
     // A relay has nothing of a code that was used and nothing of one that has expired: the link says which it is.
     let gone = || if row.expires <= now { MembershipFault::LinkExpired } else { MembershipFault::LinkUsed };

@@ -59,8 +59,8 @@ pub enum MembershipFault {
     /// One's own code.
     #[error("one's own code")]
     OwnLink,
-    /// The relay let this device in no more.
-    #[error("the relay refused to read the code")]
+    /// The relay answered what is no answer, or refused for a reason that is not the code's.
+    #[error("the relay did not say what becomes of the code")]
     LinkRefused,
     /// Nobody of that name.
     #[error("no contact of that name")]

@@ -13,10 +13,11 @@ use super::engine::{Attempt, Effect, Engine, Now};
 use super::peer::{Asked, Open, Peer, Stage};
 use super::reader::Pause;
 use super::reading::{Read, Reading, Resumption};
-use super::{Logic, LogicFault};
+use super::{DispatchId, Logic, LogicFault};
+use crate::caught::caught;
 use crate::link::{Incoming, LinkFault, Ticket};
 use crate::vault::outbox::DispatchKind;
-use crate::vault::{Transaction, Vault, outbox, relays};
+use crate::vault::{Transaction, Vault, VaultFault, outbox, relays};
 
 /// What a committed arrival changes in memory.
 #[derive(Debug)]
@@ -84,12 +85,12 @@ impl Engine {
             }
             return;
         }
-        let whole = vault.transaction(|tx| {
+        let whole = in_one(vault, |tx| {
             let mut batch = Batch::new(*relay, open);
             for incoming in &incoming {
                 batch.take(tx, logic, incoming, now)?;
             }
-            Ok::<_, LogicFault>(batch.changes)
+            Ok(batch.changes)
         });
         let mut apply = |peer: &mut Peer, changes: Vec<Change>| {
             for change in changes {
@@ -102,10 +103,10 @@ impl Engine {
             logic.rolled_back();
             for incoming in &incoming {
                 let Some(open) = peer.open(attempt) else { return };
-                let one = vault.transaction(|tx| {
+                let one = in_one(vault, |tx| {
                     let mut batch = Batch::new(*relay, open);
                     batch.take(tx, logic, incoming, now)?;
-                    Ok::<_, LogicFault>(batch.changes)
+                    Ok(batch.changes)
                 });
                 let changes = one.unwrap_or_else(|fault| {
                     tracing::error!(%fault, "a rule could not take what came; it will be tried again");
@@ -119,6 +120,15 @@ impl Engine {
             peer.disconnected(attempt, *why, now.elapsed, jitter);
         }
     }
+}
+
+/// One transaction of rules. A panic in them is a fault like another: else one arrival would end the account, and again at
+/// every start.
+fn in_one(
+    vault: &mut Vault,
+    work: impl FnOnce(&Transaction<'_>) -> Result<Vec<Change>, LogicFault>,
+) -> Result<Vec<Change>, LogicFault> {
+    caught(|| vault.transaction(work)).unwrap_or(Err(LogicFault::Rule("panic")))
 }
 
 /// What an arrival that no rule could take leaves behind: its mailbox or its lane waits.
@@ -178,7 +188,7 @@ impl<'a> Batch<'a> {
             Some(Asked::Dispatch { lane, id, kind, size: _ }) => {
                 let outcome = match outcome {
                     // Neither done nor refused: asked again, and seen to wait.
-                    Outcome::Done { answer } if !answers(*kind, answer) => {
+                    Outcome::Done { answer } if !answers(reading.tx, *id, *kind, answer)? => {
                         self.changes.push(Change::PutOff(ticket, Refusal::Failed));
                         return Ok(());
                     }
@@ -398,12 +408,37 @@ impl Peer {
     }
 }
 
-/// Whether an answer is one to a request of this kind.
-fn answers(kind: DispatchKind, answer: &Answer) -> bool {
-    match kind {
+/// Whether an answer is one to this request. Appends, which are many and large, are not read again for it.
+fn answers(tx: &Transaction<'_>, id: DispatchId, kind: DispatchKind, answer: &Answer) -> Result<bool, VaultFault> {
+    Ok(match kind {
         DispatchKind::Append => matches!(answer, Answer::Stored { .. }),
         DispatchKind::Open => matches!(answer, Answer::Opened { .. }),
-        DispatchKind::Other => true,
+        // Of a row that is gone nobody waits for the answer.
+        DispatchKind::Other => outbox::call(tx, id)?.is_none_or(|call| is_answer(&call, answer)),
+    })
+}
+
+/// Whether an answer is of the kind that this request has (SPEC 6).
+fn is_answer(call: &Call, answer: &Answer) -> bool {
+    match call {
+        Call::Append { .. } => matches!(answer, Answer::Stored { .. }),
+        Call::Open { .. } => matches!(answer, Answer::Opened { .. }),
+        Call::Read { .. } => matches!(answer, Answer::Entries { .. }),
+        Call::Resume { .. } => matches!(answer, Answer::Resumed { .. }),
+        Call::Take { .. } => matches!(answer, Answer::Taken { .. }),
+        Call::Renew { .. } => matches!(answer, Answer::Renewed { .. }),
+        Call::Checkpoint { .. } => matches!(answer, Answer::Checkpointed { .. }),
+        Call::Admit { .. } => matches!(answer, Answer::Admitted { .. }),
+        Call::Enroll { .. }
+        | Call::Sponsor { .. }
+        | Call::Credit { .. }
+        | Call::Unsubscribe { .. }
+        | Call::Trim { .. }
+        | Call::LastResort { .. }
+        | Call::Grants { .. }
+        | Call::Freeze { .. }
+        | Call::Close { .. }
+        | Call::Ping => matches!(answer, Answer::Done),
     }
 }
 

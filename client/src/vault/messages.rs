@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::conversations::{sql, unsql};
 use super::{Transaction, VaultFault};
-use crate::conversation::MessageState;
+use crate::conversation::{Keeper, MessageState, Standing};
 
 pub(super) const TABLES: &str = "
     CREATE TABLE messages (
@@ -21,6 +21,7 @@ pub(super) const TABLES: &str = "
         sent         INTEGER NOT NULL,  -- as its author claims
         received     INTEGER NOT NULL,
         state        INTEGER NOT NULL,
+        posted       INTEGER,           -- ours: when it was first on its way
         epoch        INTEGER,           -- ours: of the entry that is under way
         echo         BLOB,              -- ours: hash of the MLS message that is under way
         UNIQUE (conversation, member, id, digest)
@@ -83,17 +84,25 @@ pub(crate) fn add(tx: &Transaction<'_>, new: &NewMessage<'_>) -> Result<Option<i
 }
 
 /// Notes that a message of ours is under way as the MLS message of this hash.
-pub(crate) fn under_way(tx: &Transaction<'_>, number: i64, epoch: u64, echo: &[u8; 32]) -> Result<(), VaultFault> {
+pub(crate) fn under_way(
+    tx: &Transaction<'_>,
+    number: i64,
+    epoch: u64,
+    echo: &[u8; 32],
+    now: Timestamp,
+) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("UPDATE messages SET epoch = ?, echo = ?, state = 0 WHERE number = ?")?
-        .execute(params![sql(epoch), echo, number])?;
+        .prepare_cached(
+            "UPDATE messages SET epoch = ?, echo = ?, posted = coalesce(posted, ?), state = 0 WHERE number = ?",
+        )?
+        .execute(params![sql(epoch), echo, sql(now.0), number])?;
     Ok(())
 }
 
-/// Changes the state of a message; nothing is under way any more unless it is `Waiting`.
+/// Changes the state of a message; nothing is under way any more.
 pub(crate) fn set_state(tx: &Transaction<'_>, number: i64, state: MessageState) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("UPDATE messages SET state = ?, echo = NULL, epoch = NULL WHERE number = ?")?
+        .prepare_cached("UPDATE messages SET state = ?, posted = NULL, echo = NULL, epoch = NULL WHERE number = ?")?
         .execute(params![state.code(), number])?;
     Ok(())
 }
@@ -161,19 +170,29 @@ pub(crate) fn unacknowledged(tx: &Transaction<'_>) -> Result<Vec<GroupId>, Vault
     Ok(statement.query_map([], |row| row.get(0).map(GroupId))?.collect::<Result<_, _>>()?)
 }
 
-/// How many messages wait for the network, in all conversations.
-/// The oldest words of ours that wait, of each conversation with somebody else in it.
-pub(crate) fn waiting_since(tx: &Transaction<'_>) -> Result<Vec<(GroupId, Timestamp)>, VaultFault> {
+/// The oldest words of ours that wait, of each conversation with somebody else in it and by who holds them. What was never
+/// sent waits for the relay too while a commit of ours, behind which it goes, is under way.
+pub(crate) fn waiting_since(tx: &Transaction<'_>) -> Result<Vec<(GroupId, Keeper, Timestamp)>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
-        "SELECT conversation, min(received) FROM messages
-         WHERE state = 0 AND kind NOT IN (1, 5, 6)
-             AND (SELECT count(*) FROM seats WHERE seats.conversation = messages.conversation) > 1
-         GROUP BY conversation",
+        "SELECT c.id, c.standing, min(coalesce(m.posted, m.received))
+         FROM messages m JOIN conversations c ON c.id = m.conversation
+         WHERE m.state = 0 AND m.kind NOT IN (1, 5, 6)
+             AND (SELECT count(*) FROM seats WHERE seats.conversation = c.id) > 1
+             AND (c.standing <> 0 OR m.posted IS NOT NULL OR EXISTS
+                 (SELECT 1 FROM intentions WHERE intentions.conversation = c.id AND intentions.echo IS NOT NULL))
+         GROUP BY c.id",
     )?;
-    let rows = statement.query_map([], |row| Ok((GroupId(row.get(0)?), Timestamp(unsql(row.get(1)?)))))?;
+    let rows = statement.query_map([], |row| {
+        let keeper = match Standing::from_code(row.get(1)?) {
+            Standing::Live => Keeper::Relay,
+            Standing::Halted | Standing::Left | Standing::Behind => Keeper::Device,
+        };
+        Ok((GroupId(row.get(0)?), keeper, Timestamp(unsql(row.get(2)?))))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many messages wait for the network, in all conversations.
 pub(crate) fn waiting(tx: &Transaction<'_>) -> Result<u64, VaultFault> {
     let count: i64 =
         tx.sql().prepare_cached("SELECT count(*) FROM messages WHERE state = 0")?.query_row([], |row| row.get(0))?;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     checkpoints, connection, conversations, documents,
     fault::{Part, VaultFault},
-    followed, intentions, messages, mls_storage, outbox, porches, records, relays, settings,
+    followed, held, intentions, messages, mls_storage, outbox, porches, records, relays, settings,
 };
 
 /// The schema this program writes. From the first release on, a change adds a step from the version before.
@@ -26,6 +26,7 @@ const TABLES: &[&str] = &[
     messages::TABLES,
     intentions::TABLES,
     porches::TABLES,
+    held::TABLES,
     checkpoints::TABLES,
     records::TABLES,
 ];

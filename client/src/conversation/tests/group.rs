@@ -3,6 +3,7 @@ use relevo_protocol::wire::Call;
 
 use crate::conversation::world::{World, again};
 use crate::conversation::{AlarmKind, ConversationFault, Decision, Kind, MessageState, Standing, conversation};
+use crate::fixture::relay_address;
 use crate::vault::conversations;
 
 fn names(world: &mut World, person: usize, group: relevo_protocol::content::GroupId) -> Vec<String> {
@@ -286,4 +287,23 @@ fn people_whose_shelf_does_not_answer_do_not_keep_the_others_out() {
     world.people[0].outbox.push_back(unanswered);
     world.settle();
     assert_eq!(names(&mut world, 2, group), ["Member 0", "Member 1", "Member 2"]);
+}
+
+#[test]
+fn a_relay_that_only_the_newest_charter_names_is_told_from_one_that_none_does() {
+    let mut world = World::new(3);
+    let group = world.group("Moving");
+    let (new, unknown) = (relay_address(7), relay_address(9));
+    let newest = world.alliance.with_relay(&new);
+    world.people[0].me.charters.push(newest);
+    let refused = world.act(0, |desk| desk.move_to(&group, &new)).unwrap_err();
+    assert!(matches!(refused, ConversationFault::RelayNotPinned), "{refused:?}");
+    let refused = world.act(0, |desk| desk.move_to(&group, &unknown)).unwrap_err();
+    assert!(matches!(refused, ConversationFault::NoSuchRelay), "{refused:?}");
+    world.act(0, |desk| desk.charter_adopted()).unwrap();
+    world.settle();
+    // The commit that pins it goes out when the charter has come back.
+    world.act(0, |desk| desk.tick()).unwrap();
+    world.settle();
+    world.act(0, |desk| desk.move_to(&group, &new)).unwrap();
 }

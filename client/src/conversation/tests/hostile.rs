@@ -4,6 +4,7 @@ use openmls::group::MlsGroup;
 use openmls::prelude::{Credential, CredentialWithKey, KeyPackage, Lifetime};
 use openmls_traits::OpenMlsProvider;
 use openmls_traits::crypto::OpenMlsCrypto;
+use openmls_traits::storage::{CURRENT_VERSION, Entity, StorageProvider, traits};
 use relevo_protocol::content::{
     Body, GroupId, LeaveRequest, LogItem, Opaque, PinnedObject, Welcome, WelcomeSource, encode_secret,
 };
@@ -14,9 +15,10 @@ use tls_codec::{Serialize, VLBytes};
 
 use crate::conversation::commit::{mls_id, moved_secrets};
 use crate::conversation::context::{Context, Kind, LeafState};
+use crate::conversation::desk::Desk;
 use crate::conversation::signer::LeafSigner;
 use crate::conversation::suite::{
-    CREDENTIAL, SUITE, capabilities, create_config, is_encryption_key, leaf_extensions, lifetime,
+    CREDENTIAL, EPOCHS, SUITE, capabilities, create_config, is_encryption_key, leaf_extensions, lifetime,
 };
 use crate::conversation::world::World;
 use crate::conversation::{AlarmKind, ConversationFault, Standing};
@@ -25,22 +27,43 @@ use crate::sync::{self, Follow, Start, Topic};
 use crate::vault::{Crypto, conversations, intentions};
 
 /// What a trap is like.
-struct Trap {
-    id: GroupId,
-    name: &'static str,
-    mailbox: MailboxId,
-    relay: RelayAddress,
+pub(super) struct Trap {
+    pub(super) id: GroupId,
+    pub(super) name: &'static str,
+    pub(super) mailbox: MailboxId,
+    pub(super) relay: RelayAddress,
+    /// The epoch that the welcome leads into.
+    pub(super) epoch: u64,
 }
 
 impl Trap {
-    fn new(world: &World) -> Self {
+    pub(super) fn new(world: &World) -> Self {
         let mailbox = Capability::random().unwrap().mailbox();
-        Self { id: GroupId::random().unwrap(), name: "Trap", mailbox, relay: world.address.duplicate() }
+        Self { id: GroupId::random().unwrap(), name: "Trap", mailbox, relay: world.address.duplicate(), epoch: 1 }
     }
 }
 
+/// What the library keeps of a group, read and written past the library.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Kept(ciborium::Value);
+
+impl Entity<CURRENT_VERSION> for Kept {}
+impl traits::GroupContext<CURRENT_VERSION> for Kept {}
+
+/// Has a group be in this epoch, as an author's own program could.
+fn set_epoch(desk: &Desk<'_>, id: &GroupId, epoch: u64) -> MlsGroup {
+    let provider = desk.provider();
+    let (storage, id) = (provider.storage(), mls_id(id));
+    let Kept(mut context) = storage.group_context(&id).unwrap().unwrap();
+    let fields = context.as_map_mut().unwrap();
+    fields.iter_mut().find(|(name, _)| name.as_text() == Some("epoch")).unwrap().1 = epoch.into();
+    storage.write_context(&id, &Kept(context)).unwrap();
+    MlsGroup::load(storage, &id).unwrap().unwrap()
+}
+
 /// A welcome for `victim` into a group that `author` has made as it likes.
-fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome {
+pub(super) fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome {
     let package = world.act(victim, |desk| desk.publish_key_packages(1)).unwrap().remove(0);
     let victim = world.member(victim);
     let made = core::cell::Cell::new(None);
@@ -60,7 +83,8 @@ fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome
             let (signer, own) = desk.new_group_leaf(&trap.id)?;
             let provider = desk.provider();
             let config = create_config(context.bytes(), LeafState::FRESH.bytes())?;
-            let mut mls = MlsGroup::new_with_group_id(&provider, &signer, &config, mls_id(&trap.id), own).unwrap();
+            MlsGroup::new_with_group_id(&provider, &signer, &config, mls_id(&trap.id), own).unwrap();
+            let mut mls = set_epoch(desk, &trap.id, trap.epoch - 1);
             let package = desk.check_key_package(&package, &charter, NOW)?.0;
             let bundle = mls
                 .commit_builder()
@@ -69,8 +93,8 @@ fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome
                 .build(provider.rand(), provider.crypto(), &signer, |_| true)?
                 .stage_commit(&provider)
                 .unwrap();
-            mls.merge_pending_commit(&provider).unwrap();
-            let secrets = moved_secrets(|label, length| mls.export_secret(provider.crypto(), label, &[], length))?;
+            let staged = mls.pending_commit().unwrap();
+            let secrets = moved_secrets(|label, length| staged.export_secret(provider.crypto(), label, &[], length))?;
             let welcome = bundle.to_welcome_msg().unwrap().tls_serialize_detached().unwrap();
             mls.delete(provider.storage())?;
             made.set(Some(Welcome {
@@ -90,7 +114,16 @@ fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap) -> Welcome
     made.into_inner().unwrap()
 }
 
-fn is_not_joined(world: &mut World, victim: usize, author: usize, welcome: &Welcome) {
+/// Drops the state of a group, which is in the way of a trap of the same id.
+pub(super) fn forget_group(world: &mut World, person: usize, group: GroupId) {
+    let forget = |desk: &mut Desk<'_>| {
+        let mut mls = MlsGroup::load(desk.provider().storage(), &mls_id(&group))?.unwrap();
+        Ok(mls.delete(desk.provider().storage())?)
+    };
+    world.act(person, forget).unwrap();
+}
+
+pub(super) fn is_not_joined(world: &mut World, victim: usize, author: usize, welcome: &Welcome) {
     let author = world.member(author);
     let refused = world.act(victim, |desk| desk.join(welcome, &author)).unwrap_err();
     assert!(matches!(refused, ConversationFault::Welcome), "{refused:?}");
@@ -128,6 +161,21 @@ fn an_honest_trap_is_joined() {
     let author = world.member(0);
     world.act(1, |desk| desk.join(&welcome, &author)).unwrap();
     assert_eq!(world.row(1, honest.id).name, "Trap");
+}
+
+#[test]
+fn a_welcome_into_an_epoch_that_no_group_reaches_is_refused() {
+    let mut world = World::new(2);
+    for epoch in [u64::MAX, u64::MAX - 1, EPOCHS] {
+        let late = Trap { epoch, ..Trap::new(&world) };
+        let welcome = trap(&mut world, 0, 1, &late);
+        is_not_joined(&mut world, 1, 0, &welcome);
+    }
+    let last = Trap { epoch: EPOCHS - 1, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 0, 1, &last);
+    let author = world.member(0);
+    world.act(1, |desk| desk.join(&welcome, &author)).unwrap();
+    assert_eq!(world.row(1, last.id).epoch, EPOCHS - 1);
 }
 
 #[test]
@@ -239,14 +287,8 @@ fn only_its_administrators_take_somebody_back_into_a_group() {
     world.settle();
     assert_eq!(world.row(3, group).standing, Standing::Left);
     let same_id = Trap { id: group, name: "Strike", ..Trap::new(&world) };
-    // 2 was never an administrator of it. Its own state of the group is in the way of the trap.
-    let id = mls_id(&group);
-    world
-        .act(2, |desk| {
-            let mut mls = MlsGroup::load(desk.provider().storage(), &id)?.unwrap();
-            Ok(mls.delete(desk.provider().storage())?)
-        })
-        .unwrap();
+    // 2 was never an administrator of it.
+    forget_group(&mut world, 2, group);
     let welcome = trap(&mut world, 2, 3, &same_id);
     is_not_joined(&mut world, 3, 2, &welcome);
     assert_eq!(world.row(3, group).standing, Standing::Left);

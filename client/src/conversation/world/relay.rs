@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use ed25519_dalek::SigningKey;
 use relevo_protocol::time::Hour;
-use relevo_protocol::wire::{Answer, Call, CapabilityHash, Entry, Head, Incarnation, MailboxId, Refusal, Sequence};
+use relevo_protocol::wire::{
+    Answer, Call, CapabilityHash, Checkpoint, Entry, Head, Incarnation, MailboxId, Refusal, Sequence, SignedCheckpoint,
+};
 
 /// The lease of every entry.
 pub(super) const EXPIRES: Hour = Hour(u32::MAX);
@@ -24,6 +27,8 @@ pub(crate) struct Relay {
     pub(crate) logs: HashMap<MailboxId, Log>,
     pub(crate) shelves: HashMap<MailboxId, VecDeque<Entry>>,
     pub(crate) refuse_opens: bool,
+    /// What it signs checkpoints with; without it, it does not know of them.
+    pub(crate) key: Option<SigningKey>,
 }
 
 impl Relay {
@@ -65,8 +70,19 @@ impl Relay {
                 log.frozen = true;
                 Ok(Answer::Done)
             }
-            // This relay has no identity to sign with.
-            Call::Checkpoint { .. } => Err(Refusal::UnknownKind),
+            Call::Checkpoint { mailbox, .. } => {
+                let key = self.key.as_ref().ok_or(Refusal::UnknownKind)?;
+                let log = self.logs.get(mailbox).ok_or(Refusal::NoSuchMailbox)?;
+                let word = Checkpoint {
+                    mailbox: *mailbox,
+                    incarnation: log.incarnation,
+                    sequence: Sequence(u64::try_from(log.entries.len()).unwrap()),
+                    head: log.entries.last().map_or(Head::START, |(_, head)| *head),
+                    first_available: Sequence(1),
+                    restored_from: None,
+                };
+                Ok(Answer::Checkpointed { checkpoint: SignedCheckpoint::sign(&word, key) })
+            }
             Call::Renew { .. } => Ok(Answer::Renewed { expires: EXPIRES }),
             Call::Close { mailbox, capability } => {
                 let log = self.logs.get(mailbox).ok_or(Refusal::NoSuchMailbox)?;

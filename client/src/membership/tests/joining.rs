@@ -1,11 +1,14 @@
 use relevo_protocol::content::Endorsement;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{Card, Scope, Signed, Vouch, VouchFault};
+use relevo_protocol::wire::{Answer, Refusal};
 
 use super::{admit, allied, founded, invite, join, join_request, newcomer, vouch};
 use crate::inbox::Holder;
 use crate::membership::town::Town;
-use crate::membership::{self, ErrandState, MembershipFault, charter, identity, joining, request, requests, roll};
+use crate::membership::{
+    self, ErrandState, MembershipFault, charter, errand, identity, joining, request, requests, roll,
+};
 
 fn errand(town: &mut Town, name: &str) -> ErrandState {
     town.act(name, |tx, _| membership::errands(tx)).unwrap()[0].state.clone()
@@ -206,6 +209,25 @@ fn a_link_that_was_used_or_withdrawn_says_so() {
     join(&mut town, "Goran", &link, None);
     join(&mut town, "Hilda", &link, None);
     assert_eq!(errand(&mut town, "Hilda"), failed("code-used"));
+    assert_eq!(errand(&mut town, "Goran"), ErrandState::Asked);
+}
+
+#[test]
+fn an_answer_that_says_nothing_of_a_link_does_not_say_that_it_was_used() {
+    let mut town = founded();
+    town.arrive("Goran");
+    town.people.get_mut("Goran").unwrap().online = false;
+    let link = invite(&mut town, "Ana");
+    for nothing in [Ok(&Answer::Done), Err(Refusal::UnknownKind)] {
+        join(&mut town, "Goran", &link, None);
+        let mailbox = town.act("Goran", |tx, _| membership::errands(tx)).unwrap()[0].mailbox;
+        town.act("Goran", |tx, now| errand::answered(tx, &mailbox, nothing, now)).unwrap();
+        assert_eq!(errand(&mut town, "Goran"), failed("code-refused"));
+    }
+    // Followed once more, it is read.
+    join(&mut town, "Goran", &link, None);
+    town.people.get_mut("Goran").unwrap().online = true;
+    town.settle();
     assert_eq!(errand(&mut town, "Goran"), ErrandState::Asked);
 }
 

@@ -281,7 +281,7 @@ fn an_entry_that_the_relay_cannot_read_is_said_and_asked_for_again_later() {
     assert_eq!(world.notices(), ["damaged 2"]);
     // What comes meanwhile is not lost.
     world.relay.append(mailbox(1), entry(2, 2));
-    world.elapsed += Duration::from_secs(3600);
+    world.elapsed += std::time::Duration::from_secs(3600);
     world.step(Input::Tick);
     world.settle();
     assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
@@ -320,6 +320,27 @@ fn an_entry_that_a_rule_cannot_take_waits_and_the_rest_goes_on() {
     world.logic.fail.clear();
     world.settle();
     assert_eq!((world.entries(1), world.entries(2)), (vec![(2, 1), (2, 2), (2, 3)], vec![(2, 1), (2, 2), (2, 3)]));
+}
+
+#[test]
+fn an_entry_at_which_a_rule_panics_waits_and_the_rest_goes_on() {
+    let mut world = World::new();
+    for number in 1..=3 {
+        world.relay.append(mailbox(1), entry(2, number));
+        world.relay.append(mailbox(2), entry(3, number));
+    }
+    world.logic.panic = vec![world.relay.mailboxes[&mailbox(1)].entries[1].clone()];
+    world.follow(1);
+    world.follow(2);
+    world.accept();
+    while world.execute() {}
+    let answers = std::mem::take(&mut world.answers);
+    world.deliver(answers);
+    assert_eq!((world.entries(1), world.entries(2)), (vec![(2, 1)], vec![(3, 1), (3, 2), (3, 3)]));
+    assert!(world.logic.rollbacks >= 2);
+    world.logic.panic.clear();
+    world.settle();
+    assert_eq!(world.entries(1), [(2, 1), (2, 2), (2, 3)]);
 }
 
 #[test]

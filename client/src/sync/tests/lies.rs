@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use relevo_protocol::time::Hour;
-use relevo_protocol::wire::{Answer, Event, Head, Incarnation, Outcome, Refusal, Resumed, Sequence};
+use relevo_protocol::wire::{
+    Answer, Call, Capability, Cursor, Event, Head, Incarnation, MailboxId, Outcome, Refusal, Resumed, Sequence,
+};
 
 use super::super::*;
 use super::relay::WALL;
-use super::world::{World, entry, following_of, mailbox};
+use super::world::{World, capability, entry, following_of, mailbox, relay_print, then};
 use crate::link::LinkFault;
 
 /// Somebody who reads a mailbox in which one entry lies.
@@ -87,6 +89,39 @@ fn an_answer_of_another_kind_is_none_and_the_entry_is_sent_again() {
     assert_eq!(world.engine.status().relays[0].put_off, Some(Refusal::Failed));
     world.settle();
     assert_eq!(world.heard().iter().filter(|(what, _)| what == "done").count(), 1);
+}
+
+#[test]
+fn every_request_is_ended_by_an_answer_of_its_own_kind_alone() {
+    let (mailbox, expires) = (mailbox(1), Hour(9));
+    let requests: [fn(MailboxId, Capability) -> Call; 6] = [
+        |mailbox, capability| Call::Read {
+            mailbox,
+            capability,
+            cursor: Cursor { incarnation: None, after: Sequence::START },
+            limit: 1,
+        },
+        |mailbox, capability| Call::Take { mailbox, capability },
+        |mailbox, capability| Call::Renew { mailbox, capability, lease_hours: 1 },
+        |mailbox, capability| Call::Freeze { mailbox, capability },
+        |mailbox, capability| Call::Close { mailbox, capability },
+        |mailbox, capability| Call::Checkpoint { mailbox, capability },
+    ];
+    for request in requests {
+        let mut world = World::new();
+        world.change(|tx| enqueue(tx, &relay_print(), &request(mailbox, capability()), &then(1)).map(drop));
+        world.accept();
+        let [(ticket, call)] = &world.requests.make_contiguous()[..] else { panic!("one request") };
+        let (ticket, wrong) = match call {
+            Call::Renew { .. } => (*ticket, Answer::Done),
+            _ => (*ticket, Answer::Renewed { expires }),
+        };
+        world.requests.clear();
+        world.deliver(vec![(ticket, Outcome::Done { answer: wrong })]);
+        assert_eq!(world.heard(), [], "nobody is told of it");
+        let status = &world.engine.status().relays[0];
+        assert_eq!((status.waiting, status.put_off), (1, Some(Refusal::Failed)));
+    }
 }
 
 #[test]

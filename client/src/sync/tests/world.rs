@@ -44,6 +44,7 @@ pub(super) fn read_back(entry: &[u8]) -> (u8, u32) {
 #[derive(Default)]
 pub(super) struct Recorder {
     pub(super) fail: Vec<Entry>,
+    pub(super) panic: Vec<Entry>,
     pub(super) rollbacks: usize,
     /// What the next entry brings of the relay's signed words: a place, and the head there.
     pub(super) word: Option<(Sequence, Head)>,
@@ -71,6 +72,7 @@ impl Logic for Recorder {
             let held = hold(tx, &from.mailbox, entry.incarnation, sequence, head)?;
             Self::write(tx, &format!("{held:?}"), 0, &[])?;
         }
+        assert!(!self.panic.contains(&entry.entry), "as the test wished");
         if self.fail.contains(&entry.entry) { Err(LogicFault::Rule("as the test wished")) } else { Ok(()) }
     }
 

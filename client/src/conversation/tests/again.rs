@@ -1,0 +1,205 @@
+//! Members who are taken into a conversation anew.
+
+use relevo_protocol::content::{GroupId, MessageId};
+use relevo_protocol::wire::MailboxId;
+
+use super::hostile::{Trap, forget_group, is_not_joined, trap};
+use crate::conversation::world::{World, again};
+use crate::conversation::{ConversationFault, Decision, MessageState, Standing};
+use crate::vault::{Vault, held};
+
+/// Somebody whose device is off: nothing is sent or read.
+struct Off(usize, Vault);
+
+impl Off {
+    fn turn(world: &mut World, person: usize) -> Self {
+        Self(person, world.people[person].vault.take().unwrap())
+    }
+
+    fn on(self, world: &mut World) {
+        world.people[self.0].vault = Some(self.1);
+    }
+}
+
+/// The group removes somebody and adds them anew, together with others.
+fn taken_out_and_in(world: &mut World, group: GroupId, person: usize, others: &[usize]) {
+    let member = world.member(person);
+    world.act(0, |desk| desk.remove(&group, &[member])).unwrap();
+    world.settle();
+    let people = world.contacts(others.iter().copied().chain([person]));
+    world.act(0, |desk| desk.add(&group, again(&people))).unwrap();
+    world.settle();
+}
+
+/// The relay has forgotten what came to a log behind so many entries.
+fn forget(world: &mut World, mailbox: MailboxId, entries: usize) {
+    world.relay.logs.get_mut(&mailbox).unwrap().entries.truncate(entries);
+}
+
+/// Words of somebody that the relay takes and loses.
+fn lost_word(world: &mut World, person: usize, group: GroupId) -> MessageId {
+    let id = world.say(person, group, "among us");
+    world.people[person].outbox.clear();
+    id
+}
+
+/// Senders whose welcomes into a conversation wait.
+fn held(world: &mut World, person: usize, group: GroupId) -> usize {
+    world.act(person, |desk| Ok(held::of(desk.tx, &group)?.len())).unwrap()
+}
+
+#[test]
+fn who_was_removed_captures_nobody_who_has_not_read_it_yet() {
+    let mut world = World::new(4);
+    world.signs();
+    let group = world.group("Strike");
+    let (old, removed) = (world.row(3, group).mailbox, world.member(1));
+    let id = lost_word(&mut world, 3, group);
+    let off = Off::turn(&mut world, 3);
+    world.act(0, |desk| desk.remove(&group, &[removed])).unwrap();
+    world.settle();
+    off.on(&mut world);
+    forget_group(&mut world, 1, group);
+    let same = Trap { id: group, name: "Strike", epoch: 1000, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 1, 3, &same);
+    // The inbox is read before the log.
+    world.act(3, |desk| desk.join(&welcome, &removed)).unwrap();
+    assert_eq!((held(&mut world, 3, group), world.row(3, group).mailbox), (1, old));
+    world.settle();
+    assert_eq!(held(&mut world, 3, group), 0);
+    assert_eq!(world.row(3, group).mailbox, world.row(0, group).mailbox);
+    assert_eq!(world.row(3, group).epoch, world.row(0, group).epoch);
+    assert_eq!(world.state(3, group, id), MessageState::Sent);
+    assert_eq!(world.texts(0, group), ["among us"]);
+}
+
+#[test]
+fn who_was_taken_out_and_in_while_away_reads_the_log_first() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let old = world.row(2, group).mailbox;
+    let off = Off::turn(&mut world, 2);
+    taken_out_and_in(&mut world, group, 2, &[]);
+    off.on(&mut world);
+    world.open_parcels(2);
+    assert_eq!((held(&mut world, 2, group), world.row(2, group).mailbox), (1, old));
+    while world.row(2, group).mailbox == old {
+        assert!(world.read_one(2), "it has come in when the log tells that it was out");
+    }
+    assert_eq!(held(&mut world, 2, group), 0);
+    world.settle();
+    world.say(2, group, "back");
+    world.settle();
+    assert_eq!(world.texts(0, group), ["back"]);
+}
+
+#[test]
+fn a_removal_that_the_relay_keeps_back_keeps_nobody_out() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let old = world.row(2, group).mailbox;
+    let off = Off::turn(&mut world, 2);
+    taken_out_and_in(&mut world, group, 2, &[]);
+    let elsewhere = world.row(0, group).mailbox;
+    off.on(&mut world);
+    world.open_parcels(2);
+    // The relay signs where the log stands, and gives nothing of it.
+    world.send_all(2);
+    assert_eq!(world.row(2, group).mailbox, old);
+    world.act(2, |desk| desk.withheld(&group, &elsewhere)).unwrap();
+    assert_eq!(world.row(2, group).mailbox, old, "another log");
+    world.act(2, |desk| desk.withheld(&group, &old)).unwrap();
+    assert_eq!(world.row(2, group).mailbox, elsewhere);
+}
+
+#[test]
+fn an_administrator_who_was_taken_out_with_somebody_does_not_take_them_in() {
+    let mut world = World::new(5);
+    let group = world.group("Strike");
+    let both = [1, 4].map(|person| world.member(person));
+    world.act(0, |desk| desk.remove(&group, &both)).unwrap();
+    world.settle();
+    assert_eq!(world.row(4, group).standing, Standing::Left);
+    forget_group(&mut world, 1, group);
+    let same = Trap { id: group, name: "Strike", epoch: 1000, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 1, 4, &same);
+    is_not_joined(&mut world, 4, 1, &welcome);
+}
+
+#[test]
+fn a_pair_does_not_become_a_group_by_a_welcome() {
+    let mut world = World::new(2);
+    let pair = world.pair(0, 1);
+    forget_group(&mut world, 0, pair);
+    let group = Trap { id: pair, epoch: 1000, ..Trap::new(&world) };
+    let welcome = trap(&mut world, 0, 1, &group);
+    is_not_joined(&mut world, 1, 0, &welcome);
+}
+
+#[test]
+fn welcomes_that_wait_are_of_a_bounded_number_of_senders() {
+    let mut world = World::new(3);
+    let group = world.group("Strike");
+    let any = Trap::new(&world);
+    let welcome = trap(&mut world, 0, 1, &any);
+    let waits = |sender: u8| {
+        let sender = relevo_protocol::trust::MemberKey::new([sender; 32]);
+        world.act(1, |desk| Ok(held::put(desk.tx, &group, &sender, &welcome, &[])?)).unwrap()
+    };
+    assert_eq!((0..10).map(waits).filter(|kept| *kept).count(), 8);
+    // What is no welcome of a later epoch is not kept at all.
+    let author = world.member(0);
+    let same = Trap { id: group, name: "Strike", epoch: 1, ..Trap::new(&world) };
+    forget_group(&mut world, 0, group);
+    let early = trap(&mut world, 0, 2, &same);
+    let refused = world.act(2, |desk| desk.join(&early, &author)).unwrap_err();
+    assert!(matches!(refused, ConversationFault::AlreadyMember), "{refused:?}");
+    assert_eq!(held(&mut world, 2, group), 0);
+}
+
+#[test]
+fn words_that_wait_when_somebody_is_taken_in_anew_are_not_sent_unasked() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let member = world.alliance.admit(1, "Newcomer");
+    let newcomer = world.enter(member);
+    let old = world.row(2, group).mailbox;
+    let entries = world.relay.logs[&old].entries.len();
+    let id = lost_word(&mut world, 2, group);
+    let off = Off::turn(&mut world, 2);
+    taken_out_and_in(&mut world, group, 2, &[newcomer]);
+    forget(&mut world, old, entries);
+    off.on(&mut world);
+    world.settle();
+    assert_eq!(world.row(2, group).mailbox, world.row(0, group).mailbox, "taken in");
+    assert_eq!(world.state(2, group, id), MessageState::Undecided);
+    assert!(world.texts(newcomer, group).is_empty());
+    world.act(2, |desk| desk.decide(&group, id, Decision::Send)).unwrap();
+    world.settle();
+    assert_eq!(world.texts(newcomer, group), ["among us"]);
+}
+
+#[test]
+fn a_mailbox_opened_for_a_move_is_closed_by_who_is_taken_in_anew() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let old = world.row(1, group).mailbox;
+    let entries = world.relay.logs[&old].entries.len();
+    let before: Vec<MailboxId> = world.relay.logs.keys().copied().collect();
+    let address = world.address.duplicate();
+    world.act(1, |desk| desk.move_to(&group, &address)).unwrap();
+    assert!(world.send_one(1), "it is opened");
+    let opened = *world.relay.logs.keys().find(|mailbox| !before.contains(mailbox)).unwrap();
+    let off = Off::turn(&mut world, 1);
+    taken_out_and_in(&mut world, group, 1, &[]);
+    forget(&mut world, old, entries);
+    off.on(&mut world);
+    world.settle();
+    assert_eq!(world.row(1, group).mailbox, world.row(0, group).mailbox, "taken in");
+    assert!(!world.relay.logs.contains_key(&opened));
+    assert_eq!(world.row(1, group).standing, Standing::Live);
+}
