@@ -71,9 +71,9 @@ impl Town {
             take_in(&mut world, newcomer, [coordinators(people) - 2, coordinators(people) - 1])?;
         }
         for one in 0..people {
-            for other in 0..one {
+            for (other, name) in NAMES.iter().enumerate().take(one) {
                 let known = verb(&mut world, one, async |me| me.contacts().await)?;
-                if known.iter().any(|contact| contact.pseudonym.as_str() == NAMES[other]) {
+                if known.iter().any(|contact| contact.pseudonym.as_str() == *name) {
                     continue;
                 }
                 let code = verb(&mut world, one, async |me| me.contact_code().await)?;
@@ -82,10 +82,10 @@ impl Town {
                 rest(&mut world)?;
             }
         }
-        for one in 0..people {
+        for (one, name) in NAMES.iter().enumerate().take(people) {
             let known = verb(&mut world, one, async |me| me.contacts().await)?;
             if known.len() + 1 != people {
-                bail!("{} knows {} of {people}: {}", NAMES[one], known.len(), world.standing());
+                bail!("{name} knows {} of {people}: {}", known.len(), world.standing());
             }
         }
         let founded = world.now;
