@@ -12,6 +12,7 @@ use super::hand::HandSending;
 pub(super) struct Gone;
 
 /// Our half.
+#[cfg_attr(feature = "simulation", expect(clippy::large_enum_variant, reason = "the small one is a simulator's"))]
 pub(super) enum Sending {
     Http(RequestStream<h3_quinn::SendStream<Bytes>, Bytes>),
     #[cfg(feature = "simulation")]

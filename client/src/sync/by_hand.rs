@@ -59,9 +59,11 @@ impl<L: Logic + Send + 'static> ByHand<L> {
                 Effect::Connect { .. } | Effect::Request { .. } => {}
             }
         }
-        let sessions = &self.sessions;
-        self.waiting
-            .answer(now.elapsed, &self.engine.status(), |relay| sessions.get(relay).map(|(_, session, _)| session));
+        if !self.waiting.is_empty() {
+            let sessions = &self.sessions;
+            let session = |relay: &Fingerprint| sessions.get(relay).map(|(_, session, _)| session);
+            self.waiting.answer(now.elapsed, &self.engine.status(), session);
+        }
         Ok(effects)
     }
 
