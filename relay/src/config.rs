@@ -38,6 +38,10 @@ pub struct Limits {
     /// Connections without an admitted session at once. 256 x 0.5 MiB at worst = 128 MiB. A greeting takes three round
     /// trips, so that after a restart thousands of clients pass in seconds.
     pub visitors: usize,
+    /// Those of one IPv4 address, or of one IPv6 network of 64 bits. 32, an eighth: who takes them all has eight addresses.
+    /// A hall behind one address passes too, since whoever is admitted is no visitor any more: 32 at once, three round
+    /// trips each, are 200 a second at 50 ms and 17 at 600 ms. A quarter of `visitors` at most.
+    pub visitors_per_address: usize,
     /// Sessions of one admission of its own at once. 16: eight devices, each with one that has broken and one that is new.
     pub sessions_per_admission: usize,
     /// Requests of one session that may be unanswered. 1,024 x 0.5 KiB of bookkeeping = 512 KiB.
@@ -71,6 +75,7 @@ impl Default for Limits {
             connections: 8192,
             connections_per_address: 256,
             visitors: 256,
+            visitors_per_address: 32,
             sessions_per_admission: 16,
             requests: 1024,
             request_bytes: 2 << 20,
@@ -151,6 +156,7 @@ impl Config {
             connections,
             connections_per_address,
             visitors,
+            visitors_per_address,
             sessions_per_admission,
             requests,
             request_bytes,
@@ -163,6 +169,10 @@ impl Config {
                 "limits.connections, connections_per_address, visitors and sessions_per_admission",
                 "at least 1",
             );
+        }
+        if !(1..=visitors / 4).contains(&visitors_per_address) {
+            // Else one address could keep all others out.
+            return fault("limits.visitors_per_address", "at least 1 and at most a quarter of limits.visitors");
         }
         if visitors > MOST_VISITORS {
             return fault("limits.visitors", "at most 65536");
@@ -206,6 +216,13 @@ mod tests {
         let mut config = Config::default();
         config.store.queue_bytes = 512 << 10;
         assert!(matches!(config.check(), Err(ConfigFault::Value { field: "store.queue_bytes", .. })));
+    }
+
+    #[test]
+    fn an_address_that_could_take_the_places_of_all_visitors_is_refused() {
+        let mut config = Config::default();
+        config.limits.visitors_per_address = config.limits.visitors / 4 + 1;
+        assert!(matches!(config.check(), Err(ConfigFault::Value { field: "limits.visitors_per_address", .. })));
     }
 
     #[test]

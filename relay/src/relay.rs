@@ -17,7 +17,7 @@ use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
 use crate::keys::{Keys, KeysFault};
 use crate::metrics::{Metrics, Snapshot};
-use crate::places::Places;
+use crate::places::{Most, Places};
 use crate::service::Service;
 use crate::store::StoreFault;
 use crate::transport::{self, ListenFault};
@@ -120,7 +120,7 @@ impl Relay {
         let address = address(config.advertised_host(), config.port.unwrap_or(local.port()), &keys);
         data.remember_endpoint(&address.host, address.port)?;
         let parts = Arc::new(Parts {
-            sessions: Places::default(),
+            sessions: Places::new(Most { all: usize::MAX, each: config.limits.sessions_per_admission }),
             blobs: Arc::new(Semaphore::new(config.limits.all_blobs)),
             config,
             keys,

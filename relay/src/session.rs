@@ -133,7 +133,7 @@ async fn begin(
         // Everybody who has the address has this one: connections bound it.
         AdmissionKind::Shared => None,
         AdmissionKind::SingleUse | AdmissionKind::Enrolled => {
-            let Some(place) = parts.sessions.take(id, parts.config.limits.sessions_per_admission) else {
+            let Some(place) = parts.sessions.take(id) else {
                 let outcome = Outcome::Refused { refusal: Refusal::Busy };
                 send.send(Batch::of(&encode(&Reply::Answer { number, outcome }))).await?;
                 send.finish().await?;

@@ -91,7 +91,7 @@ async fn take(
             let outcome = parts.service.change(change).await.outcome().await;
             if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
                 // An admission that was made just now has no other session.
-                *who = (then, parts.sessions.take(then.id, parts.config.limits.sessions_per_admission));
+                *who = (then, parts.sessions.take(then.id));
                 handle.admit(then);
             }
             (Due::Ready(Box::new(outcome)), None)

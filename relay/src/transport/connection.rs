@@ -11,7 +11,7 @@ use http::{Method, Response};
 use quinn::{Incoming, VarInt};
 use relevo_protocol::labels;
 use relevo_protocol::wire::Exporter;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -109,17 +109,19 @@ impl ConnectionHandle {
 /// What an attempt takes of the relay's room.
 pub(super) struct Admittance {
     /// Given back when the handshake is over.
-    pub(super) handshake: OwnedSemaphorePermit,
+    pub(super) handshake: Place<Source>,
+    /// The same, of an attempt whose address is not proved.
+    pub(super) unproved: Option<Place<Source>>,
     /// Given back when the visit is over: the connection has ended, or its session is admitted.
-    pub(super) visitor: OwnedSemaphorePermit,
+    pub(super) visitor: Place<Source>,
     /// Given back with the connection. A connection that moves to another address stays counted where it began.
     pub(super) source: Place<Source>,
 }
 
 /// Serves one connection to its end.
 pub(super) async fn serve(incoming: Incoming, room: Admittance, parts: Arc<Parts>) {
-    let Admittance { handshake: permit, visitor, source: _source } = room;
-    let Some((http, handle)) = Box::pin(handshake(incoming, permit, &parts)).await else { return };
+    let Admittance { handshake: place, unproved, visitor, source: _source } = room;
+    let Some((http, handle)) = Box::pin(handshake(incoming, (place, unproved), &parts)).await else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
     requests(http, &mut streams, &handle, visitor, parts).await;
@@ -138,7 +140,7 @@ type Http = Box<h3::server::Connection<Http3, Batch>>;
 
 async fn handshake(
     incoming: Incoming,
-    _permit: OwnedSemaphorePermit,
+    _places: (Place<Source>, Option<Place<Source>>),
     parts: &Arc<Parts>,
 ) -> Option<(Http, ConnectionHandle)> {
     let blobs = usize::try_from(parts.config.limits.blobs).unwrap_or(1);
@@ -164,7 +166,7 @@ enum Stays {
     No,
 }
 
-async fn visit(handle: ConnectionHandle, _visitor: OwnedSemaphorePermit, parts: Arc<Parts>) -> Stays {
+async fn visit(handle: ConnectionHandle, _visitor: Place<Source>, parts: Arc<Parts>) -> Stays {
     let mut admitted = handle.shared.admitted.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
@@ -195,7 +197,7 @@ async fn requests(
     mut http: Http,
     streams: &mut JoinSet<()>,
     handle: &ConnectionHandle,
-    visitor: OwnedSemaphorePermit,
+    visitor: Place<Source>,
     parts: Arc<Parts>,
 ) {
     let mut visit = Some(Box::pin(visit(handle.clone(), visitor, Arc::clone(&parts))));

@@ -20,6 +20,8 @@ use crate::machine::Process;
 const BOUNDS: &str = "\
 [limits]
 connections_per_address = 8192
+visitors = 1024
+visitors_per_address = 256
 [store]
 bytes = 1099511627776
 mailbox_entries = 1000000000
