@@ -51,7 +51,7 @@ struct Shared {
     exporter: Exporter,
     session: AtomicBool,
     blobs: Semaphore,
-    admitted: tokio::sync::watch::Sender<Option<session::Admitted>>,
+    seat: tokio::sync::watch::Sender<Option<session::Seat>>,
 }
 
 impl ConnectionHandle {
@@ -62,7 +62,7 @@ impl ConnectionHandle {
             exporter: Exporter::new(*exporter),
             session: AtomicBool::new(false),
             blobs: Semaphore::new(blobs),
-            admitted: tokio::sync::watch::Sender::new(None),
+            seat: tokio::sync::watch::Sender::new(None),
         };
         Some(Self { connection, shared: Arc::new(shared) })
     }
@@ -72,21 +72,22 @@ impl ConnectionHandle {
         &self.shared.exporter
     }
 
-    /// Takes the place of the connection's one session; false when it is taken.
-    pub(crate) fn claim_session(&self) -> bool {
-        !self.shared.session.swap(true, Ordering::Relaxed)
+    /// Begins the connection's one session; none when it has begun already.
+    pub(crate) fn claim_session(&self) -> Option<OnlySession<'_>> {
+        (!self.shared.session.swap(true, Ordering::Relaxed)).then(|| OnlySession(self))
     }
 
-    /// Says that the session is admitted: blob streams may come, and the connection may stay.
-    pub(crate) fn admit(&self, admitted: session::Admitted) {
+    /// Says that the session is admitted: blob streams may come, and the connection may stay. The seat is given back with
+    /// the connection, since what it counts is what a connection holds.
+    pub(crate) fn admit(&self, seat: session::Seat) {
         self.connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
         self.connection.set_send_window(SEND_WINDOW);
-        self.shared.admitted.send_replace(Some(admitted));
+        self.shared.seat.send_replace(Some(seat));
     }
 
     /// The admission of this connection's session, if it has one.
     pub(crate) fn admitted(&self) -> Option<session::Admitted> {
-        *self.shared.admitted.borrow()
+        self.shared.seat.borrow().as_ref().map(|seat| seat.admitted)
     }
 
     /// Room for one more blob stream of this connection, held as long as what is returned.
@@ -103,6 +104,16 @@ impl ConnectionHandle {
     pub(crate) async fn end_after_last_words(&self) {
         let _left = timeout(LAST_WORDS, self.connection.closed()).await;
         self.end();
+    }
+}
+
+/// The connection's one session. The connection ends with it, however it ends: one that went on would be admitted and
+/// have nothing that says so.
+pub(crate) struct OnlySession<'c>(&'c ConnectionHandle);
+
+impl Drop for OnlySession<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -167,11 +178,11 @@ enum Stays {
 }
 
 async fn visit(handle: ConnectionHandle, _visitor: Place<Source>, parts: Arc<Parts>) -> Stays {
-    let mut admitted = handle.shared.admitted.subscribe();
+    let mut seat = handle.shared.seat.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
         biased;
-        _ = admitted.wait_for(Option::is_some) => Stays::Yes,
+        _ = seat.wait_for(Option::is_some) => Stays::Yes,
         () = sleep(VISIT) => Stays::No,
         () = sent_too_much(&handle.connection) => Stays::No,
         _ = phase.wait_for(|phase| phase.draining()) => Stays::No,

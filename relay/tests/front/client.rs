@@ -11,8 +11,8 @@ use relevo_protocol::labels;
 use relevo_protocol::limits::MAX_FRAME;
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{
-    Admission, Answer, Call, Event, Exporter, FrameReader, Hello, Opening, Outcome, RelayAddress, Reply, Request,
-    Version, Welcome, WelcomeBody, decode_exact, encode, write_frame,
+    Admission, Answer, Call, Event, Exporter, FrameReader, Hello, Opening, Outcome, Refusal, RelayAddress, Reply,
+    Request, Version, Welcome, WelcomeBody, decode_exact, encode, write_frame,
 };
 use rustls::crypto::{SupportedKxGroup, aws_lc_rs, verify_tls13_signature};
 use tokio::time::timeout;
@@ -174,15 +174,21 @@ pub(crate) fn admit(admission: &Admission, exporter: &Exporter) -> Vec<u8> {
 
 impl Session {
     pub(crate) async fn open(to: SocketAddr, address: &RelayAddress) -> Self {
-        let mut link = Link::open(to).await;
+        Self::open_on(Link::open(to).await, address).await.unwrap()
+    }
+
+    /// On a connection that is there; else the refusal.
+    pub(crate) async fn open_on(mut link: Link, address: &RelayAddress) -> Result<Self, Refusal> {
         let (mut stream, welcome) = link.greet(address).await;
         stream.write(&admit(&address.admission, &link.exporter())).await;
-        let Reply::Answer { number: 0, outcome: Outcome::Done { answer: admitted } } =
-            decode_exact(&stream.frame().await.unwrap()).unwrap()
-        else {
-            panic!("not admitted")
-        };
-        Self { link, stream, welcome, admitted, events: Vec::new(), number: 0 }
+        let reply = decode_exact(&stream.frame().await.unwrap()).unwrap();
+        let Reply::Answer { number: 0, outcome } = reply else { panic!("{reply:?}") };
+        match outcome {
+            Outcome::Done { answer: admitted } => {
+                Ok(Self { link, stream, welcome, admitted, events: Vec::new(), number: 0 })
+            }
+            Outcome::Refused { refusal } => Err(refusal),
+        }
     }
 
     pub(crate) async fn send(&mut self, call: Call) -> u32 {
