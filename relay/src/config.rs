@@ -50,7 +50,8 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Blob streams of one connection at once. 8 x 64 KiB in flight.
     pub blobs: u32,
-    /// Blob streams at once in all. 128 x 256 KiB = 32 MiB.
+    /// Blob streams at once in all. 128 x 256 KiB = 32 MiB. Of one admission an eighth of them, 16, of one address a quarter,
+    /// 32: in a hall behind one address others are told Busy and come again. At least eight times `blobs`.
     pub all_blobs: usize,
     /// Seconds that a stopping relay gives to what is under way.
     pub drain_seconds: u64,
@@ -183,8 +184,12 @@ impl Config {
         if !(largest..=MOST_BYTES).contains(&request_bytes) {
             return fault("limits.request_bytes", "between 528384 and 1073741824");
         }
-        if !(1..=12).contains(&blobs) || all_blobs == 0 || all_blobs > 4096 {
-            return fault("limits.blobs", "between 1 and 12, and limits.all_blobs between 1 and 4096");
+        if !(1..=12).contains(&blobs) {
+            return fault("limits.blobs", "between 1 and 12");
+        }
+        if all_blobs > 4096 || all_blobs / 8 < usize::try_from(blobs).unwrap_or(usize::MAX) {
+            // An admission has an eighth of them, and a client is told that it may have `blobs`.
+            return fault("limits.all_blobs", "at least eight times limits.blobs, and at most 4096");
         }
         if self.store.queue_bytes < largest {
             // The largest entry would wait for room that never comes.
@@ -223,6 +228,13 @@ mod tests {
         let mut config = Config::default();
         config.limits.visitors_per_address = config.limits.visitors / 4 + 1;
         assert!(matches!(config.check(), Err(ConfigFault::Value { field: "limits.visitors_per_address", .. })));
+    }
+
+    #[test]
+    fn an_admission_that_could_not_have_the_blob_streams_of_one_connection_is_refused() {
+        let mut config = Config::default();
+        config.limits.all_blobs = 8 * 8 - 1;
+        assert!(matches!(config.check(), Err(ConfigFault::Value { field: "limits.all_blobs", .. })));
     }
 
     #[test]

@@ -49,17 +49,20 @@ pub(crate) struct ConnectionHandle {
 
 struct Shared {
     exporter: Exporter,
+    /// Given back with the connection. A connection that moves to another address stays counted where it began.
+    source: Place<Source>,
     session: AtomicBool,
     blobs: Semaphore,
     seat: tokio::sync::watch::Sender<Option<session::Seat>>,
 }
 
 impl ConnectionHandle {
-    fn new(connection: quinn::Connection, blobs: usize) -> Option<Self> {
+    fn new(connection: quinn::Connection, source: Place<Source>, blobs: usize) -> Option<Self> {
         let mut exporter = zeroize::Zeroizing::new([0; 32]);
         connection.export_keying_material(exporter.as_mut_slice(), labels::EXPORTER.as_bytes(), b"").ok()?;
         let shared = Shared {
             exporter: Exporter::new(*exporter),
+            source,
             session: AtomicBool::new(false),
             blobs: Semaphore::new(blobs),
             seat: tokio::sync::watch::Sender::new(None),
@@ -88,6 +91,11 @@ impl ConnectionHandle {
     /// The admission of this connection's session, if it has one.
     pub(crate) fn admitted(&self) -> Option<session::Admitted> {
         self.shared.seat.borrow().as_ref().map(|seat| seat.admitted)
+    }
+
+    /// Where the connection came from.
+    pub(crate) fn source(&self) -> Source {
+        self.shared.source.key()
     }
 
     /// Room for one more blob stream of this connection, held as long as what is returned.
@@ -125,14 +133,15 @@ pub(super) struct Admittance {
     pub(super) unproved: Option<Place<Source>>,
     /// Given back when the visit is over: the connection has ended, or its session is admitted.
     pub(super) visitor: Place<Source>,
-    /// Given back with the connection. A connection that moves to another address stays counted where it began.
+    /// Given back with the connection.
     pub(super) source: Place<Source>,
 }
 
 /// Serves one connection to its end.
 pub(super) async fn serve(incoming: Incoming, room: Admittance, parts: Arc<Parts>) {
-    let Admittance { handshake: place, unproved, visitor, source: _source } = room;
-    let Some((http, handle)) = Box::pin(handshake(incoming, (place, unproved), &parts)).await else { return };
+    let Admittance { handshake: place, unproved, visitor, source } = room;
+    let begun = Box::pin(handshake(incoming, source, (place, unproved), &parts)).await;
+    let Some((http, handle)) = begun else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
     requests(http, &mut streams, &handle, visitor, parts).await;
@@ -151,13 +160,14 @@ type Http = Box<h3::server::Connection<Http3, Batch>>;
 
 async fn handshake(
     incoming: Incoming,
+    source: Place<Source>,
     _places: (Place<Source>, Option<Place<Source>>),
     parts: &Arc<Parts>,
 ) -> Option<(Http, ConnectionHandle)> {
     let blobs = usize::try_from(parts.config.limits.blobs).unwrap_or(1);
     let begin = async {
         let connection = incoming.accept().ok()?.await.ok()?;
-        let handle = ConnectionHandle::new(connection.clone(), blobs)?;
+        let handle = ConnectionHandle::new(connection.clone(), source, blobs)?;
         let mut builder = h3::server::builder();
         builder.max_field_section_size(REQUEST_HEAD).send_grease(false);
         Some((Box::new(builder.build(Http3::new(connection)).await.ok()?), handle))

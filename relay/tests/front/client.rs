@@ -1,6 +1,6 @@
 //! A client of a few lines, so that the relay is tested by something that is not the product's own link.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,15 @@ impl Link {
         to: SocketAddr,
         groups: Vec<&'static dyn SupportedKxGroup>,
     ) -> Result<Self, quinn::ConnectionError> {
+        Self::open_from(Ipv4Addr::LOCALHOST, to, groups).await
+    }
+
+    /// From another address of this machine, all of 127.0.0.0/8.
+    pub(crate) async fn open_from(
+        from: Ipv4Addr,
+        to: SocketAddr,
+        groups: Vec<&'static dyn SupportedKxGroup>,
+    ) -> Result<Self, quinn::ConnectionError> {
         let mut provider = aws_lc_rs::default_provider();
         provider.kx_groups = groups;
         let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
@@ -68,7 +77,7 @@ impl Link {
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h3".to_vec()];
         let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
-        let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut endpoint = quinn::Endpoint::client((from, 0).into()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
         let connection = timeout(PATIENCE, endpoint.connect(to, "localhost").unwrap()).await.unwrap()?;
         let (mut driver, streams) = h3::client::new(h3_quinn::Connection::new(connection.clone())).await.unwrap();
