@@ -96,7 +96,7 @@ async fn admitted(target: &Target, attacker: &Attacker) -> (Http, Stream) {
 #[tokio::test]
 async fn gaps_in_a_visitors_streams_pin_less_than_a_mebibyte() {
     const ATTACKERS: usize = 30;
-    let target = Target::start("");
+    let target = Target::start("visitors_per_address = 32");
     target.serves().await;
     let before = target.settled().await;
     let attackers = target.attackers(ATTACKERS).await;
@@ -326,7 +326,7 @@ async fn an_admission_has_a_number_of_sessions() {
 #[tokio::test]
 async fn idle_streams_are_few_and_small() {
     const ATTACKERS: usize = 30;
-    let target = Target::start("");
+    let target = Target::start("visitors_per_address = 32");
     target.serves().await;
     let before = target.settled().await;
     let attackers = target.attackers(ATTACKERS).await;

@@ -28,8 +28,8 @@ use crate::{session, site};
 pub(crate) const HANDSHAKE_AND_HELLO: Duration = Duration::from_secs(10);
 /// Life of a connection without an admitted session: enough to read the site.
 const VISIT: Duration = Duration::from_secs(60);
-/// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. h3 gathers a
-/// frame of whatever length before it looks at it, so without this bound a visitor could make us hold all they send.
+/// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. What is held of
+/// them windows and the lengths of frames bound; this one bounds what they make us read.
 const VISIT_BYTES: u64 = 256 << 10;
 /// How often a visitor's bytes are looked at. At 100 MB/s that is 5 MB too late.
 const LOOK: Duration = Duration::from_millis(50);
