@@ -9,10 +9,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::time::Hour;
-use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Refusal, encode};
+use relevo_protocol::wire::{AdmissionId, BlobCall, BlobId, BlobReply, Refusal, encode};
 use tokio::time::{Instant, timeout};
 
 use crate::clock;
+use crate::places::{Most, Place, Places, Source};
 use crate::relay::Parts;
 use crate::session::Admitted;
 use crate::store::blobs::{Begun, Download, Upload};
@@ -23,8 +24,36 @@ use crate::transport::{Batch, ConnectionHandle, PeerGone, ReceiveHalf, SendHalf}
 /// busy until then.
 const STALLED: Duration = Duration::from_secs(10);
 
-/// Time for one blob whatever its pace: at 10 KB/s it takes 26 s. A stream that trickles gives its place up.
+/// Time for one blob whatever its pace: at 10 KB/s it takes 26 s. A stream that trickles gives its place up. A get has no
+/// limit on silence beside it: eight of one connection share its send window, and on a narrow link one of them may wait for
+/// a minute while others move. It would not help either, since who wants to hold a place asks again at once.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// Places of blob streams. One who holds an eighth needs eight admissions to take them all, and four addresses.
+pub(crate) struct BlobPlaces {
+    admissions: Places<AdmissionId>,
+    addresses: Places<Source>,
+}
+
+impl BlobPlaces {
+    /// So many in all; an eighth of one admission of its own, a quarter of one address, which may be that of a hall.
+    pub(crate) fn new(all: usize) -> Self {
+        Self {
+            admissions: Places::new(Most { all, each: all / 8 }),
+            addresses: Places::new(Most { all, each: all / 4 }),
+        }
+    }
+
+    /// One more. Everybody who has the relay's address has the shared admission: places of addresses bound it.
+    fn take(&self, admitted: Admitted, address: Source) -> Option<(Place<Source>, Option<Place<AdmissionId>>)> {
+        let of_address = self.addresses.take(address)?;
+        let of_admission = match admitted.kind {
+            AdmissionKind::Shared => None,
+            AdmissionKind::SingleUse | AdmissionKind::Enrolled => Some(self.admissions.take(admitted.id)?),
+        };
+        Some((of_address, of_admission))
+    }
+}
 
 /// Serves one blob stream.
 ///
@@ -39,15 +68,15 @@ pub(crate) async fn serve(
     parts: &Arc<Parts>,
 ) -> Result<(), PeerGone> {
     let mut stream = BlobStream { send, receive, parts };
-    let served = match (handle.blob_room(), parts.blobs.try_acquire()) {
+    let served = match (handle.blob_room(), parts.blobs.take(admitted, handle.source())) {
         _ if admitted.kind == AdmissionKind::SingleUse => Err(Refusal::AllowanceSpent.into()),
-        (Some(_own), Ok(_all)) => match call {
+        (Some(_own), Some(_places)) => match call {
             BlobCall::Put { id, length, lease_hours } => stream.put(admitted, id, length, lease_hours).await,
             BlobCall::Get { id, offset, length } => {
                 timeout(LONGEST, stream.get(id, offset, length)).await.unwrap_or(Err(PeerGone.into()))
             }
         },
-        (None, _) | (_, Err(_)) => Err(Refusal::Busy.into()),
+        (None, _) | (_, None) => Err(Refusal::Busy.into()),
     };
     match served {
         Ok(()) => {}

@@ -30,23 +30,29 @@ pub struct Config {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once. 8,192 x 41 KiB idle = 330 MiB: two thirds of a machine with 512 MiB.
+    /// Connections at once. 5,120 x 41 KiB idle = 205 MiB: two fifths of a machine with 512 MiB. The whole sum: DESIGN, "Front".
     pub connections: usize,
     /// Connections of one IPv4 address, or of one IPv6 network of 64 bits, at once. 256: a workplace behind one address,
-    /// a thirty-second of all. Counted in memory while they last, and never written anywhere.
+    /// a twentieth of all. Counted in memory while they last, and never written anywhere.
     pub connections_per_address: usize,
-    /// Connections without an admitted session at once. 256 x 0.5 MiB at worst = 128 MiB. A greeting takes three round
-    /// trips, so that after a restart thousands of clients pass in seconds.
+    /// Connections without an admitted session at once. 128 x 1 MiB at worst (measured: 0.84) = 128 MiB. A greeting takes
+    /// three round trips, so that after a restart 850 clients a second pass at 50 ms, and 70 at 600 ms.
     pub visitors: usize,
+    /// Those of one IPv4 address, or of one IPv6 network of 64 bits. 16, an eighth: who takes them all has eight addresses.
+    /// A hall behind one address passes too, since whoever is admitted is no visitor any more: 16 at once, three round
+    /// trips each, are 100 a second at 50 ms and 9 at 600 ms. A quarter of `visitors` at most.
+    pub visitors_per_address: usize,
     /// Sessions of one admission of its own at once. 16: eight devices, each with one that has broken and one that is new.
     pub sessions_per_admission: usize,
     /// Requests of one session that may be unanswered. 1,024 x 0.5 KiB of bookkeeping = 512 KiB.
     pub requests: u32,
-    /// Bytes of one session's unanswered requests. At least the largest frame, 516 KiB; four of them are 2 MiB.
+    /// Bytes of one session's unanswered requests. At least the largest frame, 516 KiB; two of them are 1 MiB. They wait for
+    /// the disk, not for the client.
     pub request_bytes: usize,
     /// Blob streams of one connection at once. 8 x 64 KiB in flight.
     pub blobs: u32,
-    /// Blob streams at once in all. 128 x 256 KiB = 32 MiB.
+    /// Blob streams at once in all. 128 x 256 KiB = 32 MiB. Of one admission an eighth of them, 16, of one address a quarter,
+    /// 32: in a hall behind one address others are told Busy and come again. At least eight times `blobs`.
     pub all_blobs: usize,
     /// Seconds that a stopping relay gives to what is under way.
     pub drain_seconds: u64,
@@ -68,12 +74,13 @@ impl Default for Config {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 8192,
+            connections: 5120,
             connections_per_address: 256,
-            visitors: 256,
+            visitors: 128,
+            visitors_per_address: 16,
             sessions_per_admission: 16,
             requests: 1024,
-            request_bytes: 2 << 20,
+            request_bytes: 2 * relevo_protocol::limits::MAX_FRAME,
             blobs: 8,
             all_blobs: 128,
             drain_seconds: 10,
@@ -151,6 +158,7 @@ impl Config {
             connections,
             connections_per_address,
             visitors,
+            visitors_per_address,
             sessions_per_admission,
             requests,
             request_bytes,
@@ -164,6 +172,10 @@ impl Config {
                 "at least 1",
             );
         }
+        if !(1..=visitors / 4).contains(&visitors_per_address) {
+            // Else one address could keep all others out.
+            return fault("limits.visitors_per_address", "at least 1 and at most a quarter of limits.visitors");
+        }
         if visitors > MOST_VISITORS {
             return fault("limits.visitors", "at most 65536");
         }
@@ -173,8 +185,12 @@ impl Config {
         if !(largest..=MOST_BYTES).contains(&request_bytes) {
             return fault("limits.request_bytes", "between 528384 and 1073741824");
         }
-        if !(1..=12).contains(&blobs) || all_blobs == 0 || all_blobs > 4096 {
-            return fault("limits.blobs", "between 1 and 12, and limits.all_blobs between 1 and 4096");
+        if !(1..=12).contains(&blobs) {
+            return fault("limits.blobs", "between 1 and 12");
+        }
+        if all_blobs > 4096 || all_blobs / 8 < usize::try_from(blobs).unwrap_or(usize::MAX) {
+            // An admission has an eighth of them, and a client is told that it may have `blobs`.
+            return fault("limits.all_blobs", "at least eight times limits.blobs, and at most 4096");
         }
         if self.store.queue_bytes < largest {
             // The largest entry would wait for room that never comes.
@@ -217,6 +233,20 @@ mod tests {
         let mut config = Config::default();
         config.store.entry_hours = 167;
         assert!(matches!(config.check(), Err(ConfigFault::Value { field: "store.entry_hours", .. })));
+    }
+
+    #[test]
+    fn an_address_that_could_take_the_places_of_all_visitors_is_refused() {
+        let mut config = Config::default();
+        config.limits.visitors_per_address = config.limits.visitors / 4 + 1;
+        assert!(matches!(config.check(), Err(ConfigFault::Value { field: "limits.visitors_per_address", .. })));
+    }
+
+    #[test]
+    fn an_admission_that_could_not_have_the_blob_streams_of_one_connection_is_refused() {
+        let mut config = Config::default();
+        config.limits.all_blobs = 8 * 8 - 1;
+        assert!(matches!(config.check(), Err(ConfigFault::Value { field: "limits.all_blobs", .. })));
     }
 
     #[test]

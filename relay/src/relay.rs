@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, AdmissionId, PathSecret, RelayAddress};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::blob::BlobPlaces;
 use crate::config::{Config, ConfigFault};
 use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
 use crate::keys::{Keys, KeysFault};
 use crate::metrics::{Metrics, Snapshot};
-use crate::places::Places;
+use crate::places::{Most, Places};
 use crate::service::Service;
 use crate::store::StoreFault;
 use crate::transport::{self, ListenFault};
@@ -78,8 +79,8 @@ pub(crate) struct Parts {
     pub(crate) phase: watch::Sender<Phase>,
     /// Sessions of each admission of one's own.
     pub(crate) sessions: Places<AdmissionId>,
-    /// Blob streams that the whole relay may still take.
-    pub(crate) blobs: Arc<Semaphore>,
+    /// Blob streams.
+    pub(crate) blobs: BlobPlaces,
 }
 
 /// What the relay is about.
@@ -120,8 +121,8 @@ impl Relay {
         let address = address(config.advertised_host(), config.port.unwrap_or(local.port()), &keys);
         data.remember_endpoint(&address.host, address.port)?;
         let parts = Arc::new(Parts {
-            sessions: Places::default(),
-            blobs: Arc::new(Semaphore::new(config.limits.all_blobs)),
+            sessions: Places::new(Most { all: usize::MAX, each: config.limits.sessions_per_admission }),
+            blobs: BlobPlaces::new(config.limits.all_blobs),
             config,
             keys,
             service,

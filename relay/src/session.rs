@@ -30,7 +30,9 @@ pub(crate) use self::subscriptions::Pull;
 use crate::places::Place;
 use crate::relay::Parts;
 use crate::store::AdmissionKind;
-use crate::transport::{Batch, ConnectionHandle, HANDSHAKE_AND_HELLO, PeerGone, ReceiveHalf, SendHalf, StreamFault};
+use crate::transport::{
+    Batch, ConnectionHandle, HANDSHAKE_AND_HELLO, OnlySession, PeerGone, ReceiveHalf, SendHalf, StreamFault,
+};
 use crate::{blob, clock};
 
 /// Why a session ends before its time. The peer is told none of it.
@@ -75,8 +77,8 @@ impl From<StreamFault> for SessionFault {
 pub(crate) async fn open(send: SendHalf, receive: ReceiveHalf, handle: ConnectionHandle, parts: Arc<Parts>) {
     // Boxed one by one: what a session needs to begin is not kept while it lasts.
     let served = match Box::pin(begin(send, receive, &handle, &parts)).await {
-        Ok(Begun::Session(send, receive, admitted, place)) => {
-            Box::pin(session(send, receive, admitted, place, &handle, &parts)).await
+        Ok(Begun::Session(send, receive, admitted, only)) => {
+            Box::pin(session(send, receive, admitted, only, &handle, &parts)).await
         }
         Ok(Begun::Blob(call, send, receive, admitted)) => {
             let served = Box::pin(blob::serve(call, admitted, send, receive, &handle, &parts)).await;
@@ -94,22 +96,26 @@ pub(crate) async fn open(send: SendHalf, receive: ReceiveHalf, handle: Connectio
     }
 }
 
-/// A session's place among those of its admission.
-type SessionPlace = Place<AdmissionId>;
+/// An admitted session's, kept for as long as its connection lasts.
+pub(crate) struct Seat {
+    pub(crate) admitted: Admitted,
+    /// Among the sessions of an admission of one's own.
+    _place: Option<Place<AdmissionId>>,
+}
 
 /// What a stream turned out to be.
-enum Begun {
-    Session(SendHalf, ReceiveHalf, Admitted, Option<SessionPlace>),
+enum Begun<'c> {
+    Session(SendHalf, ReceiveHalf, Admitted, OnlySession<'c>),
     Blob(BlobCall, SendHalf, ReceiveHalf, Admitted),
 }
 
 /// Reads the opening, and of a session the rest of the greeting.
-async fn begin(
+async fn begin<'c>(
     mut send: SendHalf,
     mut receive: ReceiveHalf,
-    handle: &ConnectionHandle,
+    handle: &'c ConnectionHandle,
     parts: &Arc<Parts>,
-) -> Result<Begun, SessionFault> {
+) -> Result<Begun<'c>, SessionFault> {
     let hello = match decode_exact(&frame_in_time(&mut receive, MAX_OPENING).await?)? {
         Opening::Session { hello } => hello,
         Opening::Blob { call } => {
@@ -117,9 +123,7 @@ async fn begin(
             return Ok(Begun::Blob(call, send, receive, admitted));
         }
     };
-    if !handle.claim_session() {
-        return Err(SessionFault::OutOfTurn);
-    }
+    let only = handle.claim_session().ok_or(SessionFault::OutOfTurn)?;
     let limits = greeting::limits(&parts.config);
     let greeted = ExpectHello.accept(&hello, handle.exporter(), &parts.keys.identity, limits, clock::now());
     let (welcome, expecting) = greeted?;
@@ -135,7 +139,7 @@ async fn begin(
         // Everybody who has the address has this one: connections bound it.
         AdmissionKind::Shared => None,
         AdmissionKind::SingleUse | AdmissionKind::Enrolled => {
-            let Some(place) = parts.sessions.take(id, parts.config.limits.sessions_per_admission) else {
+            let Some(place) = parts.sessions.take(id) else {
                 let outcome = Outcome::Refused { refusal: Refusal::Busy };
                 send.send(Batch::of(&encode(&Reply::Answer { number, outcome }))).await?;
                 send.finish().await?;
@@ -145,11 +149,11 @@ async fn begin(
             Some(place)
         }
     };
-    handle.admit(admitted);
+    handle.admit(Seat { admitted, _place: place });
     parts.metrics.sessions_admitted.one();
     let reply = Reply::Answer { number, outcome: Outcome::Done { answer: Answer::from(found) } };
     send.send(Batch::of(&encode(&reply))).await?;
-    Ok(Begun::Session(send, receive, admitted, place))
+    Ok(Begun::Session(send, receive, admitted, only))
 }
 
 async fn frame_in_time(receive: &mut ReceiveHalf, max: usize) -> Result<Bytes, SessionFault> {
@@ -162,13 +166,13 @@ async fn session(
     send: SendHalf,
     receive: ReceiveHalf,
     admitted: Admitted,
-    place: Option<SessionPlace>,
+    _only: OnlySession<'_>,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<(), SessionFault> {
     let (queue, queued) = queue::bounded(usize::try_from(parts.config.limits.requests).unwrap_or(1));
     let mut writing = Box::pin(answers::write(send, queued, parts));
-    let mut reading = Box::pin(requests::read(receive, queue, (admitted, place), handle, parts));
+    let mut reading = Box::pin(requests::read(receive, queue, admitted, handle, parts));
     tokio::select! {
         // The client has left, or the relay is stopping: what was asked is still answered.
         read = &mut reading => { read?; writing.await?; }

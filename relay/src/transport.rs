@@ -12,7 +12,7 @@ mod socket;
 mod stream;
 mod tls;
 
-pub(crate) use connection::{ConnectionHandle, HANDSHAKE_AND_HELLO};
+pub(crate) use connection::{ConnectionHandle, HANDSHAKE_AND_HELLO, OnlySession};
 pub use endpoint::ListenFault;
 pub(crate) use endpoint::{listen, serve};
 pub(crate) use quinn::{Endpoint, VarInt};

@@ -64,6 +64,25 @@ pub struct Attacker {
     _endpoint: quinn::Endpoint,
 }
 
+/// A handshake whose client answers a Retry, and from there on hears nothing of what the relay says.
+pub struct Stalled {
+    _connecting: quinn::Connecting,
+    _endpoint: quinn::Endpoint,
+}
+
+impl Stalled {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// This machine refused a socket.
+    pub fn begin(to: SocketAddr) -> anyhow::Result<Self> {
+        let crypto = Injector::new(Arc::new(QuicClientConfig::try_from(tls()?)?), Arc::default()).deaf();
+        let endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+        let connecting = endpoint.connect_with(quinn::ClientConfig::new(Arc::new(crypto)), to, "localhost")?;
+        Ok(Self { _connecting: connecting, _endpoint: endpoint })
+    }
+}
+
 /// HTTP/3 on an attacker's connection.
 pub struct Http(SendRequest<h3_quinn::OpenStreams, Bytes>);
 
@@ -82,9 +101,17 @@ impl Attacker {
     /// # Errors
     /// The relay would not.
     pub async fn connect(to: SocketAddr) -> anyhow::Result<Self> {
+        Self::connect_from(Ipv4Addr::LOCALHOST, to).await
+    }
+
+    /// The same from another address of this machine, all of 127.0.0.0/8.
+    ///
+    /// # Errors
+    /// The relay would not.
+    pub async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> anyhow::Result<Self> {
         let frames = Arc::new(Frames::default());
         let crypto = Injector::new(Arc::new(QuicClientConfig::try_from(tls()?)?), Arc::clone(&frames));
-        let endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+        let endpoint = quinn::Endpoint::client((from, 0).into())?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         let mut transport = quinn::TransportConfig::default();
         // It lives as long as it likes.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use relevo_protocol::wire::{
     Admission, Answer, Call, Capability, Cursor, Entry, Grant, MailboxKind, Opening, Outcome, Refusal, RelayAddress,
     Reply, Request, Sequence, Subscription, SubscriptionId, encode,
 };
-use relevo_tests::hostile::{Attacker, HalfOpen, Http, PATIENCE, Stream, gappy, gappy_session, gappy_visit};
+use relevo_relay::{Config, Relay};
+use relevo_tests::hostile::{Attacker, HalfOpen, Http, PATIENCE, Stalled, Stream, gappy, gappy_session, gappy_visit};
 use relevo_tests::relay_process::RelayProcess;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -95,7 +96,7 @@ async fn admitted(target: &Target, attacker: &Attacker) -> (Http, Stream) {
 #[tokio::test]
 async fn gaps_in_a_visitors_streams_pin_less_than_a_mebibyte() {
     const ATTACKERS: usize = 30;
-    let target = Target::start("");
+    let target = Target::start("visitors_per_address = 32");
     target.serves().await;
     let before = target.settled().await;
     let attackers = target.attackers(ATTACKERS).await;
@@ -175,7 +176,7 @@ async fn handshakes_that_nobody_finishes_cost_a_bounded_sum_and_keep_nobody_out(
     // While they are under way: who answers the Retry comes in.
     target.serves().await;
     let grown = target.settled().await.saturating_sub(before);
-    // 32 before the first Retry, at most 128 in all, 64 KiB each.
+    // 4 of one address before the first Retry, at most 16 in all, 64 KiB each.
     assert!(grown < 8 << 10, "{grown} KiB");
     let (sent, answered) = (flood.sent(), flood.answered());
     assert!(answered < 3 * sent, "{answered} bytes answered to {sent}, sent from addresses that nobody proved");
@@ -214,16 +215,64 @@ async fn a_greeting_that_stops_ends_by_itself() {
 
 #[tokio::test]
 async fn visitors_have_a_number_of_places_and_members_do_not_take_them() {
-    let target = Target::start("visitors = 3");
+    let target = Target::start("visitors = 4\nvisitors_per_address = 1");
     let member = Attacker::connect(target.socket()).await.unwrap();
     let _session = admitted(&target, &member).await;
-    let mut visitors = target.attackers(3).await;
-    assert!(Attacker::connect(target.socket()).await.is_err());
+    let mut visitors = Vec::new();
+    for from in [2, 3, 4, 5].map(loopback) {
+        visitors.push(Attacker::connect_from(from, target.socket()).await.unwrap());
+    }
     // A refusal passes: the client comes again.
     let refused = Link::new().unwrap().connect(&target.address).await.unwrap_err();
     assert_eq!(refused, LinkFault::Ended);
     visitors.pop().unwrap().connection.close(0_u32.into(), b"");
     until(async || Attacker::connect(target.socket()).await.is_ok()).await;
+}
+
+/// An address of this machine.
+fn loopback(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 0, last)
+}
+
+#[tokio::test]
+async fn visitors_of_one_address_leave_places_for_those_of_others() {
+    let target = Target::start("visitors = 16\nvisitors_per_address = 2");
+    let visitors = target.attackers(2).await;
+    assert!(Attacker::connect(target.socket()).await.is_err());
+    let other = Attacker::connect_from(loopback(2), target.socket()).await.unwrap();
+    let _session = admitted(&target, &other).await;
+    // A hall behind one address: whoever is admitted makes room for the next.
+    drop(visitors);
+    let mut hall = Vec::new();
+    for _ in 0..6 {
+        until(async || {
+            let Ok(member) = Attacker::connect(target.socket()).await else { return false };
+            hall.push((admitted(&target, &member).await, member));
+            true
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn stalled_handshakes_of_one_address_keep_nobody_else_out() {
+    const STALLED: u64 = 140;
+    let data = tempfile::tempdir().unwrap();
+    let mut config =
+        Config { data: data.path().join("relay"), listen: (Ipv4Addr::LOCALHOST, 0).into(), ..Config::default() };
+    config.store.free_bytes = 0;
+    config.store.last_free_bytes = 0;
+    config.store.ballast_bytes = 0;
+    let relay = Relay::start(config).await.unwrap();
+    let to = relay.local_addr();
+    let _stalled: Vec<_> = (0..STALLED).map(|_| Stalled::begin(to).unwrap()).collect();
+    // Each has its place, or was turned away after it had proved its address.
+    until(async || relay.counters().connections_begun + relay.counters().connections_refused >= STALLED).await;
+    assert!(relay.counters().retries_asked > 0);
+    let _honest = Attacker::connect_from(loopback(2), to).await.unwrap();
+    let counters = relay.counters();
+    assert_eq!(counters.handshakes_failed, 0, "it came in while they were under way");
+    assert_eq!(counters.connections_begun, 17, "16 of one address, and one");
 }
 
 /// Tries until it holds.
@@ -276,8 +325,8 @@ async fn an_admission_has_a_number_of_sessions() {
 
 #[tokio::test]
 async fn idle_streams_are_few_and_small() {
-    const ATTACKERS: usize = 40;
-    let target = Target::start("");
+    const ATTACKERS: usize = 30;
+    let target = Target::start("visitors_per_address = 32");
     target.serves().await;
     let before = target.settled().await;
     let attackers = target.attackers(ATTACKERS).await;

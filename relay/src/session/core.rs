@@ -26,7 +26,7 @@ pub enum Step {
     Answer(Outcome),
     /// Have the store change, then answer.
     Change(Change),
-    /// Replace the session's admission, then answer; nothing else of the session is looked at before.
+    /// Replace the session's single-use admission, then answer; nothing else of the session is looked at before.
     Enroll {
         /// The change to have made.
         change: Change,
@@ -120,10 +120,17 @@ pub fn step(call: Call, admitted: Admitted) -> Step {
         // The session is admitted already; a second proof is no request.
         Call::Admit { .. } => refuse(Refusal::Malformed),
         Call::Ping => Step::Answer(Outcome::Done { answer: Answer::Done }),
-        Call::Enroll { id, key } => Step::Enroll {
-            change: Change::Enroll { by: admission, id, key },
-            then: Admitted { id, kind: AdmissionKind::Enrolled },
-        },
+        Call::Enroll { id, key } => {
+            let change = Change::Enroll { by: admission, id, key };
+            match admitted.kind {
+                AdmissionKind::SingleUse => {
+                    Step::Enroll { change, then: Admitted { id, kind: AdmissionKind::Enrolled } }
+                }
+                // It has what it asks for, and nothing is replaced.
+                AdmissionKind::Enrolled if id == admission => Step::Change(change),
+                AdmissionKind::Enrolled | AdmissionKind::Shared => refuse(Refusal::WrongKind),
+            }
+        }
         Call::Sponsor { id, key, expires } => Step::Change(Change::Sponsor { by: admission, id, key, expires }),
         Call::Open { kind, owner, read, append, take, lease_hours } => {
             if append.len() > MAX_GRANTS || take.len() > MAX_GRANTS {
@@ -177,7 +184,8 @@ fn refuse(refusal: Refusal) -> Step {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use relevo_protocol::wire::{Capability, encode};
+    use relevo_protocol::secret::Secret;
+    use relevo_protocol::wire::{Admission, Capability, encode};
 
     const OWN: Admitted = Admitted { id: AdmissionId([1; 16]), kind: AdmissionKind::Enrolled };
     const INVITED: Admitted = Admitted { id: AdmissionId([2; 16]), kind: AdmissionKind::SingleUse };
@@ -214,6 +222,18 @@ mod tests {
         let read = Call::Checkpoint { mailbox, capability: Capability::random().unwrap() };
         assert!(refused(&step(read, INVITED), Refusal::AllowanceSpent));
         assert!(matches!(step(Call::Ping, INVITED), Step::Answer(Outcome::Done { .. })));
+    }
+
+    #[test]
+    fn only_a_single_use_admission_is_replaced() {
+        let key = || Admission::new(Secret::new([0; 32])).key();
+        let enroll = |id| Call::Enroll { id: AdmissionId([id; 16]), key: key() };
+        let then = Admitted { id: AdmissionId([3; 16]), kind: AdmissionKind::Enrolled };
+        assert!(matches!(step(enroll(3), INVITED), Step::Enroll { then: replaced, .. } if replaced == then));
+        assert!(matches!(step(enroll(1), OWN), Step::Change(Change::Enroll { .. })));
+        assert!(refused(&step(enroll(3), OWN), Refusal::WrongKind));
+        let shared = Admitted { kind: AdmissionKind::Shared, ..OWN };
+        assert!(refused(&step(enroll(3), shared), Refusal::WrongKind));
     }
 
     #[test]

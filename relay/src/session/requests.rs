@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use relevo_protocol::limits::MAX_FRAME;
-use relevo_protocol::wire::{Answer, Outcome};
+use relevo_protocol::wire::{Answer, Outcome, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::core::{self, Admitted, Ask, Step};
 use super::queue::Entrance;
-use super::{SessionFault, SessionPlace};
+use super::{Seat, SessionFault};
 use crate::relay::Parts;
 use crate::service::Pending;
 use crate::transport::{ConnectionHandle, ReceiveHalf};
@@ -38,7 +38,7 @@ pub(super) enum Due {
 pub(super) async fn read(
     mut receive: ReceiveHalf,
     queue: Entrance<Queued>,
-    mut who: (Admitted, Option<SessionPlace>),
+    mut who: Admitted,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<(), SessionFault> {
@@ -67,13 +67,13 @@ pub(super) async fn read(
 /// Takes one request apart and hands it to whoever has it done.
 async fn take(
     frame: &[u8],
-    who: &mut (Admitted, Option<SessionPlace>),
+    who: &mut Admitted,
     own: &Arc<Semaphore>,
     handle: &ConnectionHandle,
     parts: &Arc<Parts>,
 ) -> Result<Queued, SessionFault> {
     let (number, step) = match core::request(frame)? {
-        Ok(request) => (request.number, core::step(request.call, who.0)),
+        Ok(request) => (request.number, core::step(request.call, *who)),
         Err((number, refusal)) => (number, Step::Answer(Outcome::Refused { refusal })),
     };
     let (due, room) = match step {
@@ -87,13 +87,19 @@ async fn take(
             (Due::Change(parts.service.change(change).await), Some(room))
         }
         Step::Enroll { change, then } => {
-            // Rare, and what follows is asked under the new admission: so it is waited for here.
-            let outcome = parts.service.change(change).await.outcome().await;
-            if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
-                // An admission that was made just now has no other session.
-                *who = (then, parts.sessions.take(then.id, parts.config.limits.sessions_per_admission));
-                handle.admit(then);
-            }
+            let outcome = match parts.sessions.take(then.id) {
+                // The invitation is not spent.
+                None => Outcome::Refused { refusal: Refusal::Busy },
+                Some(place) => {
+                    // Rare, and what follows is asked under the new admission: so it is waited for here.
+                    let outcome = parts.service.change(change).await.outcome().await;
+                    if matches!(outcome, Outcome::Done { answer: Answer::Done }) {
+                        *who = then;
+                        handle.admit(Seat { admitted: then, _place: Some(place) });
+                    }
+                    outcome
+                }
+            };
             (Due::Ready(Box::new(outcome)), None)
         }
     };

@@ -11,7 +11,7 @@ use http::{Method, Response};
 use quinn::{Incoming, VarInt};
 use relevo_protocol::labels;
 use relevo_protocol::wire::Exporter;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -28,8 +28,8 @@ use crate::{session, site};
 pub(crate) const HANDSHAKE_AND_HELLO: Duration = Duration::from_secs(10);
 /// Life of a connection without an admitted session: enough to read the site.
 const VISIT: Duration = Duration::from_secs(60);
-/// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. h3 gathers a
-/// frame of whatever length before it looks at it, so without this bound a visitor could make us hold all they send.
+/// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. What is held of
+/// them windows and the lengths of frames bound; this one bounds what they make us read.
 const VISIT_BYTES: u64 = 256 << 10;
 /// How often a visitor's bytes are looked at. At 100 MB/s that is 5 MB too late.
 const LOOK: Duration = Duration::from_millis(50);
@@ -49,20 +49,23 @@ pub(crate) struct ConnectionHandle {
 
 struct Shared {
     exporter: Exporter,
+    /// Given back with the connection. A connection that moves to another address stays counted where it began.
+    source: Place<Source>,
     session: AtomicBool,
     blobs: Semaphore,
-    admitted: tokio::sync::watch::Sender<Option<session::Admitted>>,
+    seat: tokio::sync::watch::Sender<Option<session::Seat>>,
 }
 
 impl ConnectionHandle {
-    fn new(connection: quinn::Connection, blobs: usize) -> Option<Self> {
+    fn new(connection: quinn::Connection, source: Place<Source>, blobs: usize) -> Option<Self> {
         let mut exporter = zeroize::Zeroizing::new([0; 32]);
         connection.export_keying_material(exporter.as_mut_slice(), labels::EXPORTER.as_bytes(), b"").ok()?;
         let shared = Shared {
             exporter: Exporter::new(*exporter),
+            source,
             session: AtomicBool::new(false),
             blobs: Semaphore::new(blobs),
-            admitted: tokio::sync::watch::Sender::new(None),
+            seat: tokio::sync::watch::Sender::new(None),
         };
         Some(Self { connection, shared: Arc::new(shared) })
     }
@@ -72,21 +75,27 @@ impl ConnectionHandle {
         &self.shared.exporter
     }
 
-    /// Takes the place of the connection's one session; false when it is taken.
-    pub(crate) fn claim_session(&self) -> bool {
-        !self.shared.session.swap(true, Ordering::Relaxed)
+    /// Begins the connection's one session; none when it has begun already.
+    pub(crate) fn claim_session(&self) -> Option<OnlySession<'_>> {
+        (!self.shared.session.swap(true, Ordering::Relaxed)).then(|| OnlySession(self))
     }
 
-    /// Says that the session is admitted: blob streams may come, and the connection may stay.
-    pub(crate) fn admit(&self, admitted: session::Admitted) {
+    /// Says that the session is admitted: blob streams may come, and the connection may stay. The seat is given back with
+    /// the connection, since what it counts is what a connection holds.
+    pub(crate) fn admit(&self, seat: session::Seat) {
         self.connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
         self.connection.set_send_window(SEND_WINDOW);
-        self.shared.admitted.send_replace(Some(admitted));
+        self.shared.seat.send_replace(Some(seat));
     }
 
     /// The admission of this connection's session, if it has one.
     pub(crate) fn admitted(&self) -> Option<session::Admitted> {
-        *self.shared.admitted.borrow()
+        self.shared.seat.borrow().as_ref().map(|seat| seat.admitted)
+    }
+
+    /// Where the connection came from.
+    pub(crate) fn source(&self) -> Source {
+        self.shared.source.key()
     }
 
     /// Room for one more blob stream of this connection, held as long as what is returned.
@@ -106,20 +115,33 @@ impl ConnectionHandle {
     }
 }
 
+/// The connection's one session. The connection ends with it, however it ends: one that went on would be admitted and
+/// have nothing that says so.
+pub(crate) struct OnlySession<'c>(&'c ConnectionHandle);
+
+impl Drop for OnlySession<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// What an attempt takes of the relay's room.
 pub(super) struct Admittance {
     /// Given back when the handshake is over.
-    pub(super) handshake: OwnedSemaphorePermit,
+    pub(super) handshake: Place<Source>,
+    /// The same, of an attempt whose address is not proved.
+    pub(super) unproved: Option<Place<Source>>,
     /// Given back when the visit is over: the connection has ended, or its session is admitted.
-    pub(super) visitor: OwnedSemaphorePermit,
-    /// Given back with the connection. A connection that moves to another address stays counted where it began.
+    pub(super) visitor: Place<Source>,
+    /// Given back with the connection.
     pub(super) source: Place<Source>,
 }
 
 /// Serves one connection to its end.
 pub(super) async fn serve(incoming: Incoming, room: Admittance, parts: Arc<Parts>) {
-    let Admittance { handshake: permit, visitor, source: _source } = room;
-    let Some((http, handle)) = Box::pin(handshake(incoming, permit, &parts)).await else { return };
+    let Admittance { handshake: place, unproved, visitor, source } = room;
+    let begun = Box::pin(handshake(incoming, source, (place, unproved), &parts)).await;
+    let Some((http, handle)) = begun else { return };
     // Bounded by the number of streams that the peer may have open.
     let mut streams = JoinSet::new();
     requests(http, &mut streams, &handle, visitor, parts).await;
@@ -138,13 +160,14 @@ type Http = Box<h3::server::Connection<Http3, Batch>>;
 
 async fn handshake(
     incoming: Incoming,
-    _permit: OwnedSemaphorePermit,
+    source: Place<Source>,
+    _places: (Place<Source>, Option<Place<Source>>),
     parts: &Arc<Parts>,
 ) -> Option<(Http, ConnectionHandle)> {
     let blobs = usize::try_from(parts.config.limits.blobs).unwrap_or(1);
     let begin = async {
         let connection = incoming.accept().ok()?.await.ok()?;
-        let handle = ConnectionHandle::new(connection.clone(), blobs)?;
+        let handle = ConnectionHandle::new(connection.clone(), source, blobs)?;
         let mut builder = h3::server::builder();
         builder.max_field_section_size(REQUEST_HEAD).send_grease(false);
         Some((Box::new(builder.build(Http3::new(connection)).await.ok()?), handle))
@@ -164,12 +187,12 @@ enum Stays {
     No,
 }
 
-async fn visit(handle: ConnectionHandle, _visitor: OwnedSemaphorePermit, parts: Arc<Parts>) -> Stays {
-    let mut admitted = handle.shared.admitted.subscribe();
+async fn visit(handle: ConnectionHandle, _visitor: Place<Source>, parts: Arc<Parts>) -> Stays {
+    let mut seat = handle.shared.seat.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
         biased;
-        _ = admitted.wait_for(Option::is_some) => Stays::Yes,
+        _ = seat.wait_for(Option::is_some) => Stays::Yes,
         () = sleep(VISIT) => Stays::No,
         () = sent_too_much(&handle.connection) => Stays::No,
         _ = phase.wait_for(|phase| phase.draining()) => Stays::No,
@@ -195,7 +218,7 @@ async fn requests(
     mut http: Http,
     streams: &mut JoinSet<()>,
     handle: &ConnectionHandle,
-    visitor: OwnedSemaphorePermit,
+    visitor: Place<Source>,
     parts: Arc<Parts>,
 ) {
     let mut visit = Some(Box::pin(visit(handle.clone(), visitor, Arc::clone(&parts))));

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::BbrConfig;
-use quinn::{Endpoint, IdleTimeout, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt};
-use tokio::sync::Semaphore;
+use quinn::{Endpoint, IdleTimeout, Incoming, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -16,7 +15,7 @@ use super::socket::Socket;
 use super::{reset, tls};
 use crate::config::Limits;
 use crate::keys::Keys;
-use crate::places::{Places, Source};
+use crate::places::{Most, Places, Source};
 use crate::relay::Parts;
 
 /// Why the relay cannot listen.
@@ -42,11 +41,12 @@ const WAITING_ATTEMPTS: usize = 256;
 const ATTEMPT_BUFFER: u64 = 8 << 10;
 /// Bytes buffered for all of them: 256 x 8 KiB.
 const ATTEMPT_BUFFERS: u64 = 2 << 20;
-/// Handshakes at once. 128 x (16 KiB of CRYPTO + 40 KiB of connection state) = 7 MiB.
-const HANDSHAKES: usize = 128;
-/// With this many handshakes under way, a client must first prove its address by a Retry: forged sources then cost us
-/// one packet each and no signature, and cannot take all the places of somebody else's address.
-const RETRY_FROM: usize = 32;
+/// Handshakes at once. 128 x (16 KiB of CRYPTO + 40 KiB of connection state) = 7 MiB. Of one address 16: who stalls them
+/// all has eight addresses, and a hall of 256 behind one address passes in 16 round trips.
+const HANDSHAKES: Most = Most { all: 128, each: 16 };
+/// Those of them whose address is not proved; from there on a client must first prove its own by a Retry. Forged sources
+/// then cost us one packet each and no signature, and take a quarter of the places of somebody else's address at most.
+const UNPROVED: Most = Most { all: 32, each: 4 };
 /// Two-way streams of a connection: a session, blob streams and a page or two. Memory follows this number: measured
 /// 128 KiB per idle connection at 1024, 38 KiB at 16.
 const TWO_WAY_STREAMS: u32 = 16;
@@ -145,12 +145,52 @@ fn ask_for_buffer(socket: &UdpSocket) {
     }
 }
 
+/// The places of connections, from their first packet on.
+struct Doors {
+    connections: Places<Source>,
+    visitors: Places<Source>,
+    handshakes: Places<Source>,
+    unproved: Places<Source>,
+}
+
+/// Why an attempt is not let in.
+enum Shut {
+    /// It has to prove its address first.
+    Unproved,
+    /// As many as may be are here, of its address or in all.
+    Full,
+    /// As many handshakes as may be are under way. They pass: its client's next packet may be luckier, and hears nothing
+    /// until then.
+    Busy,
+}
+
+impl Doors {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            connections: Places::new(Most { all: limits.connections, each: limits.connections_per_address }),
+            visitors: Places::new(Most { all: limits.visitors, each: limits.visitors_per_address }),
+            handshakes: Places::new(HANDSHAKES),
+            unproved: Places::new(UNPROVED),
+        }
+    }
+
+    fn admit(&self, incoming: &Incoming) -> Result<Admittance, Shut> {
+        let address = Source::from(incoming.remote_address().ip());
+        let source = self.connections.take(address).ok_or(Shut::Full)?;
+        let visitor = self.visitors.take(address).ok_or(Shut::Full)?;
+        let unproved = if incoming.remote_address_validated() {
+            None
+        } else {
+            Some(self.unproved.take(address).ok_or(Shut::Unproved)?)
+        };
+        let handshake = self.handshakes.take(address).ok_or(Shut::Busy)?;
+        Ok(Admittance { handshake, unproved, visitor, source })
+    }
+}
+
 /// Accepts connections until the endpoint closes, then waits for those that are left.
 pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
-    let Limits { connections: most, visitors, connections_per_address, .. } = parts.config.limits;
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
-    let visitors = Arc::new(Semaphore::new(visitors));
-    let sources = Places::default();
+    let doors = Doors::new(&parts.config.limits);
     let mut connections = JoinSet::new();
     let mut phase = parts.phase.subscribe();
     loop {
@@ -160,30 +200,24 @@ pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
             _ = phase.wait_for(|phase| phase.draining()) => break,
         };
         let Some(incoming) = incoming else { break };
-        let busy = HANDSHAKES.saturating_sub(handshakes.available_permits());
-        if connections.len() >= most {
-            parts.metrics.connections_refused.one();
-            incoming.refuse();
-        } else if busy >= RETRY_FROM && incoming.may_retry() && !incoming.remote_address_validated() {
-            parts.metrics.retries_asked.one();
-            // Only an attempt that has been retried refuses this, and that is excluded above.
-            let _asked = incoming.retry();
-        } else if let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() {
-            let source = sources.take(Source::from(incoming.remote_address().ip()), connections_per_address);
-            match (source, Arc::clone(&visitors).try_acquire_owned()) {
-                (Some(source), Ok(visitor)) => {
-                    parts.metrics.connections_begun.one();
-                    let room = Admittance { handshake, visitor, source };
-                    connections.spawn(connection::serve(incoming, room, Arc::clone(&parts)));
-                }
-                (None, _) | (_, Err(_)) => {
-                    parts.metrics.connections_refused.one();
-                    incoming.refuse();
-                }
+        match doors.admit(&incoming) {
+            Ok(room) => {
+                parts.metrics.connections_begun.one();
+                connections.spawn(connection::serve(incoming, room, Arc::clone(&parts)));
             }
-        } else {
-            parts.metrics.connections_refused.one();
-            incoming.ignore();
+            Err(Shut::Unproved) => {
+                parts.metrics.retries_asked.one();
+                // Only an attempt that has been retried refuses this, and that one has proved its address.
+                let _asked = incoming.retry();
+            }
+            Err(Shut::Full) => {
+                parts.metrics.connections_refused.one();
+                incoming.refuse();
+            }
+            Err(Shut::Busy) => {
+                parts.metrics.connections_refused.one();
+                incoming.ignore();
+            }
         }
     }
     // New connections are refused from here on; those that are open end by themselves or when the time is up.

@@ -1,10 +1,12 @@
 //! Blobs on streams of their own.
 
+use std::net::Ipv4Addr;
+
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Opening, Refusal, RelayAddress, decode_exact};
 
 use crate::Trial;
-use crate::client::{Session, Stream};
+use crate::client::{Link, Session, Stream, hybrid};
 
 fn chunk(fill: u8) -> (Vec<u8>, BlobId) {
     let bytes: Vec<u8> = (0..MAX_BLOB).map(|at| u8::try_from(at % 251).unwrap() ^ fill).collect();
@@ -103,4 +105,42 @@ async fn a_connection_has_only_so_many_blob_streams() {
     assert_eq!(reply(&mut first).await, BlobReply::Have { offset: 0 });
     let mut second = get(&mut session, &address, id, 0, 1).await;
     assert_eq!(reply(&mut second).await, BlobReply::Refused { refusal: Refusal::Busy });
+}
+
+/// Begins puts, and goes no further: each that has its place is told so.
+async fn begun(session: &mut Session, address: &RelayAddress, ids: std::ops::Range<u8>) -> Vec<(Stream, BlobReply)> {
+    let mut begun = Vec::new();
+    for id in ids {
+        let mut stream = put(session, address, BlobId([id; 32]), 1000).await;
+        let reply = reply(&mut stream).await;
+        begun.push((stream, reply));
+    }
+    begun
+}
+
+fn said(begun: &[(Stream, BlobReply)]) -> Vec<BlobReply> {
+    begun.iter().map(|(_, reply)| reply.clone()).collect()
+}
+
+#[tokio::test]
+async fn blob_streams_of_one_admission_or_address_leave_places_for_others() {
+    const HAVE: BlobReply = BlobReply::Have { offset: 0 };
+    const BUSY: BlobReply = BlobReply::Refused { refusal: Refusal::Busy };
+    // 2 of one admission, 4 of one address, 16 in all.
+    let trial = Trial::start_with(|config| (config.limits.blobs, config.limits.all_blobs) = (2, 16)).await;
+    let shared = trial.running.address();
+    let (mut first, own) = trial.enrolled().await;
+    let mut second = trial.another(&own).await.unwrap();
+    let (mut other, _) = trial.enrolled().await;
+    let mut of_the_address = trial.session().await;
+    let link = Link::open_from(Ipv4Addr::new(127, 0, 0, 2), trial.running.local_addr(), hybrid()).await.unwrap();
+    let mut elsewhere = Session::open_on(link, &shared).await.unwrap();
+
+    let held = begun(&mut first, &shared, 0..2).await;
+    assert_eq!(said(&held), [HAVE, HAVE]);
+    assert_eq!(said(&begun(&mut second, &shared, 2..3).await), [BUSY]);
+    let others = begun(&mut other, &shared, 3..5).await;
+    assert_eq!(said(&others), [HAVE, HAVE]);
+    assert_eq!(said(&begun(&mut of_the_address, &shared, 5..6).await), [BUSY]);
+    assert_eq!(said(&begun(&mut elsewhere, &shared, 6..8).await), [HAVE, HAVE]);
 }

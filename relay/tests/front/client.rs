@@ -1,6 +1,6 @@
 //! A client of a few lines, so that the relay is tested by something that is not the product's own link.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use relevo_protocol::labels;
 use relevo_protocol::limits::MAX_FRAME;
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{
-    Admission, Answer, Call, Event, Exporter, FrameReader, Hello, Opening, Outcome, RelayAddress, Reply, Request,
-    Version, Welcome, WelcomeBody, decode_exact, encode, write_frame,
+    Admission, Answer, Call, Event, Exporter, FrameReader, Hello, Opening, Outcome, Refusal, RelayAddress, Reply,
+    Request, Version, Welcome, WelcomeBody, decode_exact, encode, write_frame,
 };
 use rustls::crypto::{SupportedKxGroup, aws_lc_rs, verify_tls13_signature};
 use tokio::time::timeout;
@@ -58,6 +58,15 @@ impl Link {
         to: SocketAddr,
         groups: Vec<&'static dyn SupportedKxGroup>,
     ) -> Result<Self, quinn::ConnectionError> {
+        Self::open_from(Ipv4Addr::LOCALHOST, to, groups).await
+    }
+
+    /// From another address of this machine, all of 127.0.0.0/8.
+    pub(crate) async fn open_from(
+        from: Ipv4Addr,
+        to: SocketAddr,
+        groups: Vec<&'static dyn SupportedKxGroup>,
+    ) -> Result<Self, quinn::ConnectionError> {
         let mut provider = aws_lc_rs::default_provider();
         provider.kx_groups = groups;
         let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
@@ -68,7 +77,7 @@ impl Link {
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h3".to_vec()];
         let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
-        let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut endpoint = quinn::Endpoint::client((from, 0).into()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
         let connection = timeout(PATIENCE, endpoint.connect(to, "localhost").unwrap()).await.unwrap()?;
         let (mut driver, streams) = h3::client::new(h3_quinn::Connection::new(connection.clone())).await.unwrap();
@@ -174,15 +183,21 @@ pub(crate) fn admit(admission: &Admission, exporter: &Exporter) -> Vec<u8> {
 
 impl Session {
     pub(crate) async fn open(to: SocketAddr, address: &RelayAddress) -> Self {
-        let mut link = Link::open(to).await;
+        Self::open_on(Link::open(to).await, address).await.unwrap()
+    }
+
+    /// On a connection that is there; else the refusal.
+    pub(crate) async fn open_on(mut link: Link, address: &RelayAddress) -> Result<Self, Refusal> {
         let (mut stream, welcome) = link.greet(address).await;
         stream.write(&admit(&address.admission, &link.exporter())).await;
-        let Reply::Answer { number: 0, outcome: Outcome::Done { answer: admitted } } =
-            decode_exact(&stream.frame().await.unwrap()).unwrap()
-        else {
-            panic!("not admitted")
-        };
-        Self { link, stream, welcome, admitted, events: Vec::new(), number: 0 }
+        let reply = decode_exact(&stream.frame().await.unwrap()).unwrap();
+        let Reply::Answer { number: 0, outcome } = reply else { panic!("{reply:?}") };
+        match outcome {
+            Outcome::Done { answer: admitted } => {
+                Ok(Self { link, stream, welcome, admitted, events: Vec::new(), number: 0 })
+            }
+            Outcome::Refused { refusal } => Err(refusal),
+        }
     }
 
     pub(crate) async fn send(&mut self, call: Call) -> u32 {

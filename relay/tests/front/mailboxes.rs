@@ -49,7 +49,7 @@ pub(crate) fn entry(fill: u8) -> Entry {
     sized(fill, 512)
 }
 
-fn sized(fill: u8, size: usize) -> Entry {
+pub(crate) fn sized(fill: u8, size: usize) -> Entry {
     Entry::parse(Bytes::from(vec![fill; size])).unwrap()
 }
 

@@ -6,9 +6,13 @@ mod blobs;
 mod client;
 mod greeting;
 mod mailboxes;
+mod places;
 mod process;
 mod site;
 
+use relevo_protocol::secret::Secret;
+use relevo_protocol::time::Hour;
+use relevo_protocol::wire::{Admission, Answer, Call};
 use relevo_relay::{Config, Relay, Running};
 use tempfile::TempDir;
 
@@ -40,5 +44,21 @@ impl Trial {
 
     async fn link(&self) -> client::Link {
         client::Link::open(self.running.local_addr()).await
+    }
+
+    /// A session of an invitation that nobody has had.
+    async fn invited(&self) -> client::Session {
+        let invite = Admission::new(Secret::random().unwrap());
+        let sponsor = Call::Sponsor { id: invite.id(), key: invite.key(), expires: Hour(u32::MAX) };
+        assert_eq!(self.session().await.done(sponsor).await, Answer::Done);
+        client::Session::open(self.running.local_addr(), &self.running.address().with_admission(&invite)).await
+    }
+
+    /// A session that has enrolled, and the admission that is its own.
+    async fn enrolled(&self) -> (client::Session, Admission) {
+        let own = Admission::new(Secret::random().unwrap());
+        let mut session = self.invited().await;
+        assert_eq!(session.done(Call::Enroll { id: own.id(), key: own.key() }).await, Answer::Done);
+        (session, own)
     }
 }

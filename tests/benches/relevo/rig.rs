@@ -19,7 +19,10 @@ use crate::machine::Process;
 /// Nothing is refused for its number or size; everything that costs speed or memory stays as it is by default.
 const BOUNDS: &str = "\
 [limits]
+connections = 8192
 connections_per_address = 8192
+visitors = 1024
+visitors_per_address = 256
 [store]
 bytes = 1099511627776
 mailbox_entries = 1000000000

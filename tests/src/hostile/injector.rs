@@ -70,11 +70,24 @@ pub(super) fn number(value: u64) -> Vec<u8> {
 pub(super) struct Injector {
     inner: Arc<QuicClientConfig>,
     frames: Arc<Frames>,
+    hearing: Hearing,
+}
+
+/// Whether the handshake goes on when the relay has answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Hears,
+    Deaf,
 }
 
 impl Injector {
     pub(super) fn new(inner: Arc<QuicClientConfig>, frames: Arc<Frames>) -> Self {
-        Self { inner, frames }
+        Self { inner, frames, hearing: Hearing::Hears }
+    }
+
+    /// It takes no word of the relay's TLS.
+    pub(super) fn deaf(self) -> Self {
+        Self { hearing: Hearing::Deaf, ..self }
     }
 }
 
@@ -86,13 +99,14 @@ impl ClientConfig for Injector {
         parameters: &TransportParameters,
     ) -> Result<Box<dyn Session>, ConnectError> {
         let inner = Arc::clone(&self.inner).start_session(version, name, parameters)?;
-        Ok(Box::new(Injecting { inner, frames: Arc::clone(&self.frames), keys: 0 }))
+        Ok(Box::new(Injecting { inner, frames: Arc::clone(&self.frames), hearing: self.hearing, keys: 0 }))
     }
 }
 
 struct Injecting {
     inner: Box<dyn Session>,
     frames: Arc<Frames>,
+    hearing: Hearing,
     /// Keys given out: the first are of the handshake.
     keys: usize,
 }
@@ -129,7 +143,10 @@ impl Session for Injecting {
     }
 
     fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
-        self.inner.read_handshake(bytes)
+        match self.hearing {
+            Hearing::Hears => self.inner.read_handshake(bytes),
+            Hearing::Deaf => Ok(false),
+        }
     }
 
     fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
