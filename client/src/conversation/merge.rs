@@ -2,6 +2,7 @@
 
 use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::{GroupOwner, Opaque, ParcelBody, PinnedObject, Welcome, WelcomeSource, encode_secret};
+use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Call, Capability, Fingerprint};
 
 use super::commit::moved_secrets;
@@ -37,6 +38,7 @@ impl Desk<'_> {
         if let Some(echo) = &row.echo {
             conversations::put_merged(self.tx, &room.id, echo)?;
         }
+        let seated: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
         let before = self.settle(room, &judged)?;
         let intention = Intention::of(row)?;
         intentions::remove(self.tx, row.number)?;
@@ -49,7 +51,9 @@ impl Desk<'_> {
             self.after_own_move(room, &before, intention.owner())?;
         }
         if let (Intention::Add { people }, Some(welcome)) = (&intention, &row.welcome) {
-            self.welcome(room, people, welcome, entry)?;
+            // Who was brought in by another commit meanwhile is not among whom this one adds.
+            let added: Vec<&Invitee> = people.iter().filter(|person| !seated.contains(&person.member)).collect();
+            self.welcome(room, &added, welcome, entry)?;
         }
         self.go_on(room)
     }
@@ -256,7 +260,7 @@ impl Desk<'_> {
     fn welcome(
         &mut self,
         room: &Room,
-        people: &[Invitee],
+        people: &[&Invitee],
         welcome: &[u8],
         entry: &ReceivedEntry,
     ) -> Result<(), ConversationFault> {

@@ -19,7 +19,7 @@
 //! Known not to hold:
 //! - A vault that is put back to an older copy may use a key again until its first sync. It finds its own later entries,
 //!   and what it says of itself before that is forgotten; so the owner of such a vault is asked for nothing here but
-//!   not to break others.
+//!   not to break others. A welcome that waited in it is forgotten too: whom its owner had brought in never hears of it.
 //! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`; of a blob,
 //!   `blob-gone`), and until they are sent again after a restoration what was lost stays lost.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`).
@@ -105,6 +105,8 @@ pub struct Model {
     groups: BTreeMap<GroupId, usize>,
     /// Whom somebody means to have in a group and has not seen there yet.
     inviting: BTreeSet<(usize, GroupId, usize)>,
+    /// All whom somebody ever meant to have in a group.
+    meant: BTreeSet<(usize, GroupId, usize)>,
     /// Who was ever to be out of a group.
     out: BTreeSet<(GroupId, usize)>,
     answers: Vec<(usize, relevo_protocol::trust::ObjectHash, usize)>,
@@ -171,6 +173,7 @@ impl Model {
             sent: BTreeMap::new(),
             groups: BTreeMap::new(),
             inviting: BTreeSet::new(),
+            meant: BTreeSet::new(),
             out: BTreeSet::new(),
             answers: Vec::new(),
             rolled: BTreeSet::new(),
@@ -202,6 +205,7 @@ impl Model {
     /// Somebody wants somebody in.
     pub fn invited(&mut self, who: usize, group: GroupId, whom: usize) {
         self.inviting.insert((who, group, whom));
+        self.meant.insert((who, group, whom));
         self.creators.entry(group).or_insert(who);
         // Words that wait are for whoever the author himself brings in.
         for sent in self.sent.values_mut().filter(|sent| sent.who == who && sent.group == group) {

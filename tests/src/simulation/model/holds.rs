@@ -168,8 +168,9 @@ impl Model {
         for other in members.iter().filter(|other| **other != who && !self.rolled.contains(other)) {
             let view = &views[*other];
             let Some(theirs) = view.conversation(&one.id) else {
-                // A welcome that went with a relay's lost days is not sent again yet.
-                if self.relay_rolled || self.forger.is_some() {
+                // A welcome that went with a relay's lost days, or with a vault's, is not sent again yet.
+                let forgotten = |who: &usize| self.meant.contains(&(*who, one.id, *other));
+                if self.relay_rolled || self.forger.is_some() || self.rolled.iter().any(forgotten) {
                     continue;
                 }
                 bail!(
