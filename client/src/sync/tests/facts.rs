@@ -281,7 +281,7 @@ fn an_entry_that_the_relay_cannot_read_is_said_and_asked_for_again_later() {
     assert_eq!(world.notices(), ["damaged 2"]);
     // What comes meanwhile is not lost.
     world.relay.append(mailbox(1), entry(2, 2));
-    world.elapsed += Duration::from_secs(3600);
+    world.elapsed += std::time::Duration::from_secs(3600);
     world.step(Input::Tick);
     world.settle();
     assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
