@@ -30,7 +30,7 @@ use relevo_protocol::wire::{
     RelayIdentity, Sequence, Standing,
 };
 
-use crate::vault::{Transaction, VaultFault, followed, outbox, relays};
+use crate::vault::{Transaction, VaultFault, followed, outbox, promises, relays};
 
 pub(crate) use crate::vault::followed::{Held, Told};
 #[cfg(feature = "simulation")]
@@ -346,7 +346,7 @@ pub fn hold_to(
     head: Head,
 ) -> Result<Option<Head>, VaultFault> {
     // Nothing is said of how long the entry lives.
-    followed::promise(tx, mailbox, incarnation, sequence, head, Hour(0))
+    promises::promise(tx, mailbox, incarnation, sequence, head, Hour(0))
 }
 
 /// Followed mailboxes whose lease, as the relay last said, ends before an hour.

@@ -20,6 +20,7 @@ mod mls_storage;
 pub(crate) mod outbox;
 mod passphrase;
 pub(crate) mod porches;
+pub(crate) mod promises;
 pub(crate) mod records;
 pub(crate) mod relays;
 mod schema;

@@ -6,7 +6,8 @@ use relevo_protocol::wire::{Answer, Cursor, Entry, Head, MailboxId, Refusal, Seq
 use sha2::{Digest, Sha256};
 
 use super::{Logic, LogicFault, Notice, ReceivedEntry};
-use crate::vault::followed::{self, Condition, FollowedRow, Held, Promise, ReadMark, Told};
+use crate::vault::followed::{self, Condition, FollowedRow, Held, ReadMark, Told};
+use crate::vault::promises::{self, Promise};
 use crate::vault::{Transaction, VaultFault};
 
 /// Seconds by which the clocks of a relay and this device may differ, together with what a sweep takes.
@@ -72,8 +73,8 @@ impl Reading<'_, '_> {
         }
         let mut head = row.followed.head.extend(mailbox, incarnation, sequence, entry);
         // None is older: what is passed over takes its promises with it.
-        let promises = followed::take_promises(self.tx, mailbox, incarnation, sequence)?;
-        let promise = promises.last().filter(|promise| promise.sequence == sequence);
+        let given = promises::take(self.tx, mailbox, incarnation, sequence)?;
+        let promise = given.last().filter(|promise| promise.sequence == sequence);
         let mut promised = promise.map(|promise| promise.head);
         let expires = promise.map_or(expires, |promise| promise.expires.max(expires));
         if let Some(said) = promised.take_if(|_| row.told != Told::Nothing && compares()) {
@@ -122,7 +123,7 @@ impl Reading<'_, '_> {
             followed::set_told(self.tx, mailbox, Told::Head)?;
         }
         followed::set_lease(self.tx, mailbox, standing.expires)?;
-        let broken = followed::take_broken_promises(self.tx, mailbox, standing.incarnation, standing.last)?;
+        let broken = promises::take_broken(self.tx, mailbox, standing.incarnation, standing.last)?;
         if let Some(sequence) = broken.filter(|_| compares()) {
             self.notice(&row, &Notice::ChainBroken { sequence })?;
         }
@@ -180,7 +181,7 @@ impl Reading<'_, '_> {
         }
         self.begin_anew(&mut row, standing)?;
         followed::set_lease(self.tx, mailbox, standing.expires)?;
-        followed::forget_promises(self.tx, mailbox, standing.incarnation)?;
+        promises::forget_other_lives(self.tx, mailbox, standing.incarnation)?;
         Ok(Resumption::AskAgain)
     }
 
@@ -227,11 +228,11 @@ impl Reading<'_, '_> {
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
         if row.followed.cursor.incarnation.is_some_and(|ours| ours != incarnation) {
             // A restored relay will say so when it is asked where the mailbox stands; another one breaks it there.
-            followed::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
+            promises::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
             return Ok(None);
         }
         if sequence > row.followed.cursor.after {
-            let before = followed::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
+            let before = promises::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
             if before.is_some_and(|before| before != head && compares()) {
                 self.notice(&row, &Notice::ChainBroken { sequence })?;
             }
@@ -275,7 +276,7 @@ impl Reading<'_, '_> {
         let Cursor { incarnation: Some(incarnation), after } = row.followed.cursor else { return Ok(None) };
         let mailbox = &row.followed.mailbox;
         let lives = |hour: Hour| compares() && !hour.is_past(self.now.plus_seconds(CLOCKS));
-        let promises = followed::take_promises(self.tx, mailbox, incarnation, before)?;
+        let given = promises::take(self.tx, mailbox, incarnation, before)?;
         let known = followed::expiry_at(self.tx, mailbox, incarnation, after)?.unwrap_or(Hour(0));
         if lives(known.max(row.fresh)) {
             return Ok(Some(after.next()));
@@ -283,7 +284,7 @@ impl Reading<'_, '_> {
         let broken = |promise: &&Promise| {
             lives(promise.expires) || (promise.sequence == before && promise.head != head && compares())
         };
-        Ok(promises.iter().find(broken).map(|promise| promise.sequence))
+        Ok(given.iter().find(broken).map(|promise| promise.sequence))
     }
 
     /// The hour before which nothing expires that is stored from now on.

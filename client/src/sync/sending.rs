@@ -9,7 +9,7 @@ use super::engine::{Attempt, Effect};
 use super::peer::{Asked, Open, Peer, Session, Stage};
 use super::reader::{CREDIT, Reader};
 use crate::link::LinkFault;
-use crate::vault::{Transaction, VaultFault, followed, outbox};
+use crate::vault::{Transaction, VaultFault, followed, outbox, promises};
 
 /// Bytes of dispatches under way at once, for one relay. One dispatch always goes.
 const MAX_BYTES: usize = 4 << 20;
@@ -67,7 +67,7 @@ impl Peer {
             let mut subscriptions = Vec::with_capacity(batch.len());
             for (mailbox, reader) in batch {
                 let Some(row) = followed::find_row(tx, mailbox)? else { continue };
-                followed::call_in_promises(tx, mailbox)?;
+                promises::call_in(tx, mailbox)?;
                 let id = open.subscription(**mailbox);
                 reader.asked();
                 subscriptions.push(Subscription {

@@ -7,7 +7,7 @@ use relevo_protocol::wire::{Capability, Cursor, Fingerprint, Head, Incarnation, 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::outbox::{topic_code, topic_from_code};
-use super::{Transaction, VaultFault};
+use super::{Transaction, VaultFault, promises};
 use crate::sync::{Follow, Followed, Start, Topic};
 
 /// `id` is never used twice: the engine knows what is new by it.
@@ -39,15 +39,6 @@ pub(super) const TABLES: &str = "
         PRIMARY KEY (mailbox, incarnation, sequence, digest)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX read_digest ON read_entries (digest, mailbox);
-    CREATE TABLE promised_heads (
-        mailbox     BLOB NOT NULL,
-        incarnation BLOB NOT NULL,
-        sequence    INTEGER NOT NULL,
-        head        BLOB NOT NULL,
-        expires     INTEGER NOT NULL,              -- hour before which the entry does not expire, 0 if nobody said
-        due         INTEGER NOT NULL DEFAULT 0,    -- made before the relay was last asked where the mailbox stands
-        PRIMARY KEY (mailbox, incarnation, sequence)
-    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What has been said about a mailbox, so that it is said once.
@@ -185,7 +176,7 @@ pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, V
     })?;
     let gone = gone.collect::<Result<Vec<_>, _>>()?;
     for (mailbox, lasts) in &gone {
-        tx.sql().prepare_cached("DELETE FROM promised_heads WHERE mailbox = ?")?.execute([mailbox.0])?;
+        promises::forget(tx, mailbox)?;
         if !lasts {
             tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
         }
@@ -402,95 +393,6 @@ pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Keeps a head that the relay has answered for, and how long it said that the entry lives, until it is read. Gives the
-/// head that it promised for this place before.
-pub(crate) fn promise(
-    tx: &Transaction<'_>,
-    mailbox: &MailboxId,
-    incarnation: Incarnation,
-    sequence: Sequence,
-    head: Head,
-    expires: Hour,
-) -> Result<Option<Head>, VaultFault> {
-    let before = tx
-        .sql()
-        .prepare_cached("SELECT head FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
-        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
-        .optional()?;
-    tx.sql()
-        .prepare_cached(
-            "INSERT INTO promised_heads (mailbox, incarnation, sequence, head, expires) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
-        )?
-        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0, expires.0])?;
-    Ok(before)
-}
-
-/// Notes that the relay is asked where a mailbox stands: what it promised before, its answer has to bear out. What it
-/// promises while the question is under way, the answer need not know.
-pub(crate) fn call_in_promises(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("UPDATE promised_heads SET due = 1 WHERE mailbox = ? AND due = 0")?.execute([mailbox.0])?;
-    Ok(())
-}
-
-/// Takes the promises due that a mailbox which lives so, and whose last entry stands there, does not keep: those after
-/// its last entry, and those of other lives.
-pub(crate) fn take_broken_promises(
-    tx: &Transaction<'_>,
-    mailbox: &MailboxId,
-    incarnation: Incarnation,
-    last: Sequence,
-) -> Result<Option<Sequence>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached(
-        "DELETE FROM promised_heads WHERE mailbox = ?1 AND due = 1 AND (incarnation <> ?2 OR sequence > ?3)
-         RETURNING sequence",
-    )?;
-    let broken = statement.query_map(params![mailbox.0, incarnation.0, sql(last.0)], |row| row.get::<_, i64>(0))?;
-    let broken = broken.collect::<Result<Vec<_>, _>>()?;
-    Ok(broken.into_iter().min().map(|first| Sequence(u64::try_from(first).unwrap_or(0))))
-}
-
-/// Forgets what was promised in other lives of a mailbox.
-pub(crate) fn forget_promises(
-    tx: &Transaction<'_>,
-    mailbox: &MailboxId,
-    incarnation: Incarnation,
-) -> Result<(), VaultFault> {
-    tx.sql()
-        .prepare_cached("DELETE FROM promised_heads WHERE mailbox = ? AND incarnation <> ?")?
-        .execute(params![mailbox.0, incarnation.0])?;
-    Ok(())
-}
-
-/// What the relay promised for one place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Promise {
-    pub(crate) sequence: Sequence,
-    pub(crate) head: Head,
-    /// Hour before which the entry does not expire.
-    pub(crate) expires: Hour,
-}
-
-/// Takes what the relay promised for the places up to this one, oldest first.
-pub(crate) fn take_promises(
-    tx: &Transaction<'_>,
-    mailbox: &MailboxId,
-    incarnation: Incarnation,
-    upto: Sequence,
-) -> Result<Vec<Promise>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached(
-        "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence <= ?
-         RETURNING sequence, head, expires",
-    )?;
-    let promises = statement.query_map(params![mailbox.0, incarnation.0, sql(upto.0)], |row| {
-        let sequence = Sequence(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
-        Ok(Promise { sequence, head: Head(row.get(1)?), expires: Hour(row.get(2)?) })
-    })?;
-    let mut promises = promises.collect::<Result<Vec<_>, _>>()?;
-    promises.sort_unstable_by_key(|promise| promise.sequence);
-    Ok(promises)
-}
-
 fn followed_row(row: &Row<'_>) -> rusqlite::Result<FollowedRow> {
     Ok(FollowedRow {
         id: row.get(0)?,
@@ -553,6 +455,6 @@ impl Condition {
 }
 
 /// A sequence as SQLite keeps it: no mailbox ever reaches 2^63 entries, and a lie about it only blocks that mailbox.
-fn sql(sequence: u64) -> i64 {
+pub(super) fn sql(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }

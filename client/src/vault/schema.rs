@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     checkpoints, connection, conversations, documents,
     fault::{Part, VaultFault},
-    followed, held, intentions, messages, mls_storage, outbox, porches, records, relays, settings,
+    followed, held, intentions, messages, mls_storage, outbox, porches, promises, records, relays, settings,
 };
 
 /// The schema this program writes. From the first release on, a change adds a step from the version before.
@@ -20,6 +20,7 @@ const TABLES: &[&str] = &[
     mls_storage::TABLES,
     relays::TABLES,
     followed::TABLES,
+    promises::TABLES,
     outbox::TABLES,
     documents::TABLES,
     conversations::TABLES,
