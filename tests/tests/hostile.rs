@@ -66,6 +66,17 @@ impl Target {
         }
     }
 
+    /// What each of these attackers has had the relay hold since, in KiB. All must still be there, and the relay hold
+    /// something: else this measured nothing.
+    async fn grown<'a>(&self, before: u64, attackers: impl ExactSizeIterator<Item = &'a Attacker>) -> u64 {
+        let count = u64::try_from(attackers.len()).unwrap();
+        let each = self.settled().await.saturating_sub(before) / count;
+        for attacker in attackers {
+            assert!(attacker.connection.close_reason().is_none(), "it was sent away");
+        }
+        each
+    }
+
     async fn attackers(&self, count: usize) -> Vec<Attacker> {
         let mut all = Vec::new();
         for _ in 0..count {
@@ -102,8 +113,9 @@ async fn gaps_in_a_visitors_streams_pin_less_than_a_mebibyte() {
     for attacker in &attackers {
         attacker.inject(gappy_visit()).await.unwrap();
     }
-    let each = target.settled().await.saturating_sub(before) / u64::try_from(ATTACKERS).unwrap();
-    assert!(each < 1024, "{each} KiB for each");
+    let each = target.grown(before, attackers.iter()).await;
+    // 8,000 pieces, of which quinn-proto keeps 56 bytes each.
+    assert!((448..1024).contains(&each), "{each} KiB for each");
     target.serves().await;
 }
 
@@ -142,8 +154,9 @@ async fn gaps_in_an_admitted_clients_streams_pin_no_more_than_stated() {
     for (_, attacker) in &held {
         attacker.inject(gappy_session()).await.unwrap();
     }
-    let each = target.settled().await.saturating_sub(before) / u64::try_from(ATTACKERS).unwrap();
-    assert!(each < 3 << 10, "{each} KiB for each");
+    let each = target.grown(before, held.iter().map(|(_, attacker)| attacker)).await;
+    // 15,000 of them.
+    assert!((840..3 << 10).contains(&each), "{each} KiB for each");
     target.serves().await;
 }
 
