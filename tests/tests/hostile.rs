@@ -27,7 +27,7 @@ const SILENT: (u64, &[u8]) = (0x100, b"");
 struct Target {
     relay: RelayProcess,
     address: RelayAddress,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Target {
@@ -39,7 +39,14 @@ impl Target {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let relay = RelayProcess::start_with(&program(), &folder.path().join("data"), listen, &config).unwrap();
         let address = relay.address().parse().unwrap();
-        Self { relay, address, _folder: folder }
+        Self { relay, address, folder }
+    }
+
+    /// Kills the relay and starts it where it was.
+    fn again(&mut self) {
+        self.relay.kill().unwrap();
+        let (data, config) = (self.folder.path().join("data"), self.folder.path().join("relay.toml"));
+        self.relay = RelayProcess::start_with(&program(), &data, self.socket(), &config).unwrap();
     }
 
     fn socket(&self) -> SocketAddr {
@@ -158,6 +165,16 @@ async fn gaps_in_an_admitted_clients_streams_pin_no_more_than_stated() {
     // 15,000 of them.
     assert!((840..3 << 10).contains(&each), "{each} KiB for each");
     target.serves().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_was_killed_tells_its_clients_when_it_is_back() {
+    let mut target = Target::start("");
+    let client = Attacker::connect(target.socket()).await.unwrap();
+    target.again();
+    // Sooner than the 30 s after which silence is an end.
+    let ended = tokio::time::timeout(PATIENCE, client.connection.closed()).await.unwrap();
+    assert_eq!(ended, quinn::ConnectionError::Reset);
 }
 
 #[tokio::test]
