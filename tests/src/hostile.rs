@@ -56,6 +56,18 @@ pub fn gappy_session() -> Vec<Vec<u8>> {
     (1..16).flat_map(|stream| gappy(stream * 4, 1000, 16)).collect()
 }
 
+/// The same by pieces that come in bursts: each in the first of ten packets, and nine of nothing after it. Who keeps a
+/// burst for the piece in it keeps ten times what it counts; twenty are what quinn-proto takes before it copies them together.
+#[must_use]
+pub fn gappy_bursts() -> Vec<Vec<u8>> {
+    let packet = || vec![0; MOST_OF_A_PACKET];
+    let streams = (1..16).flat_map(|stream| gappy(stream * 4, 20, 16));
+    streams.flat_map(|piece| std::iter::once(piece).chain((0..10).map(move |_| packet()))).collect()
+}
+
+/// PADDING that leaves room for a piece or two but for no second of its kind.
+const MOST_OF_A_PACKET: usize = 1100;
+
 /// A connection of somebody who owes nobody anything.
 pub struct Attacker {
     /// Below HTTP.
@@ -100,13 +112,25 @@ impl Attacker {
     /// # Errors
     /// The connection ended first.
     pub async fn inject(&self, frames: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        // Little at a time: what quinn holds when the last frame has gone follows it as packets of nothing.
+        self.inject_by(frames, 4 << 10).await
+    }
+
+    /// The same in bursts, which are one for the kernel.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn inject_in_bursts(&self, frames: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        self.inject_by(frames, 64 << 10).await
+    }
+
+    async fn inject_by(&self, frames: Vec<Vec<u8>>, step: usize) -> anyhow::Result<()> {
         self.frames.queue(frames);
         // Something for quinn to make packets of. The relay never sees this stream.
         let mut carrier = self.connection.open_uni().await?;
         let sending = async {
             while !self.frames.is_empty() {
-                // Little at a time: what quinn holds when the last frame has gone follows it as packets of nothing.
-                carrier.write_all(&[0; 4 << 10]).await?;
+                carrier.write_all(&vec![0; step]).await?;
                 sleep(Duration::from_millis(2)).await;
             }
             anyhow::Ok(())

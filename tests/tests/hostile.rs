@@ -14,7 +14,9 @@ use relevo_protocol::wire::{
     Admission, Answer, Call, Capability, Cursor, Entry, Grant, MailboxKind, Opening, Outcome, Refusal, RelayAddress,
     Reply, Request, Sequence, Subscription, SubscriptionId, encode,
 };
-use relevo_tests::hostile::{Attacker, HalfOpen, Http, PATIENCE, Stream, gappy, gappy_session, gappy_visit};
+use relevo_tests::hostile::{
+    Attacker, HalfOpen, Http, PATIENCE, Stream, gappy, gappy_bursts, gappy_session, gappy_visit,
+};
 use relevo_tests::relay_process::RelayProcess;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -164,6 +166,25 @@ async fn gaps_in_an_admitted_clients_streams_pin_no_more_than_stated() {
     let each = target.grown(before, held.iter().map(|(_, attacker)| attacker)).await;
     // 15,000 of them.
     assert!((840..3 << 10).contains(&each), "{each} KiB for each");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn a_piece_pins_no_more_than_the_datagram_that_it_came_in() {
+    const ATTACKERS: usize = 3;
+    let target = Target::start("");
+    let mut held = Vec::new();
+    for attacker in target.attackers(ATTACKERS).await {
+        held.push((admitted(&target, &attacker).await, attacker));
+    }
+    let before = target.settled().await;
+    for (_, attacker) in &held {
+        attacker.inject_in_bursts(gappy_bursts()).await.unwrap();
+    }
+    let each = target.grown(before, held.iter().map(|(_, attacker)| attacker)).await;
+    // Fifteen streams with 20 pieces: 431 KiB of datagrams, and what a busy machine has not looked at yet. The bursts that
+    // they came in are more than 4 MiB.
+    assert!((200..3 << 10).contains(&each), "{each} KiB for each");
     target.serves().await;
 }
 
