@@ -189,6 +189,30 @@ async fn a_piece_pins_no_more_than_the_datagram_that_it_came_in() {
 }
 
 #[tokio::test]
+async fn streams_of_nothing_are_counted() {
+    let target = Target::start("");
+    let one_way = Attacker::connect(target.socket()).await.unwrap();
+    for _ in 0..100 {
+        let Ok(mut stream) = one_way.connection.open_uni().await else { break };
+        // A type that nobody knows: the relay stops it.
+        let _sent = stream.write_all(&[0x21]).await;
+        let _stopped = stream.stopped().await;
+        let _ended = stream.reset(0_u32.into());
+    }
+    let two_way = Attacker::connect(target.socket()).await.unwrap();
+    let _session = admitted(&target, &two_way).await;
+    for _ in 0..300 {
+        let Ok((mut stream, _)) = two_way.connection.open_bi().await else { break };
+        let _ended = stream.finish();
+    }
+    for attacker in [one_way, two_way] {
+        let (code, reason) = attacker.ended(PATIENCE).await.unwrap();
+        assert_eq!((code, reason.as_ref()), SILENT);
+    }
+    target.serves().await;
+}
+
+#[tokio::test]
 async fn a_relay_that_was_killed_tells_its_clients_when_it_is_back() {
     let mut target = Target::start("");
     let client = Attacker::connect(target.socket()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +33,8 @@ const VISIT: Duration = Duration::from_secs(60);
 const VISIT_BYTES: u64 = 256 << 10;
 /// How often a visitor's bytes are looked at. At 100 MB/s that is 5 MB too late.
 const LOOK: Duration = Duration::from_millis(50);
+/// Streams whose head nobody could read. h3 0.0.8 remembers the number of each for as long as the connection lives.
+const HEADLESS: u32 = 256;
 /// Head of a request in bytes, as HTTP/3 counts them (RFC 9114, 4.2.2): a browser sends about 1 KiB.
 const REQUEST_HEAD: u64 = 8 << 10;
 /// Time for a client to read our last words before the connection closes.
@@ -51,6 +53,7 @@ struct Shared {
     exporter: Exporter,
     session: AtomicBool,
     blobs: Semaphore,
+    headless: AtomicU32,
     admitted: tokio::sync::watch::Sender<Option<session::Admitted>>,
 }
 
@@ -62,6 +65,7 @@ impl ConnectionHandle {
             exporter: Exporter::new(*exporter),
             session: AtomicBool::new(false),
             blobs: Semaphore::new(blobs),
+            headless: AtomicU32::new(0),
             admitted: tokio::sync::watch::Sender::new(None),
         };
         Some(Self { connection, shared: Arc::new(shared) })
@@ -92,6 +96,13 @@ impl ConnectionHandle {
     /// Room for one more blob stream of this connection, held as long as what is returned.
     pub(crate) fn blob_room(&self) -> Option<SemaphorePermit<'_>> {
         self.shared.blobs.try_acquire().ok()
+    }
+
+    /// Counts a stream whose head could not be read; one too many ends the connection.
+    fn without_head(&self) {
+        if self.shared.headless.fetch_add(1, Ordering::Relaxed) >= HEADLESS {
+            self.end();
+        }
     }
 
     /// Ends the connection at once and without a reason, the same for every fault.
@@ -233,7 +244,10 @@ async fn route(
     parts: &Arc<Parts>,
 ) -> Option<(SendHalf, ReceiveHalf)> {
     let resolved = timeout(HANDSHAKE_AND_HELLO, request.resolve_request()).await;
-    let (request, mut stream) = resolved.ok()?.ok()?;
+    let Ok(Ok((request, mut stream))) = resolved else {
+        handle.without_head();
+        return None;
+    };
     let path = request.uri().path();
     if *request.method() == Method::POST && parts.keys.path.matches(path, handle.exporter()) {
         stream.send_response(Response::new(())).await.ok()?;
