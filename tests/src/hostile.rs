@@ -2,6 +2,7 @@
 
 mod half_open;
 mod injector;
+mod wanderer;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::time::{sleep, timeout};
 
 pub use half_open::HalfOpen;
 use injector::{Frames, Injector};
+pub use wanderer::Wanderer;
 
 /// How long an attacker waits for what a relay does at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,6 +69,15 @@ pub fn gappy_bursts() -> Vec<Vec<u8>> {
 
 /// PADDING that leaves room for a piece or two but for no second of its kind.
 const MOST_OF_A_PACKET: usize = 1100;
+
+/// RETIRE_CONNECTION_ID (RFC 9000, 19.16) for one id after another but the first, which goes on being used: for each the
+/// relay makes a new one.
+pub fn retirements() -> impl Iterator<Item = Vec<u8>> {
+    (1..).map(|id| [vec![0x19], injector::number(id)].concat())
+}
+
+/// Asks for an acknowledgement at once (draft-ietf-quic-ack-frequency).
+const IMMEDIATE_ACK: [u8; 1] = [0x1f];
 
 /// A connection of somebody who owes nobody anything.
 pub struct Attacker {
@@ -134,6 +145,27 @@ impl Attacker {
                 sleep(Duration::from_millis(2)).await;
             }
             anyhow::Ok(())
+        };
+        timeout(PATIENCE, sending).await.context("the frames did not go out in time")?
+    }
+
+    /// Sends frames in place of all that quinn would send, each in a packet and once the relay has taken the one before.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn inject_one_by_one(&self, frames: impl Iterator<Item = Vec<u8>>) -> anyhow::Result<()> {
+        let mut carrier = self.connection.open_uni().await?;
+        let sending = async {
+            for frame in frames {
+                let before = self.frames.acknowledged();
+                self.frames.queue(vec![frame, IMMEDIATE_ACK.to_vec()]);
+                carrier.write_all(&[0; 64]).await?;
+                while self.frames.acknowledged() == before {
+                    ensure!(self.connection.close_reason().is_none(), "the connection ended");
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Ok(())
         };
         timeout(PATIENCE, sending).await.context("the frames did not go out in time")?
     }

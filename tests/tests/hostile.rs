@@ -15,7 +15,7 @@ use relevo_protocol::wire::{
     Reply, Request, Sequence, Subscription, SubscriptionId, encode,
 };
 use relevo_tests::hostile::{
-    Attacker, HalfOpen, Http, PATIENCE, Stream, gappy, gappy_bursts, gappy_session, gappy_visit,
+    Attacker, HalfOpen, Http, PATIENCE, Stream, Wanderer, gappy, gappy_bursts, gappy_session, gappy_visit, retirements,
 };
 use relevo_tests::relay_process::RelayProcess;
 use tempfile::TempDir;
@@ -185,6 +185,35 @@ async fn a_piece_pins_no_more_than_the_datagram_that_it_came_in() {
     // Fifteen streams with 20 pieces: 431 KiB of datagrams, and what a busy machine has not looked at yet. The bursts that
     // they came in are more than 4 MiB.
     assert!((200..3 << 10).contains(&each), "{each} KiB for each");
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn who_takes_connection_ids_and_gives_them_back_without_end_is_sent_away() {
+    let target = Target::start("");
+    let visitor = Attacker::connect(target.socket()).await.unwrap();
+    let member = Attacker::connect(target.socket()).await.unwrap();
+    let _session = admitted(&target, &member).await;
+    for attacker in [visitor, member] {
+        // The relay may end it before all has gone out.
+        let _sent = attacker.inject_one_by_one(retirements().take(1100)).await;
+        let (code, reason) = attacker.ended(PATIENCE).await.unwrap();
+        assert_eq!((code, reason.as_ref()), SILENT);
+    }
+    target.serves().await;
+}
+
+#[tokio::test]
+async fn who_moves_without_end_is_sent_away() {
+    let target = Target::start("");
+    let way = Wanderer::open(target.socket()).await.unwrap();
+    let attacker = Attacker::connect(way.entrance).await.unwrap();
+    let _session = admitted(&target, &attacker).await;
+    way.wander();
+    let pings = std::iter::repeat_n(vec![1], 1100);
+    let _sent = attacker.inject_one_by_one(pings).await;
+    let (code, reason) = attacker.ended(PATIENCE).await.unwrap();
+    assert_eq!((code, reason.as_ref()), SILENT);
     target.serves().await;
 }
 

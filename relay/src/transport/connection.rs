@@ -1,6 +1,6 @@
 //! One connection: handshake, then each request to the site, to the session or to a blob stream.
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,8 +31,17 @@ const VISIT: Duration = Duration::from_secs(60);
 /// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. h3 gathers a
 /// frame of whatever length before it looks at it, so without this bound a visitor could make us hold all they send.
 const VISIT_BYTES: u64 = 256 << 10;
-/// How often a visitor's bytes are looked at. At 100 MB/s that is 5 MB too late.
+/// How often a visitor is looked at. At 100 MB/s that is 5 MB too late.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often an admitted connection is: what it makes us hold in between, the processor bounds.
+const LATER_LOOK: Duration = Duration::from_secs(1);
+/// Answers that QUIC itself gives in the life of a connection. quinn-proto 0.11.19 keeps them until they are acknowledged,
+/// which nobody can be made to do: for each of our connection ids that a peer gives back another (96 bytes), for each that
+/// it gives and takes back a word (16), for each address that it moves to a challenge (under 300). 1,024 x 300 B < 0.3 MiB.
+/// Who moves takes two ids, and in the midst of a fast upload some 200 challenges; after 1,024 it connects anew.
+const ANSWERS: u64 = 1024;
+/// The same of a visitor, who has no reason to move: 64 x 300 B < 20 KiB.
+const VISIT_ANSWERS: u64 = 64;
 /// Streams whose head nobody could read. h3 0.0.8 remembers the number of each for as long as the connection lives.
 const HEADLESS: u32 = 256;
 /// Head of a request in bytes, as HTTP/3 counts them (RFC 9114, 4.2.2): a browser sends about 1 KiB.
@@ -175,31 +184,38 @@ enum Stays {
     No,
 }
 
-async fn visit(handle: ConnectionHandle, _visitor: OwnedSemaphorePermit, parts: Arc<Parts>) -> Stays {
+/// Resolves when a connection may stay no longer.
+async fn stay(handle: ConnectionHandle, visitor: OwnedSemaphorePermit, parts: Arc<Parts>) {
+    // Boxed, so that a session does not keep the room of its visit.
+    match Box::pin(visit(&handle, visitor, parts)).await {
+        Stays::Yes => above(&handle.connection, u64::MAX, ANSWERS, LATER_LOOK).await,
+        Stays::No => {}
+    }
+}
+
+async fn visit(handle: &ConnectionHandle, _visitor: OwnedSemaphorePermit, parts: Arc<Parts>) -> Stays {
     let mut admitted = handle.shared.admitted.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
         biased;
         _ = admitted.wait_for(Option::is_some) => Stays::Yes,
         () = sleep(VISIT) => Stays::No,
-        () = sent_too_much(&handle.connection) => Stays::No,
+        () = above(&handle.connection, VISIT_BYTES, VISIT_ANSWERS, LOOK) => Stays::No,
         _ = phase.wait_for(|phase| phase.draining()) => Stays::No,
     }
 }
 
-/// Resolves when more has come than a visitor sends.
-async fn sent_too_much(connection: &quinn::Connection) {
-    while connection.stats().udp_rx.bytes <= VISIT_BYTES {
-        sleep(LOOK).await;
+/// Resolves when more bytes have come than these, or QUIC itself has had to give more answers than these.
+async fn above(connection: &quinn::Connection, bytes: u64, most: u64, look: Duration) {
+    while connection.stats().udp_rx.bytes <= bytes && answers(connection) <= most {
+        sleep(look).await;
     }
 }
 
-/// Resolves when the visit is over, and never when there is none.
-async fn over(visit: &mut Option<Pin<Box<impl Future<Output = Stays>>>>) -> Stays {
-    match visit {
-        Some(visit) => visit.await,
-        None => std::future::pending().await,
-    }
+fn answers(connection: &quinn::Connection) -> u64 {
+    let stats = connection.stats();
+    let ids = stats.frame_rx.retire_connection_id.saturating_add(stats.frame_rx.new_connection_id);
+    ids.saturating_add(stats.frame_tx.path_challenge)
 }
 
 async fn requests(
@@ -209,13 +225,10 @@ async fn requests(
     visitor: OwnedSemaphorePermit,
     parts: Arc<Parts>,
 ) {
-    let mut visit = Some(Box::pin(visit(handle.clone(), visitor, Arc::clone(&parts))));
+    let mut stay = pin!(stay(handle.clone(), visitor, Arc::clone(&parts)));
     loop {
         tokio::select! {
-            stays = over(&mut visit) => match stays {
-                Stays::Yes => visit = None,
-                Stays::No => break,
-            },
+            () = &mut stay => break,
             request = http.accept() => match request {
                 Ok(Some(request)) => {
                     streams.spawn(stream(Box::new(request), handle.clone(), Arc::clone(&parts)));
