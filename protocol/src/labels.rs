@@ -30,8 +30,6 @@ labels! {
     WELCOME = "relevo/1 welcome";
     /// Key by which a relay, started again, tells clients of connections that it has forgotten (RFC 9000, 10.3).
     RESET = "relevo/1 reset";
-    /// Key by which a relay recognises the ids of its own connections, also of those before it was started again.
-    CONNECTION_ID = "relevo/1 connection id";
     /// Public id of an admission secret.
     ADMISSION_ID = "relevo/1 admission id";
     /// Key that proves an admission.

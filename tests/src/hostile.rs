@@ -2,6 +2,7 @@
 
 mod half_open;
 mod injector;
+mod wanderer;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::time::{sleep, timeout};
 
 pub use half_open::HalfOpen;
 use injector::{Frames, Injector};
+pub use wanderer::Wanderer;
 
 /// How long an attacker waits for what a relay does at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,6 +57,27 @@ pub fn gappy_visit() -> Vec<Vec<u8>> {
 pub fn gappy_session() -> Vec<Vec<u8>> {
     (1..16).flat_map(|stream| gappy(stream * 4, 1000, 16)).collect()
 }
+
+/// The same by pieces that come in bursts: each in the first of ten packets, and nine of nothing after it. Who keeps a
+/// burst for the piece in it keeps ten times what it counts; twenty are what quinn-proto takes before it copies them together.
+#[must_use]
+pub fn gappy_bursts() -> Vec<Vec<u8>> {
+    let packet = || vec![0; MOST_OF_A_PACKET];
+    let streams = (1..16).flat_map(|stream| gappy(stream * 4, 20, 16));
+    streams.flat_map(|piece| std::iter::once(piece).chain((0..10).map(move |_| packet()))).collect()
+}
+
+/// PADDING that leaves room for a piece or two but for no second of its kind.
+const MOST_OF_A_PACKET: usize = 1100;
+
+/// RETIRE_CONNECTION_ID (RFC 9000, 19.16) for one id after another but the first, which goes on being used: for each the
+/// relay makes a new one.
+pub fn retirements() -> impl Iterator<Item = Vec<u8>> {
+    (1..).map(|id| [vec![0x19], injector::number(id)].concat())
+}
+
+/// Asks for an acknowledgement at once (draft-ietf-quic-ack-frequency).
+const IMMEDIATE_ACK: [u8; 1] = [0x1f];
 
 /// A connection of somebody who owes nobody anything.
 pub struct Attacker {
@@ -127,16 +150,49 @@ impl Attacker {
     /// # Errors
     /// The connection ended first.
     pub async fn inject(&self, frames: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        // Little at a time: what quinn holds when the last frame has gone follows it as packets of nothing.
+        self.inject_by(frames, 4 << 10).await
+    }
+
+    /// The same in bursts, which are one for the kernel.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn inject_in_bursts(&self, frames: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        self.inject_by(frames, 64 << 10).await
+    }
+
+    async fn inject_by(&self, frames: Vec<Vec<u8>>, step: usize) -> anyhow::Result<()> {
         self.frames.queue(frames);
         // Something for quinn to make packets of. The relay never sees this stream.
         let mut carrier = self.connection.open_uni().await?;
         let sending = async {
             while !self.frames.is_empty() {
-                // Little at a time: what quinn holds when the last frame has gone follows it as packets of nothing.
-                carrier.write_all(&[0; 4 << 10]).await?;
+                carrier.write_all(&vec![0; step]).await?;
                 sleep(Duration::from_millis(2)).await;
             }
             anyhow::Ok(())
+        };
+        timeout(PATIENCE, sending).await.context("the frames did not go out in time")?
+    }
+
+    /// Sends frames in place of all that quinn would send, each in a packet and once the relay has taken the one before.
+    ///
+    /// # Errors
+    /// The connection ended first.
+    pub async fn inject_one_by_one(&self, frames: impl Iterator<Item = Vec<u8>>) -> anyhow::Result<()> {
+        let mut carrier = self.connection.open_uni().await?;
+        let sending = async {
+            for frame in frames {
+                let before = self.frames.acknowledged();
+                self.frames.queue(vec![frame, IMMEDIATE_ACK.to_vec()]);
+                carrier.write_all(&[0; 64]).await?;
+                while self.frames.acknowledged() == before {
+                    ensure!(self.connection.close_reason().is_none(), "the connection ended");
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Ok(())
         };
         timeout(PATIENCE, sending).await.context("the frames did not go out in time")?
     }

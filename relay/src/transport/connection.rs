@@ -1,8 +1,8 @@
 //! One connection: handshake, then each request to the site, to the session or to a blob stream.
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,8 +31,19 @@ const VISIT: Duration = Duration::from_secs(60);
 /// Bytes of datagrams that a visitor may send: a handshake (5 KiB), some pages and a greeting take 32 KiB. What is held of
 /// them windows and the lengths of frames bound; this one bounds what they make us read.
 const VISIT_BYTES: u64 = 256 << 10;
-/// How often a visitor's bytes are looked at. At 100 MB/s that is 5 MB too late.
+/// How often a visitor is looked at. At 100 MB/s that is 5 MB too late.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often an admitted connection is: what it makes us hold in between, the processor bounds.
+const LATER_LOOK: Duration = Duration::from_secs(1);
+/// Answers that QUIC itself gives in the life of a connection. quinn-proto 0.11.19 keeps them until they are acknowledged,
+/// which nobody can be made to do: for each of our connection ids that a peer gives back another (96 bytes), for each that
+/// it gives and takes back a word (16), for each address that it moves to a challenge (under 300). 1,024 x 300 B < 0.3 MiB.
+/// Who moves takes two ids, and in the midst of a fast upload some 200 challenges; after 1,024 it connects anew.
+const ANSWERS: u64 = 1024;
+/// The same of a visitor, who has no reason to move: 64 x 300 B < 20 KiB.
+const VISIT_ANSWERS: u64 = 64;
+/// Streams whose head nobody could read. h3 0.0.8 remembers the number of each for as long as the connection lives.
+const HEADLESS: u32 = 256;
 /// Head of a request in bytes, as HTTP/3 counts them (RFC 9114, 4.2.2): a browser sends about 1 KiB.
 const REQUEST_HEAD: u64 = 8 << 10;
 /// Time for a client to read our last words before the connection closes.
@@ -53,6 +64,7 @@ struct Shared {
     source: Place<Source>,
     session: AtomicBool,
     blobs: Semaphore,
+    headless: AtomicU32,
     seat: tokio::sync::watch::Sender<Option<session::Seat>>,
 }
 
@@ -65,6 +77,7 @@ impl ConnectionHandle {
             source,
             session: AtomicBool::new(false),
             blobs: Semaphore::new(blobs),
+            headless: AtomicU32::new(0),
             seat: tokio::sync::watch::Sender::new(None),
         };
         Some(Self { connection, shared: Arc::new(shared) })
@@ -101,6 +114,13 @@ impl ConnectionHandle {
     /// Room for one more blob stream of this connection, held as long as what is returned.
     pub(crate) fn blob_room(&self) -> Option<SemaphorePermit<'_>> {
         self.shared.blobs.try_acquire().ok()
+    }
+
+    /// Counts a stream whose head could not be read; one too many ends the connection.
+    fn without_head(&self) {
+        if self.shared.headless.fetch_add(1, Ordering::Relaxed) >= HEADLESS {
+            self.end();
+        }
     }
 
     /// Ends the connection at once and without a reason, the same for every fault.
@@ -187,31 +207,38 @@ enum Stays {
     No,
 }
 
-async fn visit(handle: ConnectionHandle, _visitor: Place<Source>, parts: Arc<Parts>) -> Stays {
+/// Resolves when a connection may stay no longer.
+async fn stay(handle: ConnectionHandle, visitor: Place<Source>, parts: Arc<Parts>) {
+    // Boxed, so that a session does not keep the room of its visit.
+    match Box::pin(visit(&handle, visitor, parts)).await {
+        Stays::Yes => above(&handle.connection, u64::MAX, ANSWERS, LATER_LOOK).await,
+        Stays::No => {}
+    }
+}
+
+async fn visit(handle: &ConnectionHandle, _visitor: Place<Source>, parts: Arc<Parts>) -> Stays {
     let mut seat = handle.shared.seat.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
         biased;
         _ = seat.wait_for(Option::is_some) => Stays::Yes,
         () = sleep(VISIT) => Stays::No,
-        () = sent_too_much(&handle.connection) => Stays::No,
+        () = above(&handle.connection, VISIT_BYTES, VISIT_ANSWERS, LOOK) => Stays::No,
         _ = phase.wait_for(|phase| phase.draining()) => Stays::No,
     }
 }
 
-/// Resolves when more has come than a visitor sends.
-async fn sent_too_much(connection: &quinn::Connection) {
-    while connection.stats().udp_rx.bytes <= VISIT_BYTES {
-        sleep(LOOK).await;
+/// Resolves when more bytes have come than these, or QUIC itself has had to give more answers than these.
+async fn above(connection: &quinn::Connection, bytes: u64, most: u64, look: Duration) {
+    while connection.stats().udp_rx.bytes <= bytes && answers(connection) <= most {
+        sleep(look).await;
     }
 }
 
-/// Resolves when the visit is over, and never when there is none.
-async fn over(visit: &mut Option<Pin<Box<impl Future<Output = Stays>>>>) -> Stays {
-    match visit {
-        Some(visit) => visit.await,
-        None => std::future::pending().await,
-    }
+fn answers(connection: &quinn::Connection) -> u64 {
+    let stats = connection.stats();
+    let ids = stats.frame_rx.retire_connection_id.saturating_add(stats.frame_rx.new_connection_id);
+    ids.saturating_add(stats.frame_tx.path_challenge)
 }
 
 async fn requests(
@@ -221,13 +248,10 @@ async fn requests(
     visitor: Place<Source>,
     parts: Arc<Parts>,
 ) {
-    let mut visit = Some(Box::pin(visit(handle.clone(), visitor, Arc::clone(&parts))));
+    let mut stay = pin!(stay(handle.clone(), visitor, Arc::clone(&parts)));
     loop {
         tokio::select! {
-            stays = over(&mut visit) => match stays {
-                Stays::Yes => visit = None,
-                Stays::No => break,
-            },
+            () = &mut stay => break,
             request = http.accept() => match request {
                 Ok(Some(request)) => {
                     streams.spawn(stream(Box::new(request), handle.clone(), Arc::clone(&parts)));
@@ -256,7 +280,10 @@ async fn route(
     parts: &Arc<Parts>,
 ) -> Option<(SendHalf, ReceiveHalf)> {
     let resolved = timeout(HANDSHAKE_AND_HELLO, request.resolve_request()).await;
-    let (request, mut stream) = resolved.ok()?.ok()?;
+    let Ok(Ok((request, mut stream))) = resolved else {
+        handle.without_head();
+        return None;
+    };
     let path = request.uri().path();
     if *request.method() == Method::POST && parts.keys.path.matches(path, handle.exporter()) {
         stream.send_response(Response::new(())).await.ok()?;

@@ -14,11 +14,17 @@ use quinn::{ConnectionError, ReadError, VarInt, WriteError};
 use super::connection::NO_ERROR;
 use super::frames::FrameWatch;
 
+/// One-way streams of a peer in the life of a connection: HTTP/3 needs three, and some clients open one more to see whether
+/// unknown ones are passed over. h3 stops each of those, and quinn-proto 0.11.19 keeps the word (16 bytes) until it is
+/// acknowledged.
+const ONE_WAY_STREAMS: u32 = 64;
+
 /// What h3 drives.
 pub(super) struct Http3 {
     connection: quinn::Connection,
     two_way: Coming<(quinn::SendStream, quinn::RecvStream)>,
     one_way: Coming<quinn::RecvStream>,
+    one_way_left: u32,
     opening: Option<Coming<quinn::SendStream>>,
 }
 
@@ -47,7 +53,7 @@ pub(crate) struct Receiving {
 impl Http3 {
     pub(super) fn new(connection: quinn::Connection) -> Self {
         let (two_way, one_way) = (two_way(connection.clone()), one_way(connection.clone()));
-        Self { connection, two_way, one_way, opening: None }
+        Self { connection, two_way, one_way, one_way_left: ONE_WAY_STREAMS, opening: None }
     }
 
     fn receiving(&self, stream: quinn::RecvStream, watch: FrameWatch) -> Receiving {
@@ -69,6 +75,11 @@ impl<B: Buf> quic::Connection<B> for Http3 {
 
     fn poll_accept_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Receiving, ConnectionErrorIncoming>> {
         let stream = ready!(self.one_way.as_mut().poll(context)).map_err(connection_fault)?;
+        let Some(left) = self.one_way_left.checked_sub(1) else {
+            self.connection.close(NO_ERROR, b"");
+            return Poll::Ready(Err(connection_fault(ConnectionError::LocallyClosed)));
+        };
+        self.one_way_left = left;
         self.one_way = one_way(self.connection.clone());
         Poll::Ready(Ok(self.receiving(stream, FrameWatch::one_way())))
     }

@@ -1,13 +1,14 @@
 //! Stateless resets (RFC 9000, 10.3). A relay that was killed and started again knows none of its connections. Told so by
 //! its first packet, a client connects anew; untold, it waits for 30 s until its connection counts as dead. So the keys
-//! of resets outlive the process: they come from the relay's identity.
+//! of resets outlive the process: they come from the relay's identity. The ids themselves are random: any rule that they
+//! followed would let who sees them pass recognise the relay, at another address too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use quinn::EndpointConfig;
-use quinn_proto::HashedConnectionIdGenerator;
+use quinn_proto::RandomConnectionIdGenerator;
 use quinn_proto::crypto::{CryptoError, HmacKey};
 use relevo_protocol::labels;
 use relevo_protocol::secret::Secret;
@@ -15,16 +16,16 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// Between two resets: 200 a second tell 6,000 clients within the 30 s that they would wait otherwise. A reset is smaller
-/// than the packet that it answers, and only ids with our own mark are answered.
+/// than the packet that it answers. Who sends packets of nobody's can use them up, and clients wait as if there were none.
 const BETWEEN: Duration = Duration::from_millis(5);
+
+/// Bytes of an id: 2^64 of them, each with a token of its own. Who collects tokens never sees one again.
+const CONNECTION_ID: usize = 8;
 
 /// The endpoint's configuration, the same at each start of one relay.
 pub(super) fn endpoint(identity: &SigningKey) -> EndpointConfig {
     let mut config = EndpointConfig::new(Arc::new(ResetKey(derived(labels::RESET, identity))));
-    let [a, b, c, d, e, f, g, h, ..] = *derived(labels::CONNECTION_ID, identity).expose();
-    // Not secret: whoever finds it out can make us answer packets with smaller ones.
-    let mark = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(mark))).min_reset_interval(BETWEEN);
+    config.cid_generator(|| Box::new(RandomConnectionIdGenerator::new(CONNECTION_ID))).min_reset_interval(BETWEEN);
     config
 }
 

@@ -1,9 +1,9 @@
-//! A client's TLS that puts other frames into packets just before they are encrypted, and lets quinn believe that the
+//! A client's TLS that puts other frames into packets just before they are encrypted, hides some that come, and lets quinn believe that the
 //! relay allows everything, so that it goes on sending packets to be filled.
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, BufMut, BytesMut};
@@ -21,6 +21,8 @@ pub(super) struct Frames {
     waiting: Mutex<VecDeque<Vec<u8>>>,
     /// Whether packets carry these alone. From then on nothing of quinn's goes out, not even acknowledgements.
     only: AtomicBool,
+    /// Acknowledgements that came.
+    acknowledged: AtomicU64,
 }
 
 impl Frames {
@@ -31,6 +33,36 @@ impl Frames {
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Counts acknowledgements (RFC 9000, 19), and says whether quinn must not see a packet: it would end the connection at the sight of more
+    /// NEW_CONNECTION_ID (0x18) than it takes.
+    fn hides(&self, mut payload: &[u8]) -> bool {
+        while let Some((kind, rest)) = payload.split_first() {
+            payload = rest;
+            let numbers = match kind {
+                // PADDING, PING, HANDSHAKE_DONE, IMMEDIATE_ACK.
+                0 | 1 | 0x1e | 0x1f => 0,
+                // ACK: largest, delay, number of ranges, ranges of two numbers each but for the first; counts of ECN.
+                2 | 3 => {
+                    self.acknowledged.fetch_add(1, Ordering::Relaxed);
+                    let [_largest, _delay, ranges] = [(); 3].map(|()| value(&mut payload));
+                    2 * ranges + if *kind == 3 { 4 } else { 1 }
+                }
+                // MAX_DATA, MAX_STREAMS of both kinds; MAX_STREAM_DATA.
+                0x10 | 0x12 | 0x13 => 1,
+                0x11 => 2,
+                _ => return self.only.load(Ordering::Relaxed) && *kind == 0x18,
+            };
+            for _ in 0..numbers {
+                value(&mut payload);
+            }
+        }
+        false
     }
 
     /// Fills a packet's payload: PING (1), what fits, PADDING (0).
@@ -65,6 +97,17 @@ pub(super) fn number(value: u64) -> Vec<u8> {
         (_, _, Ok(value)) if value < 0x4000_0000 => (value | 0x8000_0000).to_be_bytes().to_vec(),
         _ => (value | 0xc000_0000_0000_0000).to_be_bytes().to_vec(),
     }
+}
+
+/// Takes such an integer.
+fn value(bytes: &mut &[u8]) -> u64 {
+    let length = 1_usize << (bytes.first().copied().unwrap_or(0) >> 6);
+    let mut number = bytes.first().map_or(0, |first| u64::from(first & 0x3f));
+    for byte in bytes.iter().take(length).skip(1) {
+        number = (number << 8) | u64::from(*byte);
+    }
+    bytes.advance(length.min(bytes.len()));
+    number
 }
 
 pub(super) struct Injector {
@@ -112,8 +155,9 @@ struct Injecting {
 }
 
 impl Injecting {
-    fn filled(&self, key: Box<dyn PacketKey>) -> Box<dyn PacketKey> {
-        Box::new(Filling { inner: key, frames: Arc::clone(&self.frames) })
+    fn filled(&self, keys: KeyPair<Box<dyn PacketKey>>) -> KeyPair<Box<dyn PacketKey>> {
+        let filling = |inner| -> Box<dyn PacketKey> { Box::new(Filling { inner, frames: Arc::clone(&self.frames) }) };
+        KeyPair { local: filling(keys.local), remote: filling(keys.remote) }
     }
 }
 
@@ -157,13 +201,13 @@ impl Session for Injecting {
         let keys = self.inner.write_handshake(out)?;
         self.keys += 1;
         let Keys { header, packet: KeyPair { local, remote } } = keys;
-        let local = if self.keys > 1 { self.filled(local) } else { local };
-        Some(Keys { header, packet: KeyPair { local, remote } })
+        let packet = KeyPair { local, remote };
+        Some(Keys { header, packet: if self.keys > 1 { self.filled(packet) } else { packet } })
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn PacketKey>>> {
-        let KeyPair { local, remote } = self.inner.next_1rtt_keys()?;
-        Some(KeyPair { local: self.filled(local), remote })
+        let keys = self.inner.next_1rtt_keys()?;
+        Some(self.filled(keys))
     }
 
     fn is_valid_retry(&self, id: &ConnectionId, header: &[u8], payload: &[u8]) -> bool {
@@ -186,15 +230,6 @@ fn boundless(parameters: &TransportParameters) -> TransportParameters {
     parameters.write(&mut bytes);
     let mut left = bytes.as_slice();
     let mut out = Vec::new();
-    let value = |bytes: &mut &[u8]| {
-        let length = 1_usize << (bytes.first().copied().unwrap_or(0) >> 6);
-        let mut number = bytes.first().map_or(0, |first| u64::from(first & 0x3f));
-        for byte in bytes.iter().take(length).skip(1) {
-            number = (number << 8) | u64::from(*byte);
-        }
-        bytes.advance(length.min(bytes.len()));
-        number
-    };
     while !left.is_empty() {
         let (id, length) = (value(&mut left), value(&mut left));
         let body: Vec<u8> = left.iter().take(usize::try_from(length).unwrap_or(0)).copied().collect();
@@ -222,7 +257,8 @@ impl PacketKey for Filling {
     }
 
     fn decrypt(&self, packet: u64, header: &[u8], payload: &mut BytesMut) -> Result<(), CryptoError> {
-        self.inner.decrypt(packet, header, payload)
+        self.inner.decrypt(packet, header, payload)?;
+        if self.frames.hides(payload) { Err(CryptoError) } else { Ok(()) }
     }
 
     fn tag_len(&self) -> usize {
