@@ -2,6 +2,8 @@
 //! contacts. Of two or three people it is one union on one relay. Founded once by the real steps over a good network,
 //! then copied for each seed.
 
+#![expect(clippy::indexing_slicing, reason = "people are named by their places in a town of fixed size")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
