@@ -49,7 +49,21 @@ impl Two {
     }
 
     pub(crate) async fn hears(&self, who: &TestMember, text: &str) -> anyhow::Result<()> {
-        eventually(&format!("{} hears {text}", who.name), async || Ok(state(who, text).await?.is_some())).await
+        let what = format!("{} hears {text}", who.name);
+        let heard = eventually(&what, async || Ok(state(who, text).await?.is_some())).await;
+        if heard.is_err() {
+            let mut stand = String::new();
+            for one in [&self.quilla, &self.mistral] {
+                let said: Vec<_> = one.messages(None, 0, 100).await?.iter().map(|message| message.state).collect();
+                let rooms = one.conversations().await?;
+                let rooms: Vec<_> = rooms.iter().map(|room| (room.standing, room.members.len())).collect();
+                let (alarms, warnings) = (alarms(one).await?, one.warnings().await?);
+                let status = one.status().await?;
+                stand += &format!("\n{}: {said:?} {rooms:?} {alarms:?} {warnings:?} {status:?}", one.name);
+            }
+            bail!("{what} not:{stand}");
+        }
+        Ok(())
     }
 
     pub(crate) async fn nobody_is_alarmed(&self) -> anyhow::Result<()> {
