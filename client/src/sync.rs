@@ -36,6 +36,7 @@ pub(crate) use crate::vault::followed::{Held, Told};
 #[cfg(feature = "simulation")]
 pub use by_hand::ByHand;
 pub use engine::{Attempt, Effect, Engine, Input, Now, Reach};
+pub(crate) use lane::WINDOW;
 pub use runner::{Runner, Stopped};
 pub use status::{RelayStatus, SessionStatus, Status};
 

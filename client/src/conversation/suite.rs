@@ -34,8 +34,9 @@ pub(crate) const MAX_ADDS: usize = 64;
 /// that its founder began near 2^64 has one commit left, or none, and the library's sum of the next epoch overflows.
 pub(crate) const EPOCHS: u64 = 1 << 40;
 
-/// Messages of one sender that may be out of order. The log is in order, so this is for nothing but a relay's faults.
-const BACKWARD: u32 = 4;
+/// Messages of one sender that may be out of order: as many as may overtake one that the relay put off. Beyond them MLS
+/// opens nothing, and its author, who sees it in the log, would not know.
+const BACKWARD: u32 = crate::sync::WINDOW;
 
 /// Messages of one sender that may be missing. An author spends generations on messages that did not
 /// reach the log.

@@ -9,8 +9,10 @@ use super::DispatchId;
 use super::backoff::{Backoff, Jitter};
 use crate::vault::outbox::{Dispatch, DispatchKind};
 
-/// Appends of one lane that may be unanswered at once: several lanes share a session's 256.
-const WINDOW: usize = 64;
+/// How far the ids of what is sent go beyond the oldest append without an answer. So at most 64 go at once, of a session's
+/// 256, and an append that the relay put off while it took those after it is overtaken by 63 of them at most, however often
+/// answers are lost and whenever this device starts: what reads a log counts on it. Ids are of all lanes, so it may be fewer.
+pub(crate) const WINDOW: u32 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
@@ -32,7 +34,7 @@ struct Item {
 #[derive(Debug)]
 pub(super) struct Lane {
     items: VecDeque<Item>,
-    window: usize,
+    window: u32,
     backoff: Backoff,
     /// Nothing is sent before this moment, for this reason.
     paused: Option<(Duration, Refusal)>,
@@ -62,11 +64,13 @@ impl Lane {
         if self.paused.is_some_and(|(until, _)| now < until) {
             return None;
         }
-        let sent = self.items.iter().filter(|item| item.place == Place::Sent).count();
+        let is_idle = self.items.iter().all(|item| item.place == Place::Waiting);
         let (ahead, item) = self.items.iter().enumerate().find(|(_, item)| item.place == Place::Waiting)?;
         let barrier = self.items.iter().take(ahead).any(|before| before.kind != DispatchKind::Append);
-        let may_follow = item.kind == DispatchKind::Append && !barrier && sent < self.window;
-        (sent == 0 || may_follow).then_some((item.id, item.kind, item.size))
+        let oldest = self.items.front()?;
+        let is_near = item.id.0.saturating_sub(oldest.id.0) < i64::from(self.window);
+        let may_follow = item.kind == DispatchKind::Append && !barrier && is_near;
+        (is_idle || may_follow).then_some((item.id, item.kind, item.size))
     }
 
     pub(super) fn sent(&mut self, id: DispatchId) {
@@ -184,6 +188,19 @@ mod tests {
         assert_eq!(send_all(&mut lane, later), [2]);
         lane.done(DispatchId(2));
         assert_eq!(send_all(&mut lane, later), [3, 4]);
+    }
+
+    #[test]
+    fn nothing_goes_far_ahead_of_what_has_no_answer() {
+        let mut lane = lane(&[DispatchKind::Append; 200]);
+        assert_eq!(send_all(&mut lane, NOW), (1..=64).collect::<Vec<_>>());
+        for id in 2..=64 {
+            lane.done(DispatchId(id));
+        }
+        lane.all_lost();
+        assert_eq!(send_all(&mut lane, NOW), [1], "who is asked again is waited for");
+        lane.done(DispatchId(1));
+        assert_eq!(send_all(&mut lane, NOW), (65..=128).collect::<Vec<_>>());
     }
 
     #[test]

@@ -3,6 +3,7 @@ use relevo_protocol::content::Body;
 
 use crate::conversation::world::World;
 use crate::conversation::{MessageState, Standing};
+use crate::sync::WINDOW;
 use crate::vault::conversations;
 
 #[test]
@@ -100,6 +101,23 @@ fn an_entry_that_the_relay_replays_is_not_a_second_message() {
     world.say(1, group, "still here");
     world.settle();
     assert_eq!(world.texts(0, group), ["once", "still here"]);
+}
+
+#[test]
+fn words_that_the_most_others_overtake_are_read() {
+    let mut world = World::new(2);
+    let group = world.pair(0, 1);
+    let first = world.say(0, group, "first");
+    for number in 1..WINDOW {
+        world.say(0, group, &number.to_string());
+    }
+    assert_eq!(world.people[0].outbox.len(), usize::try_from(WINDOW).unwrap());
+    // The relay puts the first off and takes the others.
+    world.people[0].outbox.rotate_left(1);
+    world.settle();
+    assert_eq!(world.state(0, group, first), MessageState::Sent);
+    let read = world.texts(1, group);
+    assert_eq!((read.len(), read.last().map(String::as_str)), (usize::try_from(WINDOW).unwrap(), Some("first")));
 }
 
 #[test]
