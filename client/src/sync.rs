@@ -347,7 +347,8 @@ pub fn hold_to(
     head: Head,
 ) -> Result<Option<Head>, VaultFault> {
     // Nothing is said of how long the entry lives.
-    promises::promise(tx, mailbox, incarnation, sequence, head, Hour(0))
+    let before = promises::promise(tx, mailbox, incarnation, sequence, head, Hour(0), None)?;
+    Ok(before.map(|before| before.head))
 }
 
 /// Followed mailboxes whose lease, as the relay last said, ends before an hour.

@@ -81,6 +81,8 @@ pub(crate) struct Parts {
     pub(crate) sessions: Places<AdmissionId>,
     /// Blob streams.
     pub(crate) blobs: BlobPlaces,
+    /// Admitted connections.
+    pub(crate) watch: transport::Watch,
 }
 
 /// What the relay is about.
@@ -123,6 +125,7 @@ impl Relay {
         let parts = Arc::new(Parts {
             sessions: Places::new(Most { all: usize::MAX, each: config.limits.sessions_per_admission }),
             blobs: BlobPlaces::new(config.limits.all_blobs),
+            watch: transport::Watch::default(),
             config,
             keys,
             service,

@@ -173,7 +173,7 @@ alarm-halted = { $group }: stands still, because a change could not be read. Ask
 alarm-lost-commit = { $group }: a change of yours was accepted by the relay and is not there. Tell a coordinator.
 # $group (String)
 # $name (String)
-alarm-not-added = { $group }: { $name } could not be added. Ask them to run `relevo read`, then try again.
+alarm-not-added = { $group }: { $name } is not in yet: their device left no usable key at their relay. Ask them to run `relevo read`; it is tried again by itself for four weeks.
 # $group (String)
 # $name (String)
 alarm-complaint = { $group }: the device of { $name } could not read a change of the group. Add them again.

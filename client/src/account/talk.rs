@@ -230,7 +230,11 @@ impl Account {
         let (group, member) = (group.to_owned(), member.to_owned());
         self.converse(move |with| {
             let group = group_named(with.tx, &group)?;
-            let member = seated(with.tx, &group, &member)?;
+            // Whoever is not in yet has no seat there, but is a contact.
+            let member = match seated(with.tx, &group, &member) {
+                Err(AccountFault::NoSuchName) => membership::find_contact(with.tx, &member)?.member,
+                seated => seated?,
+            };
             with.desk(|desk| desk.remove(&group, &[member]))
         })
         .await

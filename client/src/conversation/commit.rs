@@ -68,6 +68,7 @@ enum Step {
 impl Desk<'_> {
     /// Starts the oldest intention that is due and ready, unless one is in flight.
     pub(super) fn launch(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
+        self.ask_shelves(room)?;
         if intentions::in_flight(self.tx, &room.id)?.is_some() {
             return Ok(());
         }

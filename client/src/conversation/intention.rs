@@ -82,6 +82,9 @@ pub(crate) struct Invitee {
     /// Its key package, once it is in.
     #[n(2)]
     pub(crate) package: Option<Opaque>,
+    /// Since when the shelf has had none that is theirs. It is asked again when the intention is due.
+    #[n(3)]
+    pub(crate) missing: Option<Timestamp>,
 }
 
 impl Intention {

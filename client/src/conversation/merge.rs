@@ -100,7 +100,11 @@ impl Desk<'_> {
 
     /// Writes down the tree and context as they are now; gives the context before.
     fn settle(&mut self, room: &mut Room, judged: &Judged) -> Result<Context, ConversationFault> {
-        room.seats = seats_after(room, &judged.leaves)?;
+        let seats = seats_after(room, &judged.leaves)?;
+        for seat in judged.leaves.iter().filter(|seat| room.seat_of(&seat.member).is_none()) {
+            intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), seat.member.as_bytes())?;
+        }
+        room.seats = seats;
         conversations::put_seats(self.tx, &room.id, &room.seats)?;
         let context = Context::of(room.mls.extensions())?;
         room.row.name.clone_from(&context.name);

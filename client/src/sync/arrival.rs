@@ -200,7 +200,8 @@ impl<'a> Batch<'a> {
                     Outcome::Done { answer } => Ok(answer),
                 };
                 if let (Some(mailbox), Ok(answer)) = (lane, outcome) {
-                    let promised = reading.stored(mailbox, answer)?;
+                    let ours = outbox::digest(reading.tx, *id)?;
+                    let promised = reading.stored(mailbox, answer, ours)?;
                     self.changes.extend(promised.map(|sequence| Change::Promised(*mailbox, sequence)));
                 }
                 if let Some(then) = outbox::finish(reading.tx, *id)? {

@@ -88,10 +88,13 @@ impl Reading<'_, '_> {
         }
         // Known if the log goes back and is read again.
         let known = followed::head_at(self.tx, mailbox, incarnation, sequence)?;
-        if [promised, known].into_iter().flatten().any(|said| said != head && compares()) {
+        let digest: [u8; 32] = Sha256::digest(entry.bytes()).into();
+        // The place and head of somebody else's entry, given for one of ours.
+        let anothers = promise.and_then(|promise| promise.digest).is_some_and(|ours| ours != digest);
+        let other = [promised, known].into_iter().flatten().any(|said| said != head);
+        if (anothers || other) && compares() {
             self.notice(&row, &Notice::ChainBroken { sequence })?;
         }
-        let digest: [u8; 32] = Sha256::digest(entry.bytes()).into();
         let repeated = followed::was_read(self.tx, mailbox, &digest)?;
         // Written down before the rules have it: what others say of this place meets its head.
         let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
@@ -221,23 +224,31 @@ impl Reading<'_, '_> {
         self.condition(mailbox, Condition::Refused, &Notice::Refused(why))
     }
 
-    /// Holds the relay to the head that it answered an append with.
-    pub(super) fn stored(&mut self, mailbox: &MailboxId, answer: &Answer) -> Result<Option<Sequence>, LogicFault> {
+    /// Holds the relay to the place and head that it answered an append of ours with, and to what lies there.
+    pub(super) fn stored(
+        &mut self,
+        mailbox: &MailboxId,
+        answer: &Answer,
+        ours: Option<[u8; 32]>,
+    ) -> Result<Option<Sequence>, LogicFault> {
         let Answer::Stored { incarnation, sequence, head, expires } = *answer else { return Ok(None) };
         let expires = expires.max(self.week());
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
         if row.followed.cursor.incarnation.is_some_and(|ours| ours != incarnation) {
             // A restored relay will say so when it is asked where the mailbox stands; another one breaks it there.
-            promises::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
+            promises::promise(self.tx, mailbox, incarnation, sequence, head, expires, ours)?;
             return Ok(None);
         }
         if sequence > row.followed.cursor.after {
-            let before = promises::promise(self.tx, mailbox, incarnation, sequence, head, expires)?;
-            if before.is_some_and(|before| before != head && compares()) {
+            let before = promises::promise(self.tx, mailbox, incarnation, sequence, head, expires, ours)?;
+            if before.is_some_and(|before| before.denies(head, ours) && compares()) {
                 self.notice(&row, &Notice::ChainBroken { sequence })?;
             }
         } else if compares() {
+            let there = followed::digest_at(self.tx, mailbox, incarnation, sequence)?;
+            let anothers = there.zip(ours).is_some_and(|(there, ours)| there != ours);
             match followed::hold(self.tx, mailbox, incarnation, sequence, head)? {
+                Held::Unread | Held::Same if anothers => self.notice(&row, &Notice::ChainBroken { sequence })?,
                 Held::Unread | Held::Same => {}
                 Held::Other => self.notice(&row, &Notice::ChainBroken { sequence })?,
                 Held::OtherThanTold => self.notice(&row, &Notice::OtherThanTold { sequence })?,

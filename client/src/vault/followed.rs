@@ -387,6 +387,20 @@ pub(crate) fn head_at(
         .optional()?)
 }
 
+/// SHA-256 of what was read at a place.
+pub(crate) fn digest_at(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    sequence: Sequence,
+) -> Result<Option<[u8; 32]>, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT digest FROM read_entries WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0))
+        .optional()?)
+}
+
 /// Forgets entries that need not be remembered after the hour of `now`.
 pub(crate) fn forget_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), VaultFault> {
     tx.sql().prepare_cached("DELETE FROM read_entries WHERE kept < ?")?.execute([sql(now.0 / 3600)])?;

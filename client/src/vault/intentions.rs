@@ -177,6 +177,19 @@ pub(crate) fn alarm(
     Ok(raised > 0)
 }
 
+/// Takes back an alarm whose reason is gone.
+pub(crate) fn withdraw_alarm(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    kind: u8,
+    detail: &[u8],
+) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("DELETE FROM alarms WHERE conversation = ? AND kind = ? AND detail = ?")?
+        .execute(params![conversation.0, kind, detail])?;
+    Ok(())
+}
+
 /// Whether a conversation has an alarm of a kind about one of its mailboxes, with which the detail begins.
 pub(crate) fn has_alarm(
     tx: &Transaction<'_>,

@@ -2,6 +2,7 @@
 
 use relevo_protocol::wire::{Call, Fingerprint, MailboxId, decode_exact, encode};
 use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
 
 use super::{Transaction, VaultFault};
 use crate::sync::{DispatchId, Then, Topic};
@@ -14,6 +15,7 @@ pub(super) const TABLES: &str = "
         mailbox BLOB NOT NULL,   -- empty for calls that concern no mailbox
         kind    INTEGER NOT NULL,
         call    BLOB NOT NULL,
+        digest  BLOB,            -- SHA-256 of the entry that it appends
         topic   INTEGER NOT NULL,
         state   BLOB NOT NULL
     ) STRICT;
@@ -50,9 +52,13 @@ pub(crate) fn add(
 ) -> Result<DispatchId, VaultFault> {
     let (mailbox, kind) = lane(call);
     let mailbox = mailbox.map(|mailbox| mailbox.0.to_vec()).unwrap_or_default();
+    let entry = if let Call::Append { entry, .. } = call { Some(entry) } else { None };
+    let digest: Option<[u8; 32]> = entry.map(|entry| Sha256::digest(entry.bytes()).into());
     tx.sql()
-        .prepare_cached("INSERT INTO outbox (relay, mailbox, kind, call, topic, state) VALUES (?, ?, ?, ?, ?, ?)")?
-        .execute(params![relay.0, mailbox, kind.code(), encode(call), topic_code(then.topic), then.state])?;
+        .prepare_cached(
+            "INSERT INTO outbox (relay, mailbox, kind, call, digest, topic, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![relay.0, mailbox, kind.code(), encode(call), digest, topic_code(then.topic), then.state])?;
     Ok(DispatchId(tx.sql().last_insert_rowid()))
 }
 
@@ -105,6 +111,16 @@ pub(crate) fn sweep_withdrawn(tx: &Transaction<'_>) -> Result<Vec<DispatchId>, V
 /// Whether anything waits for a relay.
 pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool, VaultFault> {
     Ok(tx.sql().prepare_cached("SELECT 1 FROM outbox WHERE relay = ? AND kind < 3")?.exists([relay.0])?)
+}
+
+/// SHA-256 of the entry that a dispatch appends; none when it is another request, or ended before.
+pub(crate) fn digest(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<[u8; 32]>, VaultFault> {
+    let digest = tx
+        .sql()
+        .prepare_cached("SELECT digest FROM outbox WHERE id = ?")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    Ok(digest.flatten())
 }
 
 /// Ends a dispatch and says what was to follow; none when it ended before.

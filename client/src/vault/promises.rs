@@ -2,7 +2,7 @@
 
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{Head, Incarnation, MailboxId, Sequence};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::followed::sql;
 use super::{Transaction, VaultFault};
@@ -14,13 +14,14 @@ pub(super) const TABLES: &str = "
         sequence    INTEGER NOT NULL,
         head        BLOB NOT NULL,
         expires     INTEGER NOT NULL,              -- hour before which the entry does not expire, 0 if nobody said
+        digest      BLOB,                          -- SHA-256 of the entry of ours that it took there, if it is one of ours
         due         INTEGER NOT NULL DEFAULT 0,    -- made before the relay was last asked where the mailbox stands
         PRIMARY KEY (mailbox, incarnation, sequence)
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Keeps a head that the relay has answered for, and how long it said that the entry lives, until it is read. Gives the
-/// head that it promised for this place before.
+/// Keeps a head that the relay has answered for, how long it said that the entry lives, and which of ours that is, until the
+/// place is read. Gives what it promised for this place before.
 pub(crate) fn promise(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
@@ -28,18 +29,24 @@ pub(crate) fn promise(
     sequence: Sequence,
     head: Head,
     expires: Hour,
-) -> Result<Option<Head>, VaultFault> {
+    digest: Option<[u8; 32]>,
+) -> Result<Option<Promise>, VaultFault> {
     let before = tx
         .sql()
-        .prepare_cached("SELECT head FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
-        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0).map(Head))
+        .prepare_cached(
+            "SELECT sequence, head, expires, digest FROM promised_heads
+             WHERE mailbox = ? AND incarnation = ? AND sequence = ?",
+        )?
+        .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], promised)
         .optional()?;
     tx.sql()
         .prepare_cached(
-            "INSERT INTO promised_heads (mailbox, incarnation, sequence, head, expires) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
+            "INSERT INTO promised_heads (mailbox, incarnation, sequence, head, expires, digest)
+             VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET
+                expires = max(expires, excluded.expires), digest = coalesce(digest, excluded.digest)",
         )?
-        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0, expires.0])?;
+        .execute(params![mailbox.0, incarnation.0, sql(sequence.0), head.0, expires.0, digest])?;
     Ok(before)
 }
 
@@ -86,6 +93,16 @@ pub(crate) struct Promise {
     pub(crate) head: Head,
     /// Hour before which the entry does not expire.
     pub(crate) expires: Hour,
+    /// SHA-256 of the entry, if it is one of ours.
+    pub(crate) digest: Option<[u8; 32]>,
+}
+
+impl Promise {
+    /// Whether this place cannot hold an entry of that head, or not the one of ours with that digest.
+    pub(crate) fn denies(&self, head: Head, digest: Option<[u8; 32]>) -> bool {
+        let another = self.digest.zip(digest).is_some_and(|(ours, there)| ours != there);
+        self.head != head || another
+    }
 }
 
 /// Takes what the relay promised for the places up to this one, oldest first.
@@ -97,15 +114,17 @@ pub(crate) fn take(
 ) -> Result<Vec<Promise>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
         "DELETE FROM promised_heads WHERE mailbox = ? AND incarnation = ? AND sequence <= ?
-         RETURNING sequence, head, expires",
+         RETURNING sequence, head, expires, digest",
     )?;
-    let promises = statement.query_map(params![mailbox.0, incarnation.0, sql(upto.0)], |row| {
-        let sequence = Sequence(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
-        Ok(Promise { sequence, head: Head(row.get(1)?), expires: Hour(row.get(2)?) })
-    })?;
+    let promises = statement.query_map(params![mailbox.0, incarnation.0, sql(upto.0)], promised)?;
     let mut promises = promises.collect::<Result<Vec<_>, _>>()?;
     promises.sort_unstable_by_key(|promise| promise.sequence);
     Ok(promises)
+}
+
+fn promised(row: &Row<'_>) -> rusqlite::Result<Promise> {
+    let sequence = Sequence(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
+    Ok(Promise { sequence, head: Head(row.get(1)?), expires: Hour(row.get(2)?), digest: row.get(3)? })
 }
 
 /// Forgets all that was promised for a mailbox.

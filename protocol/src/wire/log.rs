@@ -95,7 +95,7 @@ pub struct Lineage {
     /// Last sequence that the restored copy holds.
     #[n(1)]
     pub sequence: Sequence,
-    /// Head at that sequence.
+    /// Head at that sequence in that life. The entries that are left are chained anew in the present one.
     #[n(2)]
     pub head: Head,
 }

@@ -11,17 +11,19 @@ use super::fault::StoreFault;
 use super::keys::{self, Due};
 use super::record::{self, Admission, Blob, Mailbox};
 
-/// A mailbox before the batch and now.
-struct Drafted {
-    before: Option<Mailbox>,
-    now: Option<Mailbox>,
+/// A mailbox or an admission before the batch and now: read and written once, however many changes of the batch touch it.
+struct Drafted<T> {
+    before: Option<T>,
+    now: Option<T>,
 }
 
 /// The overlay. Nothing of it is seen by readers until the engine has committed it.
 pub(crate) struct Draft<'e> {
     engine: &'e dyn Engine,
     rows: BTreeMap<Key, Option<Row>>,
-    mailboxes: HashMap<MailboxId, Drafted>,
+    mailboxes: HashMap<MailboxId, Drafted<Mailbox>>,
+    admissions: HashMap<AdmissionId, Drafted<Admission>>,
+    grants: HashMap<Key, Option<Bytes>>,
     /// Headers of mailboxes, admissions and blobs as they were before the batch.
     before: Before,
 }
@@ -31,7 +33,14 @@ pub(crate) type Before = HashMap<Key, Option<Bytes>>;
 
 impl<'e> Draft<'e> {
     pub(crate) fn new(engine: &'e dyn Engine) -> Self {
-        Self { engine, rows: BTreeMap::new(), mailboxes: HashMap::new(), before: Before::new() }
+        Self {
+            engine,
+            rows: BTreeMap::new(),
+            mailboxes: HashMap::new(),
+            admissions: HashMap::new(),
+            grants: HashMap::new(),
+            before: Before::new(),
+        }
     }
 
     pub(crate) fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
@@ -39,6 +48,19 @@ impl<'e> Draft<'e> {
             Some(row) => Ok(row.as_ref().map(|row| row.header.clone())),
             None => self.engine.header(key),
         }
+    }
+
+    /// As [`Self::header`], of a grant: most changes of a batch show the same few.
+    pub(crate) fn grant(&mut self, key: Key) -> Result<Option<Bytes>, StoreFault> {
+        if let Some(row) = self.rows.get(&key) {
+            return Ok(row.as_ref().map(|row| row.header.clone()));
+        }
+        if let Some(found) = self.grants.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = self.engine.header(&key)?;
+        self.grants.insert(key, found.clone());
+        Ok(found)
     }
 
     pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Row>, StoreFault> {
@@ -81,22 +103,34 @@ impl<'e> Draft<'e> {
 
     /// Writes a mailbox loaded before, or removes it.
     pub(crate) fn set_mailbox(&mut self, id: &MailboxId, mailbox: Option<Mailbox>) -> Result<(), StoreFault> {
-        let _loaded = self.mailbox(id)?;
+        if !self.mailboxes.contains_key(id) {
+            let _loaded = self.mailbox(id)?;
+        }
         if let Some(drafted) = self.mailboxes.get_mut(id) {
             drafted.now = mailbox;
         }
         Ok(())
     }
 
-    pub(crate) fn admission(&self, id: &AdmissionId) -> Result<Option<Admission>, StoreFault> {
-        self.header(&keys::admission(id))?.map(|bytes| record::read(&bytes, "admission")).transpose()
+    pub(crate) fn admission(&mut self, id: &AdmissionId) -> Result<Option<Admission>, StoreFault> {
+        if let Some(drafted) = self.admissions.get(id) {
+            return Ok(drafted.now.as_ref().map(Admission::duplicate));
+        }
+        let found: Option<Admission> =
+            self.engine.header(&keys::admission(id))?.map(|bytes| record::read(&bytes, "admission")).transpose()?;
+        let copy = || found.as_ref().map(Admission::duplicate);
+        self.admissions.insert(*id, Drafted { before: copy(), now: copy() });
+        Ok(found)
     }
 
-    pub(crate) fn set_admission(&mut self, id: &AdmissionId, admission: Option<&Admission>) -> Result<(), StoreFault> {
-        let before = self.admission(id)?;
-        let expires = before.as_ref().map(|before| before.expires);
-        self.set_due(Due::Admission(*id), expires, admission.map(|admission| admission.expires));
-        self.set(keys::admission(id), before.as_ref().map(record::write), admission.map(record::write));
+    /// Writes an admission loaded before, or removes it.
+    pub(crate) fn set_admission(&mut self, id: &AdmissionId, admission: Option<Admission>) -> Result<(), StoreFault> {
+        if !self.admissions.contains_key(id) {
+            let _loaded = self.admission(id)?;
+        }
+        if let Some(drafted) = self.admissions.get_mut(id) {
+            drafted.now = admission;
+        }
         Ok(())
     }
 
@@ -144,6 +178,15 @@ impl<'e> Draft<'e> {
             self.set_due(Due::Mailbox(id), due(&drafted.before), due(&drafted.now));
             let [before, now] = [&drafted.before, &drafted.now].map(|mailbox| mailbox.as_ref().map(record::write));
             self.set(keys::mailbox(&id), before, now);
+        }
+        for (id, drafted) in core::mem::take(&mut self.admissions) {
+            if drafted.before == drafted.now {
+                continue;
+            }
+            let due = |admission: &Option<Admission>| admission.as_ref().map(|admission| admission.expires);
+            self.set_due(Due::Admission(id), due(&drafted.before), due(&drafted.now));
+            let [before, now] = [&drafted.before, &drafted.now].map(|admission| admission.as_ref().map(record::write));
+            self.set(keys::admission(&id), before, now);
         }
         (self.rows.into_iter().collect(), self.before)
     }

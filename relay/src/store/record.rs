@@ -160,6 +160,13 @@ pub(crate) struct Admission {
     pub(crate) reserve: u64,
 }
 
+impl Admission {
+    /// Another copy of this secret.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self { key: self.key.duplicate(), ..*self }
+    }
+}
+
 /// A blob; its bytes are a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]

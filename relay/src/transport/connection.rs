@@ -1,5 +1,6 @@
 //! One connection: handshake, then each request to the site, to the session or to a blob stream.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -33,13 +34,11 @@ const VISIT: Duration = Duration::from_secs(60);
 const VISIT_BYTES: u64 = 256 << 10;
 /// How often a visitor is looked at. At 100 MB/s that is 5 MB too late.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often an admitted connection is: what it makes us hold in between, the processor bounds.
-const LATER_LOOK: Duration = Duration::from_secs(1);
 /// Answers that QUIC itself gives in the life of a connection. quinn-proto 0.11.19 keeps them until they are acknowledged,
 /// which nobody can be made to do: for each of our connection ids that a peer gives back another (96 bytes), for each that
 /// it gives and takes back a word (16), for each address that it moves to a challenge (under 300). 1,024 x 300 B < 0.3 MiB.
 /// Who moves takes two ids, and in the midst of a fast upload some 200 challenges; after 1,024 it connects anew.
-const ANSWERS: u64 = 1024;
+pub(super) const ANSWERS: u64 = 1024;
 /// The same of a visitor, who has no reason to move: 64 x 300 B < 20 KiB.
 const VISIT_ANSWERS: u64 = 64;
 /// Streams whose head nobody could read. h3 0.0.8 remembers the number of each for as long as the connection lives.
@@ -210,32 +209,36 @@ enum Stays {
 /// Resolves when a connection may stay no longer.
 async fn stay(handle: ConnectionHandle, visitor: Place<Source>, parts: Arc<Parts>) {
     // Boxed, so that a session does not keep the room of its visit.
-    match Box::pin(visit(&handle, visitor, parts)).await {
-        Stays::Yes => above(&handle.connection, u64::MAX, ANSWERS, LATER_LOOK).await,
+    match Box::pin(visit(&handle, visitor, &parts)).await {
+        Stays::Yes => {
+            let _watched = parts.watch.add(&handle.connection);
+            pending().await
+        }
         Stays::No => {}
     }
 }
 
-async fn visit(handle: &ConnectionHandle, _visitor: Place<Source>, parts: Arc<Parts>) -> Stays {
+async fn visit(handle: &ConnectionHandle, _visitor: Place<Source>, parts: &Parts) -> Stays {
     let mut seat = handle.shared.seat.subscribe();
     let mut phase = parts.phase.subscribe();
     tokio::select! {
         biased;
         _ = seat.wait_for(Option::is_some) => Stays::Yes,
         () = sleep(VISIT) => Stays::No,
-        () = above(&handle.connection, VISIT_BYTES, VISIT_ANSWERS, LOOK) => Stays::No,
+        () = above_visit(&handle.connection) => Stays::No,
         _ = phase.wait_for(|phase| phase.draining()) => Stays::No,
     }
 }
 
-/// Resolves when more bytes have come than these, or QUIC itself has had to give more answers than these.
-async fn above(connection: &quinn::Connection, bytes: u64, most: u64, look: Duration) {
-    while connection.stats().udp_rx.bytes <= bytes && answers(connection) <= most {
-        sleep(look).await;
+/// Resolves when more bytes have come than a visit takes, or QUIC itself has had to give more answers.
+async fn above_visit(connection: &quinn::Connection) {
+    while connection.stats().udp_rx.bytes <= VISIT_BYTES && answers(connection) <= VISIT_ANSWERS {
+        sleep(LOOK).await;
     }
 }
 
-fn answers(connection: &quinn::Connection) -> u64 {
+/// Answers that QUIC itself has had to give so far.
+pub(super) fn answers(connection: &quinn::Connection) -> u64 {
     let stats = connection.stats();
     let ids = stats.frame_rx.retire_connection_id.saturating_add(stats.frame_rx.new_connection_id);
     ids.saturating_add(stats.frame_tx.path_challenge)

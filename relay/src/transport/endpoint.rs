@@ -188,8 +188,16 @@ impl Doors {
     }
 }
 
-/// Accepts connections until the endpoint closes, then waits for those that are left.
+/// Serves connections until the endpoint closes and the last of them has ended.
 pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
+    tokio::select! {
+        () = accept(endpoint, &parts) => {}
+        () = parts.watch.look() => {}
+    }
+}
+
+/// Accepts connections until the endpoint closes, then waits for those that are left.
+async fn accept(endpoint: Endpoint, parts: &Arc<Parts>) {
     let doors = Doors::new(&parts.config.limits);
     let mut connections = JoinSet::new();
     let mut phase = parts.phase.subscribe();
@@ -203,7 +211,7 @@ pub(crate) async fn serve(endpoint: Endpoint, parts: Arc<Parts>) {
         match doors.admit(&incoming) {
             Ok(room) => {
                 parts.metrics.connections_begun.one();
-                connections.spawn(connection::serve(incoming, room, Arc::clone(&parts)));
+                connections.spawn(connection::serve(incoming, room, Arc::clone(parts)));
             }
             Err(Shut::Unproved) => {
                 parts.metrics.retries_asked.one();

@@ -65,8 +65,8 @@ kinds! {
     Power "power cut" 6 2,
     /// A client crashes at once and is back: who.
     Restart "restart" 4 1,
-    /// A relay dies at its so-manieth store call from now: relay, calls.
-    Stop "stop relay" 5 2,
+    /// A relay dies at its so-manieth store call from now, or from when a document next comes or goes: relay, calls, 0 or not.
+    Stop "stop relay" 6 3,
     /// A session breaks: who, relay.
     Cut "cut" 8 2,
     /// Somebody cannot reach a relay for a while: who, relay, seconds.
@@ -84,11 +84,11 @@ kinds! {
     /// Somebody keeps a copy of the vault: who.
     Keep "keep vault" 2 1,
     /// Somebody puts the copy back: who.
-    RollVault "roll vault" 1 1,
+    RollVault "roll vault" 2 1,
     /// An operator keeps a copy of the disk: relay.
     KeepRelay "keep relay" 2 1,
     /// An operator puts the copy back: relay.
-    RollRelay "roll relay" 1 1,
+    RollRelay "roll relay" 2 1,
 }
 
 /// What a run may do beside what people do.
@@ -195,6 +195,7 @@ impl Kind {
             },
             (Self::Crash | Self::Power, 1) => dice.below(12),
             (Self::Stop, 1) => dice.below(60),
+            (Self::Stop, 2) => dice.below(2),
             (Self::Part, 2) => dice.below(900),
             (Self::Weather, 0) => [20, 20, 200, 1_200].get(dice.place(4)).copied().unwrap_or(20),
             (Self::Weather, _) => [0, 0, 150, 40].get(dice.place(4)).copied().unwrap_or(0),

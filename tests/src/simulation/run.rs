@@ -168,7 +168,7 @@ impl Run {
         self.world.weather = super::network::Weather::fair();
         for relay in 0..self.world.relays.len() {
             self.world.relays[relay].disk.set_free(None);
-            self.world.relays[relay].disk.stop_after(u64::MAX);
+            self.world.spare_relay(relay);
             self.world.start_relay(relay, relevo_relay::driven::Unsynced::Lost)?;
         }
         for who in 0..self.world.clients.len() {

@@ -81,6 +81,39 @@ fn an_entry_stored_in_a_life_that_the_mailbox_does_not_have_is_missed_in_the_nex
     assert_eq!(world.notices(), ["chain broken 2"]);
 }
 
+/// Answers an append of ours with the place of another entry, and its head.
+fn append_answered_with_place(world: &mut World, place: usize) {
+    let head = |world: &World| world.relay.mailboxes[&mailbox(1)].heads[place - 1];
+    world.enqueue_append(1);
+    world.execute();
+    let (head, sequence) = (head(world), Sequence(u64::try_from(place).unwrap()));
+    let answers = std::mem::take(&mut world.answers);
+    let lie = |outcome| match outcome {
+        Outcome::Done { answer: Answer::Stored { incarnation, expires, .. } } => {
+            Outcome::Done { answer: Answer::Stored { incarnation, sequence, head, expires } }
+        }
+        other => other,
+    };
+    world.deliver(answers.into_iter().map(|(ticket, outcome)| (ticket, lie(outcome))).collect());
+}
+
+#[test]
+fn an_entry_of_ours_that_does_not_lie_where_it_was_answered_for_is_missed_when_that_place_is_read() {
+    let mut world = reader();
+    world.relay.append(mailbox(1), entry(2, 9));
+    append_answered_with_place(&mut world, 2);
+    world.settle();
+    assert_eq!(world.notices(), ["chain broken 2"]);
+    assert_eq!(world.entries(1), [(2, 1), (2, 9), (1, 1)], "all is read for that");
+}
+
+#[test]
+fn an_entry_of_ours_that_is_answered_for_with_a_place_read_before_is_missed_at_once() {
+    let mut world = reader();
+    append_answered_with_place(&mut world, 1);
+    assert_eq!(world.notices(), ["chain broken 1"]);
+}
+
 #[test]
 fn an_answer_of_another_kind_is_none_and_the_entry_is_sent_again() {
     let mut world = reader();

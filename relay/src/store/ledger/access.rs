@@ -15,17 +15,17 @@ impl Work<'_> {
     pub(super) fn spend(&mut self, id: &AdmissionId, spending: Spending) -> Result<(), Stop> {
         let mut admission = self.admission(id)?;
         rules::spend(&mut admission, spending, self.now, &self.shared.config)?;
-        self.draft.set_admission(id, Some(&admission))?;
+        self.draft.set_admission(id, Some(admission))?;
         Ok(())
     }
 
     /// Whether [`Self::spend`] would do it.
-    pub(super) fn may_spend(&self, id: &AdmissionId, spending: Spending) -> Result<Result<(), Refusal>, Stop> {
+    pub(super) fn may_spend(&mut self, id: &AdmissionId, spending: Spending) -> Result<Result<(), Refusal>, Stop> {
         let mut admission = self.admission(id)?;
         Ok(rules::spend(&mut admission, spending, self.now, &self.shared.config))
     }
 
-    fn admission(&self, id: &AdmissionId) -> Result<Admission, Stop> {
+    fn admission(&mut self, id: &AdmissionId) -> Result<Admission, Stop> {
         let admission = self.draft.admission(id)?.filter(|admission| !admission.expires.is_past(self.now));
         Ok(admission.ok_or(Refusal::AllowanceSpent)?)
     }
@@ -38,7 +38,7 @@ impl Work<'_> {
                 self.fresh(key, AdmissionKind::Shared, expires)
             }
         };
-        self.draft.set_admission(&id, Some(&admission))?;
+        self.draft.set_admission(&id, Some(admission))?;
         DONE
     }
 
@@ -56,7 +56,7 @@ impl Work<'_> {
         self.draft.set_admission(&by, None)?;
         let until = rules::enrolled_until(self.now, &self.shared.config);
         let admission = self.fresh(key, AdmissionKind::Enrolled, until);
-        self.draft.set_admission(&id, Some(&admission))?;
+        self.draft.set_admission(&id, Some(admission))?;
         DONE
     }
 
@@ -86,7 +86,7 @@ impl Work<'_> {
         self.totals.admissions = self.totals.admissions.saturating_add(1);
         let longest = rules::lease(self.now, u32::MAX, &self.shared.config);
         let admission = self.fresh(key, AdmissionKind::SingleUse, expires.min(longest));
-        self.draft.set_admission(&id, Some(&admission))?;
+        self.draft.set_admission(&id, Some(admission))?;
         DONE
     }
 

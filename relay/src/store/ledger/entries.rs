@@ -65,7 +65,7 @@ impl Work<'_> {
     }
 
     /// Where an entry of `size` bytes goes, or why nowhere; nothing is taken yet.
-    fn place(&self, admission: &AdmissionId, mailbox: &Mailbox, who: Shown, size: u64) -> Result<Place, Stop> {
+    fn place(&mut self, admission: &AdmissionId, mailbox: &Mailbox, who: Shown, size: u64) -> Result<Place, Stop> {
         let (relay, config) = (self.room(size), &self.shared.config);
         let allowed = self.may_spend(admission, Spending::Bytes(size))?;
         let refusal = match rules::ordinary_room(mailbox, who, size, relay, config).and(allowed) {

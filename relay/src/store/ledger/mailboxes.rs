@@ -227,12 +227,12 @@ impl Work<'_> {
 
     /// A grant that has not expired.
     pub(super) fn grant(
-        &self,
+        &mut self,
         id: &MailboxId,
         table: GrantTable,
         shown: &CapabilityHash,
     ) -> Result<Option<GrantRow>, Stop> {
-        let Some(bytes) = self.draft.header(&keys::grant(id, table, shown))? else { return Ok(None) };
+        let Some(bytes) = self.draft.grant(keys::grant(id, table, shown))? else { return Ok(None) };
         let grant: GrantRow = record::read(&bytes, "grant")?;
         Ok(Some(grant).filter(|grant| !grant.expires.is_past(self.now)))
     }

@@ -24,7 +24,8 @@ impl Run {
                 self.world.crash(who);
                 self.world.open(who)?;
             }
-            Kind::Stop => self.world.stop_relay_after(relay, op.number(1)),
+            Kind::Stop if op.number(2) == 0 => self.world.stop_relay_after(relay, op.number(1)),
+            Kind::Stop => self.world.stop_relay_in_document(relay, op.number(1) % 12),
             Kind::Cut => self.world.cut(seat),
             Kind::Part => {
                 let until = self.world.now + op.number(2) * 1_000;

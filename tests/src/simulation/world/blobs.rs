@@ -41,6 +41,11 @@ impl World {
     pub(super) fn blob_asked(&mut self, id: SessionId, stream: StreamId, said: Said) -> anyhow::Result<()> {
         let Some(seat) = self.links.get(&id).filter(|link| link.relay).map(|link| link.seat) else { return Ok(()) };
         let now = self.relay_clock(seat.relay);
+        if self.relays[seat.relay].driven.is_some()
+            && let Some(calls) = self.relays[seat.relay].doomed.take()
+        {
+            self.stop_relay_after(seat.relay, calls);
+        }
         let Some(driven) = &mut self.relays[seat.relay].driven else { return Ok(()) };
         let said = match said {
             Said::Opened(opening) => BlobSaid::Opened(opening),

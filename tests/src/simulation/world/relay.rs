@@ -21,6 +21,8 @@ pub struct Relay {
     pub disk: SimulatedDisk,
     pub(super) driven: Option<DrivenRelay>,
     pub(super) config: StoreConfig,
+    /// Store calls after which it dies, counted from when a document next comes or goes.
+    pub(super) doomed: Option<u64>,
     pub(super) committing: bool,
     pub(super) swept: u64,
     /// Seconds by which its clock is ahead.
@@ -36,7 +38,17 @@ impl World {
         let fingerprint = DrivenRelay::address(seed).fingerprint;
         let driven = Some(DrivenRelay::open(&disk, config.clone(), seed, START)?);
         let swept = self.now;
-        self.relays.push(Relay { seed, fingerprint, disk, driven, config, committing: false, swept, skew: 0 });
+        self.relays.push(Relay {
+            seed,
+            fingerprint,
+            disk,
+            driven,
+            config,
+            doomed: None,
+            committing: false,
+            swept,
+            skew: 0,
+        });
         Ok(self.relays.len() - 1)
     }
 
@@ -75,6 +87,17 @@ impl World {
     /// A relay dies at its so-manieth store call from now.
     pub fn stop_relay_after(&mut self, relay: usize, calls: u64) {
         self.relays[relay].disk.stop_after(calls);
+    }
+
+    /// The same, counted from when a document next comes or goes.
+    pub fn stop_relay_in_document(&mut self, relay: usize, calls: u64) {
+        self.relays[relay].doomed = Some(calls);
+    }
+
+    /// A relay dies of neither any more.
+    pub fn spare_relay(&mut self, relay: usize) {
+        self.relays[relay].doomed = None;
+        self.relays[relay].disk.stop_after(u64::MAX);
     }
 
     /// A relay starts again.
