@@ -120,6 +120,7 @@ alarm-missing-commit = { $group }: aquí falta un cambio del grupo.
 alarm-halted = { $group }: parado, porque un cambio no se pudo leer. Pide a un administrador que te añada de nuevo.
 alarm-lost-commit = { $group }: el relé aceptó un cambio tuyo y no está. Avisa a un coordinador.
 alarm-not-added = { $group }: { $name } aún no ha entrado: su equipo no dejó ninguna clave utilizable en su relé. Pídele que ejecute `relevo read`; se vuelve a intentar solo durante cuatro semanas.
+alarm-not-welcomed = { $group }: { $name } ya es miembro, pero el relé no aceptó lo que le deja entrar. Quita a esta persona y añádela de nuevo.
 alarm-complaint = { $group }: el equipo de { $name } no pudo leer un cambio del grupo. Añádele de nuevo.
 alarm-not-moved = { $group }: no pudo pasar a su nuevo buzón. Inténtalo de nuevo, o crea otro grupo.
 alarm-not-done = { $group }: un cambio que querías no es posible ahí; se abandonó.

@@ -120,6 +120,7 @@ alarm-missing-commit = { $group } : un changement du groupe manque ici.
 alarm-halted = { $group } : arrêté, car un changement n'a pas pu être lu. Demandez à un administrateur de vous ajouter de nouveau.
 alarm-lost-commit = { $group } : le relais a accepté un changement de vous et il n'y est pas. Prévenez un coordinateur.
 alarm-not-added = { $group } : { $name } n'y est pas encore : son appareil n'a laissé aucune clé utilisable à son relais. Demandez-lui de lancer `relevo read` ; l'essai se répète de lui-même pendant quatre semaines.
+alarm-not-welcomed = { $group } : { $name } est membre, mais le relais n'a pas pris ce qui lui permet d'entrer. Retirez cette personne, puis ajoutez-la de nouveau.
 alarm-complaint = { $group } : l'appareil de { $name } n'a pas pu lire un changement du groupe. Ajoutez cette personne de nouveau.
 alarm-not-moved = { $group } : n'a pas pu passer à sa nouvelle boîte. Réessayez, ou créez un nouveau groupe.
 alarm-not-done = { $group } : un changement que vous vouliez n'y est pas possible ; il a été abandonné.

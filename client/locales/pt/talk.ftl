@@ -120,6 +120,7 @@ alarm-missing-commit = { $group }: falta aqui uma mudança do grupo.
 alarm-halted = { $group }: parado, porque uma mudança não pôde ser lida. Peça a um administrador que o adicione de novo.
 alarm-lost-commit = { $group }: o retransmissor aceitou uma mudança sua e ela não está lá. Avise um coordenador.
 alarm-not-added = { $group }: { $name } ainda não entrou: o seu aparelho não deixou nenhuma chave utilizável no retransmissor. Peça-lhe que execute `relevo read`; volta a tentar-se sozinho durante quatro semanas.
+alarm-not-welcomed = { $group }: { $name } já é membro, mas o retransmissor não aceitou o que lhe permite entrar. Retire esta pessoa e adicione-a de novo.
 alarm-complaint = { $group }: o dispositivo de { $name } não pôde ler uma mudança do grupo. Adicione-o de novo.
 alarm-not-moved = { $group }: não pôde passar para a nova caixa. Tente de novo, ou crie outro grupo.
 alarm-not-done = { $group }: uma mudança que queria não é possível ali; foi abandonada.

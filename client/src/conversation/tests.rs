@@ -7,6 +7,7 @@ mod group;
 mod halt;
 mod heads;
 mod hostile;
+mod invite;
 mod large;
 mod pair;
 mod race;
