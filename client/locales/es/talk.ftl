@@ -121,6 +121,7 @@ alarm-halted = { $group }: parado, porque un cambio no se pudo leer. Pide a un a
 alarm-lost-commit = { $group }: el relé aceptó un cambio tuyo y no está. Avisa a un coordinador.
 alarm-not-added = { $group }: { $name } aún no ha entrado: su equipo no dejó ninguna clave utilizable en su relé. Pídele que ejecute `relevo read`; se vuelve a intentar solo durante cuatro semanas.
 alarm-not-welcomed = { $group }: { $name } ya es miembro, pero el relé no aceptó lo que le deja entrar. Quita a esta persona y añádela de nuevo.
+alarm-older-copy = { $group }: este equipo envió allí cosas que ya no conoce. Su bóveda es una copia anterior, quizá restaurada de una copia de seguridad: puede faltar lo que llegó después. Sus claves allí se hacen de nuevo. Si nadie restauró una copia, avisa a un coordinador.
 alarm-complaint = { $group }: el equipo de { $name } no pudo leer un cambio del grupo. Añádele de nuevo.
 alarm-not-moved = { $group }: no pudo pasar a su nuevo buzón. Inténtalo de nuevo, o crea otro grupo.
 alarm-not-done = { $group }: un cambio que querías no es posible ahí; se abandonó.

@@ -121,6 +121,7 @@ alarm-halted = { $group } : arrêté, car un changement n'a pas pu être lu. Dem
 alarm-lost-commit = { $group } : le relais a accepté un changement de vous et il n'y est pas. Prévenez un coordinateur.
 alarm-not-added = { $group } : { $name } n'y est pas encore : son appareil n'a laissé aucune clé utilisable à son relais. Demandez-lui de lancer `relevo read` ; l'essai se répète de lui-même pendant quatre semaines.
 alarm-not-welcomed = { $group } : { $name } est membre, mais le relais n'a pas pris ce qui lui permet d'entrer. Retirez cette personne, puis ajoutez-la de nouveau.
+alarm-older-copy = { $group } : cet appareil y a envoyé des choses qu'il ne connaît plus. Son coffre est une copie antérieure, peut-être remise depuis une sauvegarde : ce qui est arrivé depuis peut manquer ici. Ses clés y sont refaites. Si personne n'a remis de copie, prévenez un coordinateur.
 alarm-complaint = { $group } : l'appareil de { $name } n'a pas pu lire un changement du groupe. Ajoutez cette personne de nouveau.
 alarm-not-moved = { $group } : n'a pas pu passer à sa nouvelle boîte. Réessayez, ou créez un nouveau groupe.
 alarm-not-done = { $group } : un changement que vous vouliez n'y est pas possible ; il a été abandonné.

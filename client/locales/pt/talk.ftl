@@ -121,6 +121,7 @@ alarm-halted = { $group }: parado, porque uma mudança não pôde ser lida. Peç
 alarm-lost-commit = { $group }: o retransmissor aceitou uma mudança sua e ela não está lá. Avise um coordenador.
 alarm-not-added = { $group }: { $name } ainda não entrou: o seu aparelho não deixou nenhuma chave utilizável no retransmissor. Peça-lhe que execute `relevo read`; volta a tentar-se sozinho durante quatro semanas.
 alarm-not-welcomed = { $group }: { $name } já é membro, mas o retransmissor não aceitou o que lhe permite entrar. Retire esta pessoa e adicione-a de novo.
+alarm-older-copy = { $group }: este aparelho enviou para lá coisas que já não conhece. O seu cofre é uma cópia anterior, talvez reposta de uma salvaguarda: pode faltar o que chegou depois. As suas chaves lá são feitas de novo. Se ninguém repôs uma cópia, avise um coordenador.
 alarm-complaint = { $group }: o dispositivo de { $name } não pôde ler uma mudança do grupo. Adicione-o de novo.
 alarm-not-moved = { $group }: não pôde passar para a nova caixa. Tente de novo, ou crie outro grupo.
 alarm-not-done = { $group }: uma mudança que queria não é possível ali; foi abandonada.

@@ -165,6 +165,8 @@ pub enum AlarmKind {
     Damaged,
     /// Somebody was added, and the relay does not take what lets them in.
     NotWelcomed,
+    /// There is something of ours that this device knows nothing of: its vault is an older copy of itself.
+    OlderCopy,
     /// A kind of a later version of this program.
     Other,
 }
@@ -189,6 +191,7 @@ impl AlarmKind {
             Self::Closed => 14,
             Self::Damaged => 15,
             Self::NotWelcomed => 16,
+            Self::OlderCopy => 17,
             Self::Other => u8::MAX,
         }
     }
@@ -212,6 +215,7 @@ impl AlarmKind {
             14 => Self::Closed,
             15 => Self::Damaged,
             16 => Self::NotWelcomed,
+            17 => Self::OlderCopy,
             _ => Self::Other,
         }
     }

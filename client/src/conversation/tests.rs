@@ -9,5 +9,6 @@ mod heads;
 mod hostile;
 mod invite;
 mod large;
+mod older;
 mod pair;
 mod race;
