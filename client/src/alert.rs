@@ -12,6 +12,7 @@ use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{MemberKey, ObjectHash, Signed};
 
 pub use fault::AlertFault;
+pub(crate) use sent::left;
 pub use sent::{AlertDraft, AlertStatus, Answered, answered, send, sent, status};
 
 use crate::inbox;

@@ -16,6 +16,7 @@ mod halt;
 mod heads;
 mod held;
 mod intention;
+mod invite;
 mod join;
 mod judge;
 mod key_package;

@@ -176,6 +176,11 @@ alarm-lost-commit = { $group }: a change of yours was accepted by the relay and 
 alarm-not-added = { $group }: { $name } is not in yet: their device left no usable key at their relay. Ask them to run `relevo read`; it is tried again by itself for four weeks.
 # $group (String)
 # $name (String)
+alarm-not-welcomed = { $group }: { $name } is a member now, but the relay did not take what lets them in. Remove them, then add them again.
+# $group (String)
+alarm-older-copy = { $group }: this device has sent things there that it no longer knows of. Its vault is an older copy, put back from a backup perhaps: what came since may be missing here. Its keys there are made anew. If nobody put a copy back, tell a coordinator.
+# $group (String)
+# $name (String)
 alarm-complaint = { $group }: the device of { $name } could not read a change of the group. Add them again.
 # $group (String)
 alarm-not-moved = { $group }: could not move to its new mailbox. Try again, or make a new group.

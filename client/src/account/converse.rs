@@ -6,6 +6,7 @@ use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::encode;
 
 use super::AccountFault;
+use crate::alert;
 use crate::caught::caught;
 use crate::conversation::{ConversationFault, Desk, Effect, Me, Rooms};
 use crate::inbox::{self, Holder, Stock};
@@ -64,6 +65,7 @@ impl<'a> Converse<'a> {
             }
             Effect::Unfollow(mailbox) => sync::unfollow(tx, &mailbox)?,
             Effect::Joined { group } => self.post_inbox(group)?,
+            Effect::AlertLeft { group, alert } => alert::left(tx, &group, &alert)?,
             Effect::Parcel { member, to, body } => {
                 let sent = records::attempt(tx, || inbox::send_to(tx, &member, &to, &body, self.now))?;
                 match sent.map_err(AccountFault::from) {

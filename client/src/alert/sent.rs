@@ -86,7 +86,8 @@ pub struct AlertStatus {
 
 shows_only! { Answered { at }, AlertStatus { number, read, need_help } }
 
-/// Signs an alert and posts it in a conversation. Its audience are the members of this moment.
+/// Signs an alert and posts it in a conversation. Its audience are the members of this moment, and whoever comes in before
+/// it leaves.
 ///
 /// # Errors
 /// [`AlertFault::Membership`] for who is no coordinator, [`AlertFault::Refused`] for dates or texts that nobody would
@@ -145,6 +146,21 @@ pub(super) fn compose(
     let row = SentRow { number, alert: signed.clone(), group: *group, audience: seats };
     records::put(tx, Noun::AlertSent, &signed.hash().0, &row)?;
     Ok((number, signed))
+}
+
+/// An alert has left: whoever was brought in meanwhile hears it too.
+///
+/// # Errors
+/// The vault's.
+pub(crate) fn left(tx: &Transaction<'_>, group: &GroupId, alert: &ObjectHash) -> Result<(), MembershipFault> {
+    let Some(mut row) = records::get::<SentRow>(tx, Noun::AlertSent, &alert.0)? else { return Ok(()) };
+    let me = identity::me(tx)?.member;
+    for seat in conversations::seats(tx, group)?.into_iter().filter(|seat| seat.member != me) {
+        if row.audience.iter().all(|known| known.member != seat.member) {
+            row.audience.push(Seat { member: seat.member, pseudonym: seat.pseudonym, answer: None });
+        }
+    }
+    Ok(records::put(tx, Noun::AlertSent, &alert.0, &row)?)
 }
 
 /// Somebody answers. Only the audience may, and whoever came into the conversation before the alert left: that waits

@@ -1,12 +1,13 @@
 use relevo_protocol::content::{Alert, AlertAnswer, AlertText, GroupId, ParcelBody, Severity};
-use relevo_protocol::trust::{MemberKey, Scope, Signed};
+use relevo_protocol::trust::{DeviceKey, MemberKey, PolicyVersion, Scope, Signed};
 
-use super::sent::compose;
+use super::sent::{compose, left};
 use super::{AlertDraft, AlertFault, Verdict, answer, list, received, status};
 use crate::inbox;
 use crate::membership::tests::{allied, founded, newcomer};
 use crate::membership::town::Town;
 use crate::membership::{MembershipFault, charter, identity};
+use crate::vault::conversations::{self, SeatRow};
 
 const GROUP: GroupId = GroupId([5; 16]);
 
@@ -135,6 +136,39 @@ fn an_answer_from_outside_of_the_audience_counts_for_nothing() {
     assert!(seen.read.is_empty());
     assert_eq!(seen.silent, ["Bruno"]);
     assert_eq!(town.warnings("Ana"), ["parcel-refused"]);
+}
+
+#[test]
+fn whoever_comes_in_before_an_alert_leaves_is_of_its_audience() {
+    let mut town = founded();
+    newcomer(&mut town, "Elena");
+    let (number, alert) = alerted(&mut town, &["Bruno"]);
+    let elena = town.member("Elena");
+    town.act("Ana", |tx, _| {
+        let seat = SeatRow {
+            leaf: 1,
+            member: elena,
+            device: DeviceKey::new([7; 32]),
+            pseudonym: "Elena".to_owned(),
+            key: [7; 32],
+            serial: 1,
+            devices: 1,
+            committed_at: None,
+            policy: PolicyVersion::CURRENT,
+        };
+        conversations::put_seats(tx, &GROUP, &[seat])?;
+        left(tx, &GROUP, &alert.hash())?;
+        // Gone again.
+        Ok::<_, MembershipFault>(conversations::put_seats(tx, &GROUP, &[])?)
+    })
+    .unwrap();
+    let seen = town.act("Ana", |tx, _| status(tx, number)).unwrap();
+    assert_eq!(seen.silent, ["Bruno", "Elena"]);
+    let ana = town.member("Ana");
+    let body = ParcelBody::AlertAnswer { alert: alert.hash(), answer: AlertAnswer::Read };
+    town.act_and_settle("Elena", |tx, now| inbox::send(tx, &ana, &body, now));
+    let seen = town.act("Ana", |tx, _| status(tx, number)).unwrap();
+    assert_eq!((seen.read.len(), seen.silent), (1, vec!["Bruno".to_owned()]));
 }
 
 #[test]

@@ -112,6 +112,8 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             AlarmKind::Frozen => ("frozen", words.msg_alarm_frozen(group)),
             AlarmKind::Closed => ("closed", words.msg_alarm_closed(group)),
             AlarmKind::Damaged => ("damaged", words.msg_alarm_damaged(group)),
+            AlarmKind::NotWelcomed => ("not-welcomed", words.msg_alarm_not_welcomed(group, name)),
+            AlarmKind::OlderCopy => ("older-copy", words.msg_alarm_older_copy(group)),
             AlarmKind::Other => ("other", words.msg_alarm_other(group)),
         };
         let about = alarm.about.map(|_| about);

@@ -33,6 +33,12 @@ impl Desk<'_> {
         relay: &RelayAddress,
     ) -> Result<GroupId, ConversationFault> {
         if let Some(known) = conversations::pair_with(self.tx, &person.0)? {
+            let mut room = self.enter(&known)?;
+            if room.row.standing == Standing::Live && room.seat_of(&person.0).is_none() {
+                self.invite(&room, vec![person])?;
+                self.go_on(&mut room)?;
+            }
+            self.keep(room)?;
             return Ok(known);
         }
         let administrators = vec![self.me.member, person.0];

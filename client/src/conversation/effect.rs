@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use relevo_protocol::content::{GroupId, InboxAddress, ParcelBody};
-use relevo_protocol::trust::MemberKey;
+use relevo_protocol::trust::{MemberKey, ObjectHash};
 use relevo_protocol::wire::{Call, Capability, Cursor, Fingerprint, MailboxId, RelayAddress};
 
 use crate::sync::Start;
@@ -44,6 +44,13 @@ pub enum Effect {
     Joined {
         /// The group.
         group: GroupId,
+    },
+    /// An alert of ours is in the log, for those who are in the group now.
+    AlertLeft {
+        /// The group.
+        group: GroupId,
+        /// Which.
+        alert: ObjectHash,
     },
     /// Something for somebody's inbox.
     Parcel {

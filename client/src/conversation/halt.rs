@@ -94,12 +94,25 @@ impl Desk<'_> {
         if !intentions::has_alarm(self.tx, &room.id, AlarmKind::Gap.code(), &room.context.mailbox)? {
             return self.alarm(&room.id, AlarmKind::MissingCommit, &epoch.to_be_bytes());
         }
+        self.behind(room)
+    }
+
+    /// The others are in an epoch that this device cannot reach: it asks their administrators to be added again, and those
+    /// whom it meant to bring in, who may be in already.
+    pub(super) fn behind(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
         room.row.standing = Standing::Behind;
         let mine = self.me.member;
+        let mut asked = Vec::new();
         for administrator in room.context.administrators.iter().filter(|member| **member != mine) {
-            let Some(to) = self.inbox_of(administrator)? else { continue };
-            let body = ParcelBody::ReAdd { group: room.id };
-            self.effects.push(Effect::Parcel { member: *administrator, to, body });
+            asked.extend(self.inbox_of(administrator)?.map(|inbox| (*administrator, inbox)));
+        }
+        for person in self.meant(&room.id)?.into_iter().flat_map(|one| one.people) {
+            if room.seat_of(&person.member).is_none() && asked.iter().all(|(member, _)| *member != person.member) {
+                asked.push((person.member, person.inbox));
+            }
+        }
+        for (member, to) in asked {
+            self.effects.push(Effect::Parcel { member, to, body: ParcelBody::ReAdd { group: room.id } });
         }
         Ok(())
     }

@@ -82,9 +82,21 @@ pub(crate) struct Invitee {
     /// Its key package, once it is in.
     #[n(2)]
     pub(crate) package: Option<Opaque>,
-    /// Since when the shelf has had none that is theirs. It is asked again when the intention is due.
+    /// The shelf has had none that is theirs. It is asked again when the intention is due.
     #[n(3)]
-    pub(crate) missing: Option<Timestamp>,
+    pub(crate) missing: Option<Missing>,
+}
+
+/// A shelf without a key package.
+#[derive(Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Missing {
+    /// Since when.
+    #[n(0)]
+    pub(crate) since: Timestamp,
+    /// Whether it is being asked just now.
+    #[n(1)]
+    pub(crate) asked: bool,
 }
 
 impl Intention {

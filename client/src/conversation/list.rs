@@ -156,7 +156,10 @@ pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
     let mut proofs = checkpoints::convictions(tx)?;
     let rows = intentions::alarms(tx)?.into_iter().map(|row| {
         let kind = AlarmKind::from_code(row.kind);
-        let person = matches!(kind, AlarmKind::NotAdded | AlarmKind::Complaint | AlarmKind::Disagreement);
+        let person = matches!(
+            kind,
+            AlarmKind::NotAdded | AlarmKind::NotWelcomed | AlarmKind::Complaint | AlarmKind::Disagreement
+        );
         let about = row.detail.first_chunk().filter(|_| person).map(|member| MemberKey::new(*member));
         let proves = |proof: &mut Conviction| kind == AlarmKind::Lie && proof.word.statement == row.detail;
         let proof = proofs.extract_if(.., proves).next();

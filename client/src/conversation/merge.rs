@@ -11,6 +11,7 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::intention::{Intention, Invitee};
+use super::invite::Meant;
 use super::judge::{Judged, seats_after};
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::is_for_people;
@@ -104,6 +105,7 @@ impl Desk<'_> {
         for seat in judged.leaves.iter().filter(|seat| room.seat_of(&seat.member).is_none()) {
             intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), seat.member.as_bytes())?;
         }
+        self.reseated(room, &seats)?;
         room.seats = seats;
         conversations::put_seats(self.tx, &room.id, &room.seats)?;
         let context = Context::of(room.mls.extensions())?;
@@ -252,6 +254,12 @@ impl Desk<'_> {
         room.row.standing = Standing::Left;
         // Who was taken out with us takes nobody in.
         room.row.administrators = Context::of(room.mls.extensions())?.administrators;
+        for Meant { people, .. } in self.meant(&room.id)? {
+            for person in people {
+                let about = person.member.as_bytes();
+                intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), about)?;
+            }
+        }
         intentions::remove_all(self.tx, &room.id)?;
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             messages::set_state(self.tx, message.number, MessageState::NotSent)?;

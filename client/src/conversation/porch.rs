@@ -95,7 +95,7 @@ impl Desk<'_> {
             if complete {
                 self.effects.push(Effect::Parcel { member, to, body: ParcelBody::Welcome(welcome) });
             } else {
-                self.alarm(group, AlarmKind::NotAdded, member.as_bytes())?;
+                self.alarm(group, AlarmKind::NotWelcomed, member.as_bytes())?;
             }
         }
         Ok(())

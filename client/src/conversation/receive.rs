@@ -4,14 +4,16 @@ use openmls::group::{ProcessMessageError, StageCommitError};
 use openmls::prelude::{
     ContentType, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProtocolMessage, Sender,
 };
-use relevo_protocol::content::{GroupId, LogItem, Message, PinnedObject, decode};
+use relevo_protocol::content::{Body, GroupId, Kind as MaybeKnown, LogItem, Message, PinnedObject, decode};
 use relevo_protocol::sealed::open;
 use relevo_protocol::trust::{Charter, MemberKey, Verified};
 use relevo_protocol::wire::MailboxId;
 
 use super::commit::hash;
 use super::desk::{Desk, following};
+use super::effect::Effect;
 use super::fault::ConversationFault;
+use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::suite::read;
 use crate::sync::ReceivedEntry;
@@ -93,7 +95,11 @@ impl Desk<'_> {
         match room.mls.process_message(&self.provider(), message) {
             Ok(processed) => {
                 let Sender::Member(leaf) = *processed.sender() else { return Ok(()) };
-                self.processed(room, leaf, processed.into_content(), &echo, entry)
+                let content = processed.into_content();
+                if matches!(content, ProcessedMessageContent::OwnPrivateMessage) {
+                    return self.ours_forgotten(room, commit);
+                }
+                self.processed(room, leaf, content, &echo, entry)
             }
             Err(ProcessMessageError::StorageError(fault)) => Err(fault.into()),
             Err(ProcessMessageError::InvalidCommit(fault)) if commit && is_ours_alone(&fault) => {
@@ -144,9 +150,27 @@ impl Desk<'_> {
     /// Our own message came back: it is on disk at the relay, in its epoch.
     fn echoed(&mut self, room: &Room, ours: &messages::MessageRow) -> Result<(), ConversationFault> {
         if ours.epoch == Some(room.mls.epoch().as_u64()) {
+            if let Ok(MaybeKnown::Known(Body::Alert { alert })) = decode(&ours.body) {
+                self.effects.push(Effect::AlertLeft { group: room.id, alert: alert.hash() });
+            }
             messages::set_state(self.tx, ours.number, MessageState::Sent)?;
         }
         Ok(())
+    }
+
+    /// Something of ours in this epoch that this device knows nothing of: its vault is an older copy. (Or a member has made it
+    /// look so.) Keys may have been used that would be used again, so the leaf is written anew before anything is sent.
+    /// Behind a commit of ours the others are in an epoch that we cannot reach.
+    fn ours_forgotten(&mut self, room: &mut Room, commit: bool) -> Result<(), ConversationFault> {
+        let epoch = room.mls.epoch().as_u64();
+        self.alarm(&room.id, AlarmKind::OlderCopy, &[&room.context.mailbox.0[..], &epoch.to_be_bytes()].concat())?;
+        if commit {
+            return self.behind(room);
+        }
+        if !self.is_intended(&room.id, &Intention::Rekey)? {
+            self.intend(&room.id, &Intention::Rekey, self.now)?;
+        }
+        self.go_on(room)
     }
 
     /// Halt, never skip: a commit of a current leaf that only we may be unable to process.

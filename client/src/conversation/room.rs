@@ -147,7 +147,7 @@ pub enum AlarmKind {
     Halted,
     /// The relay acknowledged our commit, and it is not there.
     LostCommit,
-    /// Somebody could not be added.
+    /// Somebody is not in yet: their shelf has no key package that is theirs.
     NotAdded,
     /// Somebody else's device reports that it could not process a commit.
     Complaint,
@@ -163,6 +163,10 @@ pub enum AlarmKind {
     Closed,
     /// The relay's disk has damaged an entry: what lies behind it cannot be read.
     Damaged,
+    /// Somebody was added, and the relay does not take what lets them in.
+    NotWelcomed,
+    /// There is something of ours that this device knows nothing of: its vault is an older copy of itself.
+    OlderCopy,
     /// A kind of a later version of this program.
     Other,
 }
@@ -186,6 +190,8 @@ impl AlarmKind {
             Self::Frozen => 13,
             Self::Closed => 14,
             Self::Damaged => 15,
+            Self::NotWelcomed => 16,
+            Self::OlderCopy => 17,
             Self::Other => u8::MAX,
         }
     }
@@ -208,6 +214,8 @@ impl AlarmKind {
             13 => Self::Frozen,
             14 => Self::Closed,
             15 => Self::Damaged,
+            16 => Self::NotWelcomed,
+            17 => Self::OlderCopy,
             _ => Self::Other,
         }
     }

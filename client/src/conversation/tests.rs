@@ -7,6 +7,8 @@ mod group;
 mod halt;
 mod heads;
 mod hostile;
+mod invite;
 mod large;
+mod older;
 mod pair;
 mod race;

@@ -3,6 +3,7 @@
 mod relay;
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use openmls::prelude::MlsMessageOut;
@@ -171,7 +172,7 @@ impl World {
                     }
                 }
                 Effect::Joined { group } => self.people[person].joined.push(group),
-                Effect::Remember(_) | Effect::Follow { .. } | Effect::Unfollow(_) => {}
+                Effect::Remember(_) | Effect::Follow { .. } | Effect::Unfollow(_) | Effect::AlertLeft { .. } => {}
             }
         }
         Ok(done)
@@ -341,6 +342,23 @@ impl World {
         person.vault = Some(Vault::open(&person.directory.path().join("vault"), &passphrase).unwrap());
     }
 
+    /// A copy of somebody's vault.
+    pub(crate) fn copy(&mut self, person: usize) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        self.people[person].vault = None;
+        copy_files(self.people[person].directory.path(), copy.path());
+        self.restart(person);
+        copy
+    }
+
+    /// Puts a copy in the place of somebody's vault. What waited to be sent is gone.
+    pub(crate) fn put_back(&mut self, person: usize, copy: TempDir) {
+        self.people[person].vault = None;
+        self.people[person].outbox.clear();
+        self.people[person].directory = copy;
+        self.restart(person);
+    }
+
     /// Who somebody is and where it is reached.
     pub(crate) fn contact(&self, person: usize) -> (MemberKey, InboxAddress) {
         let person = &self.people[person];
@@ -418,6 +436,19 @@ impl World {
     }
 }
 
+fn copy_files(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        let target = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_files(&file.path(), &target);
+        } else {
+            std::fs::copy(file.path(), target).unwrap();
+        }
+    }
+}
+
 fn follow(tx: &Transaction<'_>, effect: &Effect) -> Result<(), VaultFault> {
     match effect {
         Effect::Follow { relay, mailbox, read, group, start } => sync::follow(
@@ -436,7 +467,7 @@ fn follow(tx: &Transaction<'_>, effect: &Effect) -> Result<(), VaultFault> {
             followed::sweep_unfollowed(tx).map(|_| ())
         }
         Effect::Remember(relay) => sync::remember_relay(tx, relay),
-        Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } => Ok(()),
+        Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } | Effect::AlertLeft { .. } => Ok(()),
     }
 }
 

@@ -387,7 +387,7 @@ pub(crate) fn head_at(
         .optional()?)
 }
 
-/// SHA-256 of what was read at a place.
+/// SHA-256 of what was read at a place; none of one where this device was welcomed.
 pub(crate) fn digest_at(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
@@ -396,7 +396,10 @@ pub(crate) fn digest_at(
 ) -> Result<Option<[u8; 32]>, VaultFault> {
     Ok(tx
         .sql()
-        .prepare_cached("SELECT digest FROM read_entries WHERE mailbox = ? AND incarnation = ? AND sequence = ?")?
+        .prepare_cached(
+            "SELECT digest FROM read_entries
+             WHERE mailbox = ? AND incarnation = ? AND sequence = ? AND digest <> zeroblob(32)",
+        )?
         .query_row(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0))
         .optional()?)
 }

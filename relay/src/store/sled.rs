@@ -26,7 +26,7 @@ use super::engine::{Batch, Engine, Key, Row};
 use super::fault::{BODY, INDEX, StoreFault};
 use super::segments::{Pointer, Segments, Tail};
 
-/// Bodies up to this length lie in the index: receipts, and no text. A leaf of sled holds up to 17 rows and is written whole,
+/// Bodies up to this length lie in the index: receipts and the shortest texts. A leaf of sled holds up to 17 rows and is written whole,
 /// which made 50 clients with entries of 2 KiB dearer by a fifth; above 128 KiB it goes to a file of its own which sled
 /// never syncs.
 const INLINE: usize = 1 << 10;

@@ -157,8 +157,11 @@ fn excuses(kind: AlarmKind) -> bool {
         | AlarmKind::Frozen
         | AlarmKind::Closed
         | AlarmKind::Damaged
+        | AlarmKind::OlderCopy
         | AlarmKind::Complaint => true,
-        AlarmKind::NotAdded | AlarmKind::NotMoved | AlarmKind::NotDone | AlarmKind::Other => false,
+        AlarmKind::NotAdded | AlarmKind::NotWelcomed | AlarmKind::NotMoved | AlarmKind::NotDone | AlarmKind::Other => {
+            false
+        }
     }
 }
 

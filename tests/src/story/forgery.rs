@@ -73,6 +73,7 @@ fn perform(tx: &Transaction<'_>, effect: Effect) -> anyhow::Result<()> {
         | Effect::Follow { .. }
         | Effect::Unfollow(_)
         | Effect::Joined { .. }
+        | Effect::AlertLeft { .. }
         | Effect::Parcel { .. } => {
             anyhow::bail!("a message is one request and nothing else")
         }

@@ -9,14 +9,14 @@ use crate::conversation::{ConversationFault, Decision, MessageState, Standing};
 use crate::vault::{Vault, held};
 
 /// Somebody whose device is off: nothing is sent or read.
-struct Off(usize, Vault);
+pub(super) struct Off(usize, Vault);
 
 impl Off {
-    fn turn(world: &mut World, person: usize) -> Self {
+    pub(super) fn turn(world: &mut World, person: usize) -> Self {
         Self(person, world.people[person].vault.take().unwrap())
     }
 
-    fn on(self, world: &mut World) {
+    pub(super) fn on(self, world: &mut World) {
         world.people[self.0].vault = Some(self.1);
     }
 }

@@ -1,15 +1,12 @@
-use std::collections::VecDeque;
-
 use relevo_protocol::content::MessageId;
 use relevo_protocol::wire::Call;
 
-use crate::conversation::intention::Intention;
 use crate::conversation::world::{World, again};
 use crate::conversation::{AlarmKind, ConversationFault, Decision, Kind, MessageState, Standing, conversation};
 use crate::fixture::relay_address;
-use crate::vault::{conversations, intentions};
+use crate::vault::conversations;
 
-fn names(world: &mut World, person: usize, group: relevo_protocol::content::GroupId) -> Vec<String> {
+pub(super) fn names(world: &mut World, person: usize, group: relevo_protocol::content::GroupId) -> Vec<String> {
     let vault = world.people[person].vault.as_mut().unwrap();
     let shown = vault.transaction(|tx| conversation(tx, &group)).unwrap().unwrap();
     shown.members.into_iter().map(|seated| seated.pseudonym).collect()
@@ -224,99 +221,6 @@ fn a_group_that_grows_above_two_gets_a_second_administrator() {
     world.act(0, |desk| desk.add(&group, again(&people))).unwrap();
     world.settle();
     assert_eq!(world.row(2, group).administrators.len(), 2);
-}
-
-/// A world in which one person's shelf is empty.
-fn without_a_key_package(people: usize, person: usize) -> World {
-    let mut world = World::new(people);
-    world.people[person].parcels.clear();
-    let shelf = world.contact(person).1.shelf.unwrap().mailbox;
-    world.relay.shelves.insert(shelf, VecDeque::new());
-    world
-}
-
-/// Time passes for somebody.
-fn later(world: &mut World, person: usize, seconds: u64) {
-    world.now = world.now.plus_seconds(seconds);
-    world.act(person, |desk| desk.tick()).unwrap();
-    world.settle();
-}
-
-#[test]
-fn who_has_no_key_package_is_added_once_they_have_one() {
-    let mut world = without_a_key_package(4, 2);
-    let group = world.group("Without 2");
-    assert_eq!(names(&mut world, 3, group), ["Member 0", "Member 1", "Member 3"]);
-    assert_eq!(world.alarms(0), []);
-    later(&mut world, 0, 60);
-    later(&mut world, 0, 60);
-    assert_eq!(world.alarms(0), [], "said before they could have come");
-    later(&mut world, 0, 600);
-    assert_eq!(world.alarms(0), [AlarmKind::NotAdded]);
-    world.stock(2, 1);
-    later(&mut world, 0, 60);
-    assert_eq!(names(&mut world, 3, group).len(), 3, "asked again sooner than in twice the time");
-    later(&mut world, 0, 700);
-    assert_eq!(names(&mut world, 3, group), ["Member 0", "Member 1", "Member 3", "Member 2"]);
-    assert_eq!(world.alarms(0), [], "the alarm outlives its reason");
-}
-
-#[test]
-fn words_to_somebody_without_a_key_package_wait_until_they_have_one() {
-    let mut world = without_a_key_package(2, 1);
-    let pair = world.pair(0, 1);
-    let id = world.say(0, pair, "welcome");
-    later(&mut world, 0, 60);
-    assert_eq!(world.state(0, pair, id), MessageState::Waiting);
-    world.restart(0);
-    world.stock(1, 1);
-    later(&mut world, 0, 120);
-    assert_eq!(world.state(0, pair, id), MessageState::Sent);
-    assert_eq!(world.texts(1, pair), ["welcome"]);
-}
-
-#[test]
-fn who_is_added_again_by_hand_is_asked_for_at_once_and_once() {
-    let mut world = without_a_key_package(3, 2);
-    let group = world.group("Again");
-    later(&mut world, 0, 3_600);
-    world.stock(2, 2);
-    let people = world.contacts([2]);
-    world.act(0, |desk| desk.add(&group, again(&people))).unwrap();
-    world.act(0, |desk| desk.add(&group, again(&people))).unwrap();
-    later(&mut world, 0, 0);
-    assert_eq!(names(&mut world, 1, group).len(), 3);
-    let shelf = world.contact(2).1.shelf.unwrap().mailbox;
-    assert_eq!(world.relay.shelves[&shelf].len(), 1, "a key package was taken for nothing");
-}
-
-#[test]
-fn who_is_removed_before_they_are_in_does_not_come_in() {
-    let mut world = without_a_key_package(3, 2);
-    let group = world.group("Not 2");
-    later(&mut world, 0, 3_600);
-    let (two, nobody) = (world.member(2), world.alliance.admit(0, "Nobody").keys.member.public());
-    let refused = world.act(0, |desk| desk.remove(&group, &[two, nobody]));
-    assert!(matches!(refused, Err(ConversationFault::NoSuchMember)));
-    world.act(0, |desk| desk.remove(&group, &[two])).unwrap();
-    world.stock(2, 1);
-    later(&mut world, 0, 7 * 3_600);
-    assert_eq!(names(&mut world, 1, group).len(), 2);
-    assert_eq!(world.alarms(0), []);
-}
-
-#[test]
-fn whoever_never_has_a_key_package_is_given_up_after_four_weeks() {
-    let mut world = without_a_key_package(2, 1);
-    let pair = world.pair(0, 1);
-    for _ in 0..28 * 5 {
-        later(&mut world, 0, 6 * 3_600);
-    }
-    assert_eq!(world.alarms(0), [AlarmKind::NotAdded]);
-    let vault = world.people[0].vault.as_mut().unwrap();
-    let adds = vault.transaction(|tx| intentions::of(tx, &pair)).unwrap();
-    let is_add = |row| matches!(Intention::of(row).unwrap(), Intention::Add { .. });
-    assert!(!adds.iter().any(is_add), "asked for ever");
 }
 
 #[test]

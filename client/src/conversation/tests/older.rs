@@ -1,0 +1,76 @@
+//! A vault that is an older copy of itself.
+
+use relevo_protocol::content::GroupId;
+
+use crate::conversation::world::{World, again};
+use crate::conversation::{AlarmKind, Standing};
+
+/// Each administrator's turn comes.
+fn later(world: &mut World) {
+    world.now = world.now.plus_seconds(600);
+    for person in 0..world.people.len() {
+        world.act(person, |desk| desk.tick()).unwrap();
+    }
+    world.settle();
+}
+
+fn everybody_hears(world: &mut World, person: usize, group: GroupId) {
+    world.say(person, group, "is heard");
+    world.settle();
+    for reader in 0..world.people.len() {
+        assert_eq!(world.texts(reader, group).last().unwrap(), "is heard", "by {reader}");
+    }
+}
+
+#[test]
+fn an_older_copy_that_has_sent_words_is_said_and_uses_no_key_again() {
+    let mut world = World::new(3);
+    let group = world.group("Older");
+    world.say(1, group, "before");
+    world.settle();
+    let copy = world.copy(0);
+    world.say(0, group, "forgotten");
+    world.settle();
+    world.put_back(0, copy);
+    world.settle();
+    assert_eq!(world.alarms(0), [AlarmKind::OlderCopy]);
+    // The same key would be used for it as for what was forgotten, and nobody would open it.
+    everybody_hears(&mut world, 0, group);
+    assert_eq!(world.texts(1, group), ["before", "forgotten", "is heard"]);
+    assert!(world.alarms(1).is_empty() && world.alarms(2).is_empty());
+}
+
+#[test]
+fn an_older_copy_that_has_changed_the_group_stands_still_and_is_added_again() {
+    let mut world = World::new(3);
+    let group = world.group("Older");
+    let copy = world.copy(0);
+    world.act(0, |desk| desk.rename(&group, "Newer")).unwrap();
+    world.settle();
+    world.put_back(0, copy);
+    // Before it has read what it sent, it may mean to change the group once more: nobody follows that.
+    world.act(0, |desk| desk.rename(&group, "Another")).unwrap();
+    world.settle();
+    assert_eq!(world.alarms(0), [AlarmKind::OlderCopy]);
+    later(&mut world);
+    assert_eq!(world.row(0, group).standing, Standing::Live);
+    assert_eq!(world.row(0, group).epoch, world.row(1, group).epoch);
+    everybody_hears(&mut world, 0, group);
+}
+
+#[test]
+fn an_older_copy_that_has_begun_a_group_brings_nobody_into_another_one() {
+    let mut world = World::new(3);
+    let (people, address) = (world.contacts([1, 2]), world.address.duplicate());
+    let second = Some(world.member(1));
+    let group = world.act(0, |desk| desk.create_group("Older", again(&people), second, &address)).unwrap();
+    let copy = world.copy(0);
+    world.settle();
+    world.put_back(0, copy);
+    world.settle();
+    assert_eq!(world.alarms(0), [AlarmKind::OlderCopy]);
+    later(&mut world);
+    assert_eq!(world.row(0, group).standing, Standing::Live);
+    assert_eq!(world.row(0, group).epoch, world.row(2, group).epoch);
+    everybody_hears(&mut world, 0, group);
+}
