@@ -27,6 +27,7 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     let mut idle = Samples::default();
     let mut each = STEPS.map(|step| (settings.share(step), Samples::default()));
     let mut handshake = Samples::default();
+    let mut resting = Samples::default();
     let mut held = Samples::default();
     let mut growth = Samples::default();
     for _ in 0..settings.rounds {
@@ -45,7 +46,10 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         }
         let cpu = rig.process().cpu()? - before;
         handshake.push(cpu.as_secs_f64() * 1000.0 / float(sessions.len()));
+        let before = rig.process().cpu()?;
         sleep(HELD).await;
+        let cpu = rig.process().cpu()? - before;
+        resting.push(cpu.as_secs_f64() * 1e6 / HELD.as_secs_f64() / float(sessions.len()));
         held.push(float(sessions.iter().filter(|connected| !connected.arrivals.is_closed()).count()));
         let most = rig.process().memory_kib()?.saturating_sub(alone);
         drop(sessions);
@@ -63,6 +67,7 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         rows.push(Row::new(format!("KiB of the relay for each of {count} idle sessions"), samples, "under 48"));
     }
     rows.push(Row::new("sessions of those still open after 35 s", held, "5,000"));
+    rows.push(Row::new("processor us of the relay in a second for each idle session", resting, ""));
     rows.push(Row::new("growth in per cent when as many come after they have gone", growth, "0"));
     rows.push(Row::new("processor ms of the relay for a session's handshake and greeting", handshake, ""));
     Ok(rows)
