@@ -86,7 +86,15 @@ async fn a_relay_that_shows_two_logs_is_convicted_by_its_own_signatures_and_left
     quilla.send("Ceibo", "by the way", None).await?;
     alliance.hears(ceibo, "by the way").await?;
     ceibo.send("Mesa", "three", None).await?;
-    alarmed(ceibo, AlarmKind::Lie).await?;
+    eventually("Ceibo is told", async || {
+        if alarms(ceibo).await?.contains(&AlarmKind::Lie) {
+            return Ok(true);
+        }
+        // On a busy machine Quilla may not have had the relay's word when it wrote.
+        quilla.send("Ceibo", "once more", None).await?;
+        Ok(false)
+    })
+    .await?;
     eventually("both words are kept", async || {
         Ok(ceibo.convictions().await?.iter().any(|proof| proof.against.is_some()))
     })
