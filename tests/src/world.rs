@@ -299,7 +299,7 @@ pub async fn found_at(relay: &str) -> anyhow::Result<(TestMember, TestMember)> {
         Ok((members.0.is_some() && members.1.is_some() && contacts == (1, 1)).then_some(()))
     })
     .await?;
-    // Until key packages lie on their shelves: who is taken from an empty one is not added.
+    // Until key packages lie on their shelves: who is taken from an empty one comes in a minute later.
     mistral.sync().await?;
     quilla.sync().await?;
     Ok((quilla, mistral))

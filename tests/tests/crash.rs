@@ -34,19 +34,13 @@ fn a_relay_whose_power_is_cut_keeps_what_it_acknowledged() {
 
 #[test]
 fn sled_without_our_syncs_is_found_out() {
-    let broken = ["a promise was broken", "the relay does not start again", "was acknowledged at"];
+    let broken = ["a promise was broken", "the relay does not start again"];
     fails_by(&["power-cut-relay", "--planted", "sled-alone", "--rounds", "100", "--seed", "1"], &broken);
 }
 
 #[test]
 fn names_bodies_and_blobs_that_are_not_synced_are_found_out() {
-    let lost = [
-        "a promise was broken",
-        "the relay does not start",
-        "another identity",
-        "was opened anew",
-        "was acknowledged at",
-    ];
+    let lost = ["a promise was broken", "the relay does not start", "another identity", "was opened anew"];
     for planted in ["names-not-synced", "bodies-not-synced", "blobs-not-synced"] {
         fails_by(&["power-cut-relay", "--planted", planted, "--rounds", "100", "--seed", "1"], &lost);
     }

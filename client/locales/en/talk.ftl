@@ -24,6 +24,8 @@ group-added = On its way: the administrators' change counts as soon as it is in 
 # $name (String)
 group-removed = { $name } is being removed, and the group moves to a new mailbox.
 # $name (String)
+group-withdrawn = { $name } was not in yet, and will not be added.
+# $name (String)
 group-left = The administrators are asked to take you out of { $name }.
 # $name (String)
 group-renamed = The group is now called { $name }.
@@ -173,7 +175,7 @@ alarm-halted = { $group }: stands still, because a change could not be read. Ask
 alarm-lost-commit = { $group }: a change of yours was accepted by the relay and is not there. Tell a coordinator.
 # $group (String)
 # $name (String)
-alarm-not-added = { $group }: { $name } is not in yet: their device left no usable key at their relay. Ask them to run `relevo read`; it is tried again by itself for four weeks.
+alarm-not-added = { $group }: { $name } is not in yet: their device left no usable key at their relay. Ask them to run `relevo read`; it is tried again by itself for at least four weeks.
 # $group (String)
 # $name (String)
 alarm-not-welcomed = { $group }: { $name } is a member now, but the relay did not take what lets them in. Remove them, then add them again.

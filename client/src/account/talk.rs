@@ -222,11 +222,12 @@ impl Account {
         .await
     }
 
-    /// Removes a member from a group, which moves to a new mailbox.
+    /// Removes a member from a group, which moves to a new mailbox. Says so; false of somebody who was not in yet, and is not
+    /// added.
     ///
     /// # Errors
     /// The conversation's.
-    pub async fn remove(&self, group: &str, member: &str) -> Result<(), AccountFault> {
+    pub async fn remove(&self, group: &str, member: &str) -> Result<bool, AccountFault> {
         let (group, member) = (group.to_owned(), member.to_owned());
         self.converse(move |with| {
             let group = group_named(with.tx, &group)?;

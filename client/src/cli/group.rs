@@ -44,8 +44,12 @@ pub(crate) async fn act(session: &mut Session<'_>, act: Group) -> Result<(), Sto
             (words.msg_group_added(), group, "added")
         }
         Group::Remove { group, member } => {
-            account.remove(&group, &member).await?;
-            (words.msg_group_removed(shown::name(&member)), group, "removed")
+            let name = shown::name(&member);
+            if account.remove(&group, &member).await? {
+                (words.msg_group_removed(name), group, "removed")
+            } else {
+                (words.msg_group_withdrawn(name), group, "withdrawn")
+            }
         }
         Group::Leave { group } => {
             account.leave(&group).await?;

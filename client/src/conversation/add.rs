@@ -37,10 +37,11 @@ impl Desk<'_> {
     }
 
     /// Removes members from a group, which moves to a new mailbox. Whoever is not in yet is not added.
+    /// Says whether anybody has to be removed.
     ///
     /// # Errors
     /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchMember`], [`ConversationFault::Pair`].
-    pub fn remove(&mut self, group: &GroupId, members: &[MemberKey]) -> Result<(), ConversationFault> {
+    pub fn remove(&mut self, group: &GroupId, members: &[MemberKey]) -> Result<bool, ConversationFault> {
         let room = self.enter_live(group)?;
         let meant = self.meant(group)?;
         let (mut leaving, absent): (Vec<_>, Vec<_>) =
@@ -64,9 +65,10 @@ impl Desk<'_> {
             intentions::withdraw_alarm(self.tx, group, AlarmKind::NotAdded.code(), member.as_bytes())?;
         }
         if leaving.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        self.administrate(group, Intention::Remove { members: leaving, owner: None })
+        self.administrate(group, Intention::Remove { members: leaving, owner: None })?;
+        Ok(true)
     }
 
     /// Moves a conversation to another relay of the charter, or to a new mailbox of the same one.

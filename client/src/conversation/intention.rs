@@ -162,12 +162,18 @@ impl Desk<'_> {
 
     /// Whether the removal of a member is meant already, in flight or not.
     pub(super) fn removes(&self, group: &GroupId, member: &MemberKey) -> Result<bool, ConversationFault> {
+        Ok(self.last_removal(group, member)?.is_some())
+    }
+
+    /// The number of our last intention to remove a member, in flight or not.
+    pub(super) fn last_removal(&self, group: &GroupId, member: &MemberKey) -> Result<Option<i64>, ConversationFault> {
+        let mut last = None;
         for row in intentions::of(self.tx, group)? {
             if matches!(Intention::of(&row)?, Intention::Remove { members, .. } if members.contains(member)) {
-                return Ok(true);
+                last = Some(row.number);
             }
         }
-        Ok(false)
+        Ok(last)
     }
 
     /// Whether the same is meant already.

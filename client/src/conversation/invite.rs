@@ -145,17 +145,6 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// The last of our own intentions to remove a member.
-    fn last_removal(&self, group: &GroupId, member: &MemberKey) -> Result<Option<i64>, ConversationFault> {
-        let mut last = None;
-        for row in intentions::of(self.tx, group)? {
-            if matches!(Intention::of(&row)?, Intention::Remove { members, .. } if members.contains(member)) {
-                last = Some(row.number);
-            }
-        }
-        Ok(last)
-    }
-
     /// Asks those shelves again whose time has come.
     pub(super) fn ask_shelves(&mut self, room: &Room) -> Result<(), ConversationFault> {
         let able = room.context.is_administrator(&self.me.member);

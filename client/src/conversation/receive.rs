@@ -15,6 +15,7 @@ use super::effect::Effect;
 use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Room, Standing};
+use super::send::ALERT;
 use super::suite::read;
 use crate::sync::ReceivedEntry;
 use crate::vault::conversations;
@@ -150,7 +151,9 @@ impl Desk<'_> {
     /// Our own message came back: it is on disk at the relay, in its epoch.
     fn echoed(&mut self, room: &Room, ours: &messages::MessageRow) -> Result<(), ConversationFault> {
         if ours.epoch == Some(room.mls.epoch().as_u64()) {
-            if let Ok(MaybeKnown::Known(Body::Alert { alert })) = decode(&ours.body) {
+            if ours.kind == ALERT
+                && let Ok(MaybeKnown::Known(Body::Alert { alert })) = decode(&ours.body)
+            {
                 self.effects.push(Effect::AlertLeft { group: room.id, alert: alert.hash() });
             }
             messages::set_state(self.tx, ours.number, MessageState::Sent)?;

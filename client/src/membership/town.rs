@@ -138,7 +138,7 @@ impl Town {
             person
                 .vault
                 .transaction(|tx| {
-                    let Some(then) = outbox::finish(tx, row.id)? else { return Ok(()) };
+                    let Some(outbox::Finished { then, .. }) = outbox::finish(tx, row.id)? else { return Ok(()) };
                     match then.topic {
                         Topic::Inbox => inbox::answered(tx, &then, outcome.as_ref().map_err(|no| *no), *now)?,
                         Topic::Membership => {

@@ -199,13 +199,14 @@ impl<'a> Batch<'a> {
                     Outcome::Refused { refusal } => Err(*refusal),
                     Outcome::Done { answer } => Ok(answer),
                 };
+                let finished = outbox::finish(reading.tx, *id)?;
                 if let (Some(mailbox), Ok(answer)) = (lane, outcome) {
-                    let ours = outbox::digest(reading.tx, *id)?;
+                    let ours = finished.as_ref().and_then(|finished| finished.digest);
                     let promised = reading.stored(mailbox, answer, ours)?;
                     self.changes.extend(promised.map(|sequence| Change::Promised(*mailbox, sequence)));
                 }
-                if let Some(then) = outbox::finish(reading.tx, *id)? {
-                    reading.logic.answered(reading.tx, &then, outcome, reading.now)?;
+                if let Some(finished) = finished {
+                    reading.logic.answered(reading.tx, &finished.then, outcome, reading.now)?;
                 }
             }
             Some(Asked::Resume(ids)) => self.resumed(reading, ids, outcome)?,

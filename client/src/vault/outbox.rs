@@ -113,22 +113,23 @@ pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool,
     Ok(tx.sql().prepare_cached("SELECT 1 FROM outbox WHERE relay = ? AND kind < 3")?.exists([relay.0])?)
 }
 
-/// SHA-256 of the entry that a dispatch appends; none when it is another request, or ended before.
-pub(crate) fn digest(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<[u8; 32]>, VaultFault> {
-    let digest = tx
-        .sql()
-        .prepare_cached("SELECT digest FROM outbox WHERE id = ?")?
-        .query_row([id.0], |row| row.get(0))
-        .optional()?;
-    Ok(digest.flatten())
+/// A dispatch that has ended.
+pub(crate) struct Finished {
+    /// What was to follow.
+    pub(crate) then: Then,
+    /// SHA-256 of the entry that it appended, if that is what it did.
+    pub(crate) digest: Option<[u8; 32]>,
 }
 
-/// Ends a dispatch and says what was to follow; none when it ended before.
-pub(crate) fn finish(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Then>, VaultFault> {
+/// Ends a dispatch; none when it ended before.
+pub(crate) fn finish(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Finished>, VaultFault> {
     Ok(tx
         .sql()
-        .prepare_cached("DELETE FROM outbox WHERE id = ? RETURNING topic, state")?
-        .query_row([id.0], |row| Ok(Then { topic: topic_from_code(row.get(0)?), state: row.get(1)? }))
+        .prepare_cached("DELETE FROM outbox WHERE id = ? RETURNING topic, state, digest")?
+        .query_row([id.0], |row| {
+            let then = Then { topic: topic_from_code(row.get(0)?), state: row.get(1)? };
+            Ok(Finished { then, digest: row.get(2)? })
+        })
         .optional()?)
 }
 

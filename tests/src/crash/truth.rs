@@ -120,7 +120,12 @@ impl Promised {
     pub fn lies_at(&mut self, sequence: Sequence, number: u64, head: Option<Head>) -> anyhow::Result<()> {
         ensure!(self.sent.contains_key(&number), "an entry that nobody sent: {number}");
         let held = self.stored.entry(sequence.0).or_insert((number, head));
-        ensure!(held.0 == number, "entry {} was acknowledged at {}, now there is {number}", held.0, sequence.0);
+        ensure!(
+            held.0 == number,
+            "a promise was broken: entry {} was acknowledged at {}, now there is {number}",
+            held.0,
+            sequence.0
+        );
         if let (Some(before), Some(now)) = (held.1, head) {
             ensure!(before == now, "the chain has another head at {} than was acknowledged", sequence.0);
         }

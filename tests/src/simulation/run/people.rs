@@ -104,7 +104,7 @@ impl Run {
         let (name, person) = (group.name.clone(), NAMES[whom].to_owned());
         let done = match verb {
             Verb::Add => self.world.act(who, async move |one| one.add(&name, &[person]).await)?,
-            Verb::Remove => self.world.act(who, async move |one| one.remove(&name, &person).await)?,
+            Verb::Remove => self.world.act(who, async move |one| one.remove(&name, &person).await.map(|_| ()))?,
             Verb::Leave => self.world.act(who, async move |one| one.leave(&name).await)?,
             Verb::Rename => {
                 self.names += 1;
