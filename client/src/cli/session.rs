@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use relevo_protocol::trust::MemberKey;
-use tokio::time::timeout;
 
 use super::arguments::{Global, MemberCommand};
 use super::failure::{Failure, Stop};
@@ -13,9 +12,6 @@ use crate::account::Account;
 use crate::link::LinkFault;
 use crate::sync::{RelayStatus, SessionStatus, Status};
 use crate::vault::Vault;
-
-/// How long a relay is given to hear that the session ends.
-const CLOSING: Duration = Duration::from_secs(3);
 
 /// One command's account and screen.
 pub(crate) struct Session<'a> {
@@ -41,8 +37,8 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
             done = dispatch::dispatch(&mut session, command) => done,
             () = interrupted() => Err(Stop::Interrupted),
         };
-        // A relay that does not answer must not keep anybody waiting: the vault is consistent at every moment.
-        let _closed = timeout(CLOSING, account.close()).await;
+        // Relays have a second to hear of it. The vault is waited for, since a process must not end while it works.
+        account.close().await;
         done
     });
     // The process ends now. An account that is still closing would panic without the runtime under it.

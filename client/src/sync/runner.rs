@@ -2,6 +2,8 @@
 //! tasks own the sockets and send their news here.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,12 +43,36 @@ pub(super) enum Message<L> {
     Stop(oneshot::Sender<()>),
 }
 
-/// A handle on the account's thread. The thread ends when it is told to, or when the last handle is dropped.
-pub struct Runner<L>(mpsc::Sender<Message<L>>);
+/// A handle on the account's thread. The thread ends when it is told to, or when the last handle is dropped, which waits
+/// for the vault: a process that ends while SQLCipher works in it crashes in what OpenSSL has taken down by then.
+pub struct Runner<L> {
+    to: mpsc::Sender<Message<L>>,
+    /// None where the thread is somebody else's.
+    _open: Option<Arc<Open>>,
+}
+
+/// The account's thread as its handles hold it together.
+struct Open {
+    /// Ends it when dropped.
+    stop: Option<oneshot::Sender<Infallible>>,
+    /// Ends when the vault is closed.
+    vault: Mutex<std::sync::mpsc::Receiver<Infallible>>,
+    thread: thread::ThreadId,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.stop = None;
+        // The thread itself may hold the last handle, in work that it drops.
+        if thread::current().id() != self.thread {
+            let Err(_closed) = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
+        }
+    }
+}
 
 impl<L> Clone for Runner<L> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { to: self.to.clone(), _open: self._open.clone() }
     }
 }
 
@@ -75,6 +101,8 @@ impl<L: Logic + Send + 'static> Runner<L> {
         let network = Network::new(runtime.clone(), WeakDesk(to.downgrade()), reach)?;
         let mut seed = [0; 8];
         relevo_protocol::random::fill(&mut seed).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
+        let (stop, stopped) = oneshot::channel();
+        let (closing, closed) = std::sync::mpsc::channel();
         let desk = Account {
             vault,
             logic,
@@ -82,6 +110,8 @@ impl<L: Logic + Send + 'static> Runner<L> {
             network,
             reach,
             messages,
+            stopped,
+            closing,
             set_aside: VecDeque::new(),
             waiting: Waiting::new(),
             begun: Instant::now(),
@@ -89,14 +119,15 @@ impl<L: Logic + Send + 'static> Runner<L> {
         };
         // A runtime of its own to wait in: the one that carries the sockets may end before the last handle is dropped.
         let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
-        Ok(Self(to))
+        let running = thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
+        let open = Open { stop: Some(stop), vault: Mutex::new(closed), thread: running.thread().id() };
+        Ok(Self { to, _open: Some(Arc::new(open)) })
     }
 
     /// A handle on what takes messages by itself.
     #[cfg(feature = "simulation")]
     pub(super) fn over(messages: mpsc::Sender<Message<L>>) -> Self {
-        Self(messages)
+        Self { to: messages, _open: None }
     }
 
     /// Runs `work` on the thread; what it put into the outbox or followed is taken up at once. It is run to its end
@@ -110,7 +141,7 @@ impl<L: Logic + Send + 'static> Runner<L> {
     ) -> Result<T, Stopped> {
         let (reply, done) = oneshot::channel();
         let work: Work<L> = Box::new(move |vault, logic, now| drop(reply.send(work(vault, logic, now))));
-        self.0.send(Message::Work(work)).await.map_err(|_| Stopped)?;
+        self.to.send(Message::Work(work)).await.map_err(|_| Stopped)?;
         done.await.map_err(|_| Stopped)
     }
 
@@ -141,20 +172,20 @@ impl<L: Logic + Send + 'static> Runner<L> {
     /// [`Stopped`].
     pub async fn status(&self) -> Result<Status, Stopped> {
         let (reply, done) = oneshot::channel();
-        self.0.send(Message::Status(reply)).await.map_err(|_| Stopped)?;
+        self.to.send(Message::Status(reply)).await.map_err(|_| Stopped)?;
         done.await.map_err(|_| Stopped)
     }
 
     /// Ends the sessions and closes the vault. What is in the outbox stays there.
     pub async fn stop(self) {
         let (reply, done) = oneshot::channel();
-        if self.0.send(Message::Stop(reply)).await.is_ok() {
+        if self.to.send(Message::Stop(reply)).await.is_ok() {
             let _closed = done.await;
         }
     }
 
     async fn wait(&self, within: Duration, goal: Goal) -> Result<(), Stopped> {
-        self.0.send(Message::Wait(Waiter { within, goal })).await.map_err(|_| Stopped)
+        self.to.send(Message::Wait(Waiter { within, goal })).await.map_err(|_| Stopped)
     }
 }
 
@@ -181,6 +212,10 @@ struct Account<L> {
     network: Network<WeakDesk<L>>,
     reach: Reach,
     messages: mpsc::Receiver<Message<L>>,
+    /// Ends with the last handle.
+    stopped: oneshot::Receiver<Infallible>,
+    /// Dropped when the vault is closed.
+    closing: std::sync::mpsc::Sender<Infallible>,
     /// Taken from the channel while batching, not yet looked at.
     set_aside: VecDeque<Message<L>>,
     waiting: Waiting<Instant>,
@@ -195,30 +230,50 @@ impl<L: Logic + Send + 'static> Account<L> {
             let wake = self.wake_at();
             let message = match self.set_aside.pop_front() {
                 Some(message) => Ok(Some(message)),
-                None => runtime.block_on(async { tokio::time::timeout_at(wake.into(), self.messages.recv()).await }),
+                None => runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        _last_handle = &mut self.stopped => Ok(None),
+                        message = tokio::time::timeout_at(wake.into(), self.messages.recv()) => message,
+                    }
+                }),
             };
             match message {
-                Ok(Some(Message::Work(work))) => {
-                    let now = self.now();
-                    work(&mut self.vault, &mut self.logic, now);
-                    self.step(Input::Changed);
-                }
+                Ok(Some(Message::Work(work))) => self.work(work),
                 Ok(Some(Message::News(news))) => self.hear(news),
                 Ok(Some(Message::Wait(waiter))) => self.wait(waiter),
                 Ok(Some(Message::Status(reply))) => drop(reply.send(self.engine.status())),
                 Ok(Some(Message::Stop(reply))) => break Some(reply),
-                Ok(None) => break None,
+                Ok(None) => break self.finish(),
                 Err(_elapsed) => self.step(Input::Tick),
             }
             self.answer_waiters();
         };
-        let Self { vault, network, .. } = self;
+        let Self { vault, network, closing, .. } = self;
         // Closed before anybody is told, so that another process may open it then.
         drop(vault);
+        drop(closing);
         runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, network.close()).await) });
         if let Some(reply) = reply {
             let _gone = reply.send(());
         }
+    }
+
+    fn work(&mut self, work: Work<L>) {
+        let now = self.now();
+        work(&mut self.vault, &mut self.logic, now);
+        self.step(Input::Changed);
+    }
+
+    /// Does what was asked for before the last handle went. Nobody waits for an answer, and what relays say comes again.
+    fn finish(&mut self) -> Option<oneshot::Sender<()>> {
+        self.messages.close();
+        while let Some(message) = self.set_aside.pop_front().or_else(|| self.messages.try_recv().ok()) {
+            if let Message::Work(work) = message {
+                self.work(work);
+            }
+        }
+        None
     }
 
     fn hear(&mut self, news: News) {

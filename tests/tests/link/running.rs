@@ -114,6 +114,23 @@ async fn entries_cross_a_relay_that_restarts_each_once_and_in_order() {
     trial.running.shutdown().await.unwrap();
 }
 
+#[tokio::test]
+async fn the_last_handle_does_what_was_asked_for_and_closes_the_vault_before_it_is_gone() {
+    let trial = Trial::start().await;
+    let (directory, client) = client(trial.address());
+    let (done, was_done) = std::sync::mpsc::channel();
+    let slow = client.work(|_, _, _| std::thread::sleep(Duration::from_millis(300)));
+    let after_it = client.work(move |_, _, _| done.send(()).unwrap());
+    // Whoever asked goes before either is done; on this runtime nothing else runs meanwhile.
+    let both = tokio::time::timeout(Duration::from_millis(30), async { tokio::join!(slow, after_it) });
+    both.await.unwrap_err();
+    drop(client);
+    was_done.try_recv().unwrap();
+    let passphrase = Passphrase::new("a passphrase".to_owned());
+    Vault::open(&directory.path().join("vault"), &passphrase).unwrap();
+    trial.running.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_over_a_link_that_is_cut_arrives_once() {
     let trial = Trial::start().await;
