@@ -196,12 +196,16 @@ impl Converse<'_> {
         }
     }
 
-    /// A welcome. Whoever sent one that does not open believes that we are in: people are told.
+    /// A welcome. Whoever sent one that does not open believes that we are in: people are told, and the sender is asked for
+    /// another where that may help.
     fn welcomed(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), AccountFault> {
         match records::attempt(self.tx, || self.desk(|desk| desk.join(welcome, sender)))? {
             Err(AccountFault::Conversation(ConversationFault::AlreadyMember)) => Ok(()),
             Err(fault) if fault.vaults().is_none() => {
                 tracing::debug!(code = fault.code(), "welcome dropped");
+                if let AccountFault::Conversation(ConversationFault::Unopened { packages }) = fault {
+                    self.tolerant(|desk| desk.unopened(&welcome.group, sender, &packages))?;
+                }
                 Ok(warning::raise(self.tx, &warning::Kind::ParcelRefused, self.now)?)
             }
             done => done,

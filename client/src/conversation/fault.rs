@@ -66,6 +66,12 @@ pub enum ConversationFault {
     /// A welcome does not open, is for another device, or shows another group than it says.
     #[error("the invitation into the group is damaged or not for this device")]
     Welcome,
+    /// A welcome for none of the key packages that this device holds: one was given twice, or the vault is an older copy.
+    #[error("the invitation into the group is for no key package of this device")]
+    Unopened {
+        /// A hash of what names them, and the group.
+        packages: [u8; 32],
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     Randomness,
@@ -96,7 +102,7 @@ impl ConversationFault {
             Self::KeyPackage => "key-package",
             Self::Leaf(_) => "leaf",
             Self::Commit(_) => "commit",
-            Self::Welcome => "welcome",
+            Self::Welcome | Self::Unopened { .. } => "welcome",
             Self::Randomness => "randomness",
             Self::Mls(_) => "mls",
         }

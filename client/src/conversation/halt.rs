@@ -12,10 +12,15 @@ use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, Room, Standing};
 use crate::sync::ReceivedEntry;
+use crate::vault::records::{self, Noun};
 use crate::vault::{conversations, intentions};
 
 /// Seconds between the administrators' turns to do what each of them would do.
 const TURN_SECONDS: u64 = 20;
+
+/// Seconds for which it is remembered for which key packages somebody was asked to add us by others, and how many are.
+const REMEMBERED: u64 = 91 * 24 * 3600;
+const ASKED: usize = 256;
 
 impl Desk<'_> {
     /// Complains to the administrators' inboxes, never into the log.
@@ -54,7 +59,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// A member was away for longer than the log lives and asks to be added again.
+    /// A member cannot go on, or could not come in, and asks to be added again.
     ///
     /// # Errors
     /// This device's own trouble.
@@ -63,6 +68,31 @@ impl Desk<'_> {
             Some(_) => self.add_again(group, sender),
             None => Ok(()),
         }
+    }
+
+    /// A welcome was for key packages that this device does not hold. Whoever sent it counts us as a member: they are asked
+    /// to add us again, by another one; once for the same, so that a relay which gives a used one for ever has no group run
+    /// in circles.
+    ///
+    /// # Errors
+    /// This device's own trouble.
+    pub fn unopened(
+        &mut self,
+        group: &GroupId,
+        sender: &MemberKey,
+        packages: &[u8; 32],
+    ) -> Result<(), ConversationFault> {
+        let now = self.now;
+        records::retain(self.tx, Noun::AskedIn, |at: &Timestamp| now < at.plus_seconds(REMEMBERED))?;
+        let full = records::list::<Timestamp>(self.tx, Noun::AskedIn)?.len() >= ASKED;
+        if full || records::has(self.tx, Noun::AskedIn, packages)? {
+            return Ok(());
+        }
+        if let Some(to) = self.inbox_of(sender)? {
+            records::put(self.tx, Noun::AskedIn, packages, &now)?;
+            self.effects.push(Effect::Parcel { member: *sender, to, body: ParcelBody::ReAdd { group: *group } });
+        }
+        Ok(())
     }
 
     /// Removes a member and adds it by a new key package, when our turn among the administrators comes.

@@ -1,12 +1,12 @@
 //! Joining by a welcome.
 
-use openmls::group::StagedWelcome;
+use openmls::group::{StagedWelcome, WelcomeError};
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn};
 use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::{GroupOwner, PinnedObject, Welcome, WelcomeSource};
 use relevo_protocol::trust::{Charter, MemberKey, MultiSigned, Verified};
 
-use super::commit::mls_id;
+use super::commit::{hash, mls_id};
 use super::context::{Context, Kind, LeafState};
 use super::create::staggered;
 use super::desk::{Desk, names};
@@ -37,8 +37,8 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// [`ConversationFault::AlreadyMember`] where we are still, in that epoch or a later one.
-    /// [`ConversationFault::Welcome`] and [`ConversationFault::Leaf`] when it is refused: drop the parcel. Any other is
-    /// this device's own trouble.
+    /// [`ConversationFault::Welcome`], [`ConversationFault::Unopened`] and [`ConversationFault::Leaf`] when it is refused:
+    /// drop the parcel. Any other is this device's own trouble.
     pub fn join(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
         match &welcome.welcome {
             WelcomeSource::Inline { welcome: bytes } => self.join_with(welcome, bytes.bytes(), sender),
@@ -75,9 +75,15 @@ impl Desk<'_> {
         if mls.ciphersuite() != SUITE {
             return Err(ConversationFault::Welcome);
         }
+        let packages: Vec<u8> =
+            mls.secrets().iter().flat_map(|secret| secret.new_member().as_slice().to_vec()).collect();
+        let packages = hash(&[&welcome.group.0[..], &packages].concat());
         // Lifetimes are not compared with the clock: see `suite::lifetime`.
         let staged = StagedWelcome::build_from_welcome(&self.provider(), &join_config(), mls)
-            .map_err(|_| ConversationFault::Welcome)?
+            .map_err(|fault| {
+                let unopened = matches!(fault, WelcomeError::NoMatchingKeyPackage);
+                if unopened { ConversationFault::Unopened { packages } } else { ConversationFault::Welcome }
+            })?
             .skip_lifetime_validation()
             .replace_old_group()
             .build()

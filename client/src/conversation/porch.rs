@@ -153,8 +153,11 @@ impl Desk<'_> {
             Ok(()) => Ok(true),
             Err(ConversationFault::Vault(fault)) => Err(fault.into()),
             // What is wrong with it is its author's fault, as with a welcome in a parcel.
-            Err(_) => {
+            Err(fault) => {
                 self.effects.truncate(wanted);
+                if let ConversationFault::Unopened { packages } = fault {
+                    self.unopened(&welcome.group, &sender, &packages)?;
+                }
                 Ok(true)
             }
         }

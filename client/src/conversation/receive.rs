@@ -193,12 +193,13 @@ impl Desk<'_> {
         }
     }
 
-    /// Where a member can be reached, as it said in a group.
+    /// Where a member can be reached: as it said in a group, or as a contact.
     pub(super) fn inbox_of(
         &self,
         member: &MemberKey,
     ) -> Result<Option<relevo_protocol::content::InboxAddress>, ConversationFault> {
-        crate::inbox::posted(self.tx, member)
+        let posted = crate::inbox::posted(self.tx, member)?;
+        if posted.is_some() { Ok(posted) } else { Ok(crate::inbox::address_of(self.tx, member)?) }
     }
 }
 

@@ -288,7 +288,12 @@ impl World {
             self.act(person, |desk| {
                 let body = decode(&bytes).unwrap();
                 if let ParcelBody::Welcome(welcome) = body {
-                    desk.join(&welcome, &sender)
+                    match desk.join(&welcome, &sender) {
+                        Err(ConversationFault::Unopened { packages }) => {
+                            desk.unopened(&welcome.group, &sender, &packages)
+                        }
+                        done => done,
+                    }
                 } else if let ParcelBody::GroupOwner(owner) = body {
                     desk.owner_received(&owner)
                 } else if let ParcelBody::Complaint(complaint) = body {

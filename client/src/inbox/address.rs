@@ -118,8 +118,8 @@ pub fn learn(
 /// Where a member can be reached, if this device knows: as it told this member, or a group that both are in.
 ///
 /// # Errors
-/// [`InboxFault::Vault`].
-pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, InboxFault> {
+/// [`VaultFault`].
+pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, VaultFault> {
     match records::get::<AddressRow>(tx, Noun::Address, member.as_bytes())? {
         Some(row) => Ok(Some(row.address)),
         None => posted(tx, member),
@@ -130,7 +130,7 @@ pub fn address_of(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<Inb
 ///
 /// # Errors
 /// [`VaultFault`].
-pub(crate) fn posted<E: From<VaultFault>>(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, E> {
+pub(crate) fn posted(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<InboxAddress>, VaultFault> {
     let Some(posted) = conversations::inbox_of(tx, member)? else { return Ok(None) };
     let Ok(address) = decode::<InboxAddress>(&posted) else { return Ok(None) };
     Ok(relays::find(tx, &address.relay.fingerprint)?.map(|_| address))

@@ -71,6 +71,8 @@ pub(crate) enum Noun {
     AlertReceived,
     /// Alerts sent, by hash.
     AlertSent,
+    /// When somebody was asked to add us again by other key packages, by a hash of those that we do not hold.
+    AskedIn,
     /// Counters of this table, by name.
     Number,
 }
@@ -103,6 +105,7 @@ impl Noun {
             Self::Grant => 23,
             Self::RollHead => 26,
             Self::Introduction => 27,
+            Self::AskedIn => 28,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

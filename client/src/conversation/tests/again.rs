@@ -203,3 +203,35 @@ fn a_mailbox_opened_for_a_move_is_closed_by_who_is_taken_in_anew() {
     assert!(!world.relay.logs.contains_key(&opened));
     assert_eq!(world.row(1, group).standing, Standing::Live);
 }
+
+#[test]
+fn who_is_added_by_a_used_key_package_is_added_again_by_another() {
+    let mut world = World::new(3);
+    // Where they say how they are reached.
+    world.group("Other");
+    let shelf = world.contact(2).1.shelf.unwrap().mailbox;
+    let used = world.relay.shelves[&shelf][0].clone();
+    let group = world.group("Strike");
+    // A relay that was put back: it gives what it gave before.
+    world.relay.shelves.get_mut(&shelf).unwrap().push_front(used);
+    taken_out_and_in(&mut world, group, 2, &[]);
+    assert_eq!(world.row(2, group).standing, Standing::Live);
+    assert_eq!(world.row(2, group).epoch, world.row(0, group).epoch);
+    world.say(0, group, "all of you");
+    world.settle();
+    assert_eq!(world.texts(2, group), ["all of you"]);
+}
+
+#[test]
+fn a_key_package_that_is_given_for_ever_has_nobody_ask_for_ever() {
+    let mut world = World::new(3);
+    world.group("Other");
+    let shelf = world.contact(2).1.shelf.unwrap().mailbox;
+    let used = world.relay.shelves[&shelf][0].clone();
+    let group = world.group("Strike");
+    world.relay.shelves.insert(shelf, core::iter::repeat_n(used, 20).collect());
+    taken_out_and_in(&mut world, group, 2, &[]);
+    assert_eq!(world.row(2, group).standing, Standing::Left);
+    // Added, asked for another, added by the same, and not asked again.
+    assert_eq!(world.relay.shelves[&shelf].len(), 18);
+}
