@@ -4,7 +4,7 @@ use relevo_protocol::content::{Complaint, GroupId, Note, ParcelBody};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 
-use super::context::Kind;
+use super::context::{Context, Kind};
 use super::create::staggered;
 use super::desk::Desk;
 use super::effect::Effect;
@@ -95,17 +95,29 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Removes a member and adds it by a new key package, when our turn among the administrators comes.
+    /// Removes a member and adds it by a new key package, when our turn among the administrators comes; with an administrator
+    /// also those who have not been heard of since they were added.
     fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {
         let mut room = self.enter(group)?;
         let live = room.row.standing == Standing::Live && room.context.kind == Kind::Group;
         let able = live && room.context.is_administrator(&self.me.member) && room.seat_of(member).is_some();
-        let remove = Intention::Remove { members: vec![*member], owner: None };
-        let inbox = self.inbox_of(member)?.filter(|inbox| inbox.shelf.is_some());
-        if let (true, Some(inbox), false) = (able, inbox, self.removes(group, member)?) {
+        // Whom an administrator had brought in may lack the welcome, which only its device had: their leaves are as they lay
+        // on the shelf. One whose welcome is still under way loses nothing by a second one.
+        let brought = able && room.context.is_administrator(member);
+        let unheard = room.seats.iter().filter(|seat| brought && seat.committed_at.is_none()).map(|seat| seat.member);
+        let unheard = unheard.filter(|one| !room.context.is_administrator(one));
+        let mut people = Vec::new();
+        for member in core::iter::once(*member).filter(|_| able).chain(unheard) {
+            let inbox = self.inbox_of(&member)?.filter(|inbox| inbox.shelf.is_some());
+            if let (Some(inbox), false) = (inbox, self.removes(group, &member)?) {
+                people.push((member, inbox));
+            }
+        }
+        if people.iter().any(|(one, _)| one == member) {
             let due = self.turn(&room, member);
-            self.intend(group, &remove, due)?;
-            self.invite(&room, vec![(*member, inbox)])?;
+            let members = people.iter().map(|(member, _)| *member).collect();
+            self.intend(group, &Intention::Remove { members, owner: None }, due)?;
+            self.invite(&room, people)?;
             self.go_on(&mut room)?;
         }
         self.keep(room)
@@ -127,14 +139,22 @@ impl Desk<'_> {
         self.behind(room)
     }
 
-    /// The others are in an epoch that this device cannot reach: it asks their administrators to be added again, and those
-    /// whom it meant to bring in, who may be in already.
+    /// The others are in an epoch that this device cannot reach: it asks their administrators to be added again, also those
+    /// whom its commit in flight makes so, and those whom it meant to bring in, who may be in already.
     pub(super) fn behind(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
         room.row.standing = Standing::Behind;
         let mine = self.me.member;
+        let mut administrators = room.context.administrators.clone();
+        if let Some(staged) = room.mls.pending_commit() {
+            administrators.extend(Context::of(staged.group_context().extensions())?.administrators);
+        }
+        administrators.sort_unstable();
+        administrators.dedup();
+        // They may take us back into the group.
+        room.row.administrators.clone_from(&administrators);
         let mut asked = Vec::new();
-        for administrator in room.context.administrators.iter().filter(|member| **member != mine) {
-            asked.extend(self.inbox_of(administrator)?.map(|inbox| (*administrator, inbox)));
+        for administrator in administrators.into_iter().filter(|member| *member != mine) {
+            asked.extend(self.inbox_of(&administrator)?.map(|inbox| (administrator, inbox)));
         }
         for person in self.meant(&room.id)?.into_iter().flat_map(|one| one.people) {
             if room.seat_of(&person.member).is_none() && asked.iter().all(|(member, _)| *member != person.member) {

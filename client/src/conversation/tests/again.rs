@@ -235,3 +235,40 @@ fn a_key_package_that_is_given_for_ever_has_nobody_ask_for_ever() {
     // Added, asked for another, added by the same, and not asked again.
     assert_eq!(world.relay.shelves[&shelf].len(), 18);
 }
+
+#[test]
+fn whose_welcome_went_with_its_authors_days_is_added_again_with_that_author() {
+    let mut world = World::new(4);
+    world.group("Other");
+    let (people, address) = (world.contacts([1]), world.address.duplicate());
+    let group = world.act(0, |desk| desk.create_group("Strike", again(&people), None, &address)).unwrap();
+    world.settle();
+    let people = world.contacts([2, 3]);
+    world.act(0, |desk| desk.add(&group, again(&people))).unwrap();
+    // Its commit, which makes another one administrator, is stored; its device never sees that, since all of it expires
+    // meanwhile.
+    world.send_all(0);
+    world.read_all(1);
+    assert_eq!(world.row(1, group).epoch, world.row(0, group).epoch + 1);
+    world
+        .act(0, |desk| {
+            let mut room = desk.enter(&group)?;
+            desk.behind(&mut room)?;
+            desk.keep(room)
+        })
+        .unwrap();
+    for _ in 0..3 {
+        world.settle();
+        world.now = world.now.plus_seconds(60);
+        for person in 0..4 {
+            world.act(person, |desk| desk.tick()).unwrap();
+        }
+    }
+    world.settle();
+    world.say(1, group, "all of you");
+    world.settle();
+    for person in [0, 2, 3] {
+        assert_eq!(world.texts(person, group), ["all of you"], "{person}");
+        assert_eq!(world.row(person, group).epoch, world.row(1, group).epoch);
+    }
+}
