@@ -28,7 +28,7 @@ use tokio::sync::watch;
 pub use alerts::NewAlert;
 pub use documents::Progress;
 #[cfg(feature = "simulation")]
-pub use driven::{Driven, Errand};
+pub use driven::{Driven, Errand, Logs};
 pub use fault::AccountFault;
 pub use talk::{Spoken, What};
 

@@ -1,5 +1,6 @@
 //! An account without thread, socket or clock, for simulators: the same verbs, rules, vault and engine, moved by hand.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -7,8 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use relevo_protocol::content::GroupId;
 use relevo_protocol::trust::Pseudonym;
-use relevo_protocol::wire::Fingerprint;
+use relevo_protocol::wire::{Fingerprint, MailboxId};
 use tokio::runtime::Runtime;
 
 use super::machine::{HandClock, Machine};
@@ -18,7 +20,7 @@ use crate::document::Parts;
 use crate::link::{LinkFault, Said, StreamId};
 use crate::membership;
 use crate::sync::{Attempt, ByHand, Effect, Input, Now, Status};
-use crate::vault::{Cost, Passphrase, Vault, VaultFault};
+use crate::vault::{Cost, Passphrase, Vault, VaultFault, conversations};
 
 /// A verb under way that waits for the network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -232,6 +234,31 @@ impl Driven {
     #[must_use]
     pub fn status(&self) -> Status {
         self.core.status()
+    }
+}
+
+/// The logs of a conversation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Logs {
+    /// Where it goes on.
+    pub present: MailboxId,
+    /// That one, and those that it has left.
+    pub all: BTreeSet<MailboxId>,
+}
+
+impl Account {
+    /// Where this device reads each conversation, and where it has read it.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn logs(&self) -> Result<BTreeMap<GroupId, Logs>, AccountFault> {
+        self.look(|tx, _| {
+            let places = conversations::places(tx)?;
+            let all = |id: &GroupId| places.iter().filter(|(of, _)| of == id).map(|(_, log)| *log).collect();
+            let rows = conversations::list(tx)?.into_iter();
+            Ok::<_, VaultFault>(rows.map(|row| (row.id, Logs { present: row.mailbox, all: all(&row.id) })).collect())
+        })
+        .await
     }
 }
 

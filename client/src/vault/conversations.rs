@@ -220,6 +220,14 @@ pub(crate) fn place(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<
     }))
 }
 
+/// Every log of every conversation, those that were left too.
+#[cfg(feature = "simulation")]
+pub(crate) fn places(tx: &Transaction<'_>) -> Result<Vec<(GroupId, MailboxId)>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT conversation, mailbox FROM conversation_mailboxes")?;
+    let rows = statement.query_map([], |row| Ok((GroupId(row.get(0)?), MailboxId(row.get(1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Keeps who told us where a log stood.
 pub(crate) fn put_welcomer(tx: &Transaction<'_>, mailbox: &MailboxId, member: &MemberKey) -> Result<(), VaultFault> {
     tx.sql()

@@ -1,13 +1,14 @@
 //! A disk for simulators: rows in memory that forgets what was not synced, stops at any call, is full, goes back. Blobs
 //! are files, as on any disk, in a folder of the simulator's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use relevo_protocol::wire::MailboxId;
 
 use super::engine::{Batch, Engine, Key, Row};
 use super::fault::StoreFault;
@@ -115,6 +116,15 @@ impl SimulatedDisk {
             }
         }
         Ok(Copied { rows: self.hold().rows.clone(), blobs })
+    }
+
+    /// Mailboxes of which entries are here that a copy does not have.
+    #[must_use]
+    pub fn ahead_of(&self, copy: &Copied) -> BTreeSet<MailboxId> {
+        let disk = self.hold();
+        let more = disk.rows.keys().filter(|key| !copy.rows.contains_key(*key));
+        let ids = more.filter_map(|key| key.strip_prefix(keys::ENTRIES)?.first_chunk());
+        ids.map(|id| MailboxId(*id)).collect()
     }
 
     /// Goes back to a copy, as after a restoration from a backup.

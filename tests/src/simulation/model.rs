@@ -22,21 +22,26 @@
 //!   not to break others. A welcome that waited in it is forgotten too: whom its owner had brought in never hears of it.
 //! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`; of a blob,
 //!   `blob-gone`), and until they are sent again after a restoration what was lost stays lost.
+//! - A relay that is put back may lose the commit by which a conversation moved. Who had read it reads elsewhere and is not
+//!   told; who had not goes on in the old log, and may move to a third place. They are two groups, and nobody is asked to
+//!   agree with whoever reads in another place, nor to have its words, if a log of that conversation has lost entries.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`).
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
 //! - An author whose vault went back may post a document again. It is told twice, and kept once.
 
+mod excuses;
 mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use relevo_client::account::{Spoken, What};
+use relevo_client::account::{Logs, Spoken, What};
 use relevo_client::alert::{AlertStatus, AlertView};
 use relevo_client::conversation::{Alarm, AlarmKind, Conversation, Standing};
 use relevo_client::document::DocumentState;
 use relevo_client::membership::warning::Warning;
 use relevo_protocol::content::GroupId;
+use relevo_protocol::wire::MailboxId;
 
 use super::town::NAMES;
 
@@ -50,7 +55,8 @@ pub struct View {
     pub sent_alerts: Vec<AlertStatus>,
     pub alerts: Vec<AlertView>,
     pub waiting: u64,
-    /// Filled when nothing moves any more.
+    /// Filled when nothing moves any more, as are the copies.
+    pub logs: BTreeMap<GroupId, Logs>,
     pub copies: Vec<DocumentCopy>,
 }
 
@@ -112,6 +118,8 @@ pub struct Model {
     answers: Vec<(usize, relevo_protocol::trust::ObjectHash, usize)>,
     rolled: BTreeSet<usize>,
     relay_rolled: bool,
+    /// Logs of which a relay that was put back has lost entries.
+    lost: BTreeSet<MailboxId>,
     slept: u64,
     creators: BTreeMap<GroupId, usize>,
     forger: Option<usize>,
@@ -181,6 +189,7 @@ impl Model {
             answers: Vec::new(),
             rolled: BTreeSet::new(),
             relay_rolled: false,
+            lost: BTreeSet::new(),
             slept: 0,
             creators: BTreeMap::new(),
             forger,
@@ -255,9 +264,10 @@ impl Model {
         self.rolled.insert(who);
     }
 
-    /// A relay went back.
-    pub fn relay_rolled(&mut self) {
+    /// A relay went back, and has lost entries of these logs.
+    pub fn relay_rolled(&mut self, lost: BTreeSet<MailboxId>) {
         self.relay_rolled = true;
+        self.lost.extend(lost);
     }
 
     /// How many people there are.

@@ -6,6 +6,8 @@ mod documents;
 mod faults;
 mod people;
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, ensure};
 use relevo_client::account::{Account, AccountFault};
 use relevo_protocol::random::seeded::Seeded;
@@ -27,7 +29,7 @@ pub struct Report {
     /// One number for everything that happened.
     pub digest: u64,
     /// What took place how often.
-    pub counts: std::collections::BTreeMap<String, u64>,
+    pub counts: BTreeMap<String, u64>,
     /// What did not hold, if anything.
     pub broken: Option<String>,
     /// The last lines of the trace.
@@ -39,7 +41,7 @@ impl Report {
     #[must_use]
     pub fn panicked() -> Self {
         let broken = Some("something panicked".to_owned());
-        Self { ops: Vec::new(), digest: 0, counts: std::collections::BTreeMap::new(), broken, lines: Vec::new() }
+        Self { ops: Vec::new(), digest: 0, counts: BTreeMap::new(), broken, lines: Vec::new() }
     }
 }
 
@@ -191,6 +193,7 @@ impl Run {
             for who in 0..self.world.clients.len() {
                 let mut view = self.view(who)?;
                 view.copies = self.copies(who)?;
+                view.logs = self.world.act(who, async |one| one.logs().await)?.context("nobody there")??;
                 views.push(view);
             }
             match self.model.check(&views) {
@@ -229,6 +232,7 @@ async fn look(one: &Account) -> Result<View, AccountFault> {
         sent_alerts: one.sent_alerts().await?,
         alerts: one.alerts().await?,
         waiting: one.waiting().await?,
+        logs: BTreeMap::new(),
         copies: Vec::new(),
     })
 }

@@ -179,7 +179,8 @@ impl Model {
                     NAMES[*other]
                 );
             };
-            if view.is_told(&one.id) && theirs.standing != Standing::Left {
+            let told = view.is_told(&one.id) && theirs.standing != Standing::Left;
+            if told || self.parted(&one.id, &views[who], view) {
                 continue;
             }
             ensure!(
@@ -217,6 +218,7 @@ impl Model {
                 let entitled = !self.out.contains(&(group, *reader))
                     && theirs.is_live(&group)
                     && !theirs.is_told(&group)
+                    && !self.parted(&group, view, theirs)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let has =
                     theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));

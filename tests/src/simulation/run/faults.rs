@@ -62,8 +62,8 @@ impl Run {
             Kind::RollRelay => {
                 let Some(kept) = &self.disks[relay] else { return Ok("nothing kept".to_owned()) };
                 self.world.stop_relay(relay);
+                self.model.relay_rolled(self.world.relays[relay].disk.ahead_of(kept));
                 self.world.relays[relay].disk.put_back(kept)?;
-                self.model.relay_rolled();
                 self.world.start_relay_after(relay, 1_000);
             }
             Kind::Send
