@@ -25,7 +25,9 @@
 //! - A relay that is put back may lose the commit by which a conversation moved. Who had read it reads elsewhere and is not
 //!   told; who had not goes on in the old log, and may move to a third place. They are two groups, and nobody is asked to
 //!   agree with whoever reads in another place, nor to have its words, if a log of that conversation has lost entries.
-//! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`).
+//! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`). If it was away from
+//!   a commit which others go on without as well, whoever made it is told that one is missing (`MissingCommit`). Welcomes
+//!   that went with its gap go out again, but what was said meanwhile to those whom they let in expires before.
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
 //! - An author whose vault went back may post a document again. It is told twice, and kept once.
@@ -99,6 +101,8 @@ struct Sent {
     members: BTreeSet<usize>,
     /// Those, and whom the author wants in: they may have it.
     audience: BTreeSet<usize>,
+    /// How long everybody had slept by then.
+    slept: u64,
 }
 
 /// What was done so far, and whom it concerns.
@@ -244,7 +248,7 @@ impl Model {
         self.inviting.retain(|(inviter, into, whom)| *inviter != who || *into != group || !members.contains(whom));
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
         let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).collect();
-        self.sent.insert(text.to_owned(), Sent { who, group, members, audience });
+        self.sent.insert(text.to_owned(), Sent { who, group, members, audience, slept: self.slept });
     }
 
     /// Somebody answered an alert.

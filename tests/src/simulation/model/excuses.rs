@@ -1,11 +1,19 @@
 //! What is known not to hold, seen in what somebody does not have.
 
+use relevo_client::conversation::{Alarm, AlarmKind};
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
 
-use super::{Model, View};
+use super::{Model, RETENTION, Sent, View};
 
 impl Model {
+    /// Whether an alarm is of a commit that others have outlived: it expired before they had read it, and they are told.
+    pub(super) fn outlived(&self, alarm: &Alarm, views: &[View]) -> bool {
+        let told =
+            |view: &View| view.alarms.iter().any(|other| other.group == alarm.group && other.kind == AlarmKind::Gap);
+        alarm.kind == AlarmKind::MissingCommit && self.slept >= RETENTION && views.iter().any(told)
+    }
+
     /// Whether a relay that was put back has lost the move behind which one of two members reads a conversation, so that
     /// they read it in two places, or one was taken out in a log that the other had left.
     pub(super) fn parted(&self, group: &GroupId, one: &View, other: &View) -> bool {
@@ -14,5 +22,14 @@ impl Model {
         let shared =
             if other.is_live(group) { here.all.union(&there.all).any(is_lost) } else { is_lost(&there.present) };
         here.present != there.present && shared
+    }
+
+    /// Whether the welcome of a member went with the gap of whoever wanted them in: they were added again, behind words that
+    /// had expired by then.
+    pub(super) fn came_late(&self, sent: &Sent, reader: usize, views: &[View]) -> bool {
+        let gap = |view: &View| view.alarms.iter().any(|one| one.group == sent.group && one.kind == AlarmKind::Gap);
+        let wanted = |who: usize| self.meant.contains(&(who, sent.group, reader));
+        let outlived = self.slept.saturating_sub(sent.slept) >= RETENTION;
+        outlived && views.iter().enumerate().any(|(who, view)| wanted(who) && gap(view))
     }
 }

@@ -60,7 +60,9 @@ impl Model {
             self.copied(who, view)?;
             self.nobody_forged(who, view)?;
             if !self.relay_rolled && self.rolled.is_empty() {
-                if let Some(alarm) = view.alarms.iter().find(|alarm| accuses(alarm.kind)) {
+                if let Some(alarm) =
+                    view.alarms.iter().find(|alarm| accuses(alarm.kind) && !self.outlived(alarm, views))
+                {
                     bail!(
                         "{} is told {:?} of an honest relay, in group {:?}",
                         NAMES[who],
@@ -219,6 +221,7 @@ impl Model {
                     && theirs.is_live(&group)
                     && !theirs.is_told(&group)
                     && !self.parted(&group, view, theirs)
+                    && !self.came_late(sent, *reader, views)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let has =
                     theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
