@@ -19,6 +19,10 @@ const HOPELESS: Duration = Duration::from_secs(3600);
 /// 64 kbit/s, and eight others may come before it.
 pub(super) const SILENCE: Duration = Duration::from_secs(600);
 
+/// While it is waited for, the clock is looked at so often. Who looks more than twice as late was not there: asleep, or
+/// held up, with what came meanwhile still to be read.
+const LOOK: Duration = Duration::from_secs(60);
+
 /// Why a mailbox is not read for a while.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pause {
@@ -48,8 +52,11 @@ pub(super) struct Reader {
     /// Last entry that the relay is known to hold.
     target: Sequence,
     backoff: Backoff,
-    /// When anything last came that was wanted, and whether it was said that nothing does.
+    /// When anything last came that was wanted, later by what this device has slept since.
     progress: Duration,
+    /// When the clock was last looked at for it.
+    looked: Duration,
+    /// Whether it was said that nothing comes.
     silence_said: bool,
 }
 
@@ -61,6 +68,7 @@ impl Reader {
             target: after,
             backoff: Backoff::REFUSED,
             progress: Duration::ZERO,
+            looked: Duration::ZERO,
             silence_said: false,
         }
     }
@@ -83,7 +91,7 @@ impl Reader {
     }
 
     pub(super) fn live(&mut self, id: SubscriptionId, after: Sequence, target: Sequence, now: Duration) {
-        self.progress = now;
+        self.came(now);
         self.silence_said = false;
         self.state = State::Live { id, taken: 0 };
         self.after = after;
@@ -99,7 +107,7 @@ impl Reader {
     /// One more entry is done with; gives the credit to hand back, when it is worth a request.
     pub(super) fn took(&mut self, upto: Sequence, now: Duration) -> Option<(SubscriptionId, u32)> {
         self.after = upto;
-        self.progress = now;
+        self.came(now);
         self.backoff.reset();
         let State::Live { id, taken } = &mut self.state else { return None };
         *taken = taken.saturating_add(1);
@@ -112,7 +120,7 @@ impl Reader {
     /// The relay has answered for an entry here.
     pub(super) fn promised(&mut self, sequence: Sequence, now: Duration) {
         if self.after >= self.target {
-            self.progress = now;
+            self.came(now);
         }
         self.target = self.target.max(sequence);
     }
@@ -125,15 +133,27 @@ impl Reader {
         self.state = State::Paused { until: now + delay, why };
     }
 
-    /// When it is to be said that the relay holds back what it says it holds.
-    pub(super) fn silent_at(&self) -> Option<Duration> {
-        let waits = matches!(self.state, State::Live { .. }) && self.after < self.target && !self.silence_said;
-        waits.then_some(self.progress + SILENCE)
+    fn came(&mut self, now: Duration) {
+        (self.progress, self.looked) = (now, now);
     }
 
-    /// The first that is held back; said from now on.
+    /// Whether the relay holds more, gives nothing, and this is not said yet.
+    fn waits(&self) -> bool {
+        matches!(self.state, State::Live { .. }) && self.after < self.target && !self.silence_said
+    }
+
+    /// The first that is held back, when it is to be said; said from now on.
     pub(super) fn say_silence(&mut self, now: Duration) -> Option<Sequence> {
-        self.silent_at().filter(|at| *at <= now)?;
+        if !self.waits() {
+            return None;
+        }
+        let since = now.saturating_sub(std::mem::replace(&mut self.looked, now));
+        if since > 2 * LOOK {
+            self.progress += since;
+        }
+        if self.progress + SILENCE > now {
+            return None;
+        }
         self.silence_said = true;
         Some(self.after.next())
     }
@@ -155,7 +175,7 @@ impl Reader {
     pub(super) fn wake_at(&self) -> Option<Duration> {
         match self.state {
             State::Paused { until, why: _ } => Some(until),
-            State::Live { .. } => self.silent_at(),
+            State::Live { .. } => self.waits().then_some((self.looked + LOOK).min(self.progress + SILENCE)),
             State::Idle | State::Asked | State::Gone => None,
         }
     }
