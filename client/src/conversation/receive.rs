@@ -22,6 +22,10 @@ use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages;
 
+/// Words of one epoch that an older copy may not have read yet when it finds the first that it has forgotten, and sends
+/// others: keys for so many are passed over. What reads them bears more ([`super::suite`]).
+const FORGOTTEN: u32 = 256;
+
 impl Desk<'_> {
     /// An entry of a conversation's log, each once and in order. Entries that are not what they should be are passed
     /// over: what is wrong with them is their author's business or the relay's, and told by alarms.
@@ -162,13 +166,22 @@ impl Desk<'_> {
     }
 
     /// Something of ours in this epoch that this device knows nothing of: its vault is an older copy. (Or a member has made it
-    /// look so.) Keys may have been used that would be used again, so the leaf is written anew before anything is sent.
-    /// Behind a commit of ours the others are in an epoch that we cannot reach.
+    /// look so.) Keys may have been used that would be used again, so they are passed over, and the leaf is written anew as
+    /// soon as it may be. Behind a commit of ours the others are in an epoch that we cannot reach.
     fn ours_forgotten(&mut self, room: &mut Room, commit: bool) -> Result<(), ConversationFault> {
-        let epoch = room.mls.epoch().as_u64();
-        self.alarm(&room.id, AlarmKind::OlderCopy, &[&room.context.mailbox.0[..], &epoch.to_be_bytes()].concat())?;
+        let epoch = room.mls.epoch().as_u64().to_be_bytes();
+        let detail = [&room.context.mailbox.0[..], &epoch].concat();
+        let first = intentions::alarm(self.tx, &room.id, AlarmKind::OlderCopy.code(), &detail, self.now)?;
         if commit {
             return self.behind(room);
+        }
+        let signer = self.signer(room)?;
+        let passed = if first { FORGOTTEN } else { 1 };
+        for _ in 0..passed {
+            // Never sent: a key of ours that is good for one message is gone with it.
+            room.mls
+                .create_message(&self.provider(), &signer, &[])
+                .map_err(|_| ConversationFault::Mls("create message"))?;
         }
         if !self.is_intended(&room.id, &Intention::Rekey)? {
             self.intend(&room.id, &Intention::Rekey, self.now)?;

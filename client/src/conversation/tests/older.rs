@@ -41,6 +41,26 @@ fn an_older_copy_that_has_sent_words_is_said_and_uses_no_key_again() {
 }
 
 #[test]
+fn an_older_copy_that_may_not_write_its_leaf_anew_yet_uses_no_key_again() {
+    let mut world = World::new(3);
+    let group = world.group("Older");
+    // Its leaf is of the epoch before, and has to wait for a commit of somebody else.
+    world.act(0, |desk| desk.rename(&group, "Old")).unwrap();
+    world.settle();
+    let copy = world.copy(0);
+    let epoch = world.row(0, group).epoch;
+    world.say(0, group, "forgotten");
+    world.say(0, group, "and more");
+    world.settle();
+    world.put_back(0, copy);
+    world.settle();
+    assert_eq!(world.alarms(0), [AlarmKind::OlderCopy]);
+    everybody_hears(&mut world, 0, group);
+    assert_eq!(world.row(0, group).epoch, epoch);
+    assert_eq!(world.texts(1, group), ["forgotten", "and more", "is heard"]);
+}
+
+#[test]
 fn an_older_copy_that_has_changed_the_group_stands_still_and_is_added_again() {
     let mut world = World::new(3);
     let group = world.group("Older");
