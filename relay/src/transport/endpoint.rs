@@ -6,10 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::BbrConfig;
-use quinn::{
-    AckFrequencyConfig, Endpoint, IdleTimeout, Incoming, MtuDiscoveryConfig, Runtime as _, ServerConfig,
-    TransportConfig, VarInt,
-};
+use quinn::{Endpoint, IdleTimeout, Incoming, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -66,8 +63,6 @@ const VISIT_WINDOW: u32 = 16 << 10;
 pub(super) const SEND_WINDOW: u64 = 512 << 10;
 /// The same for a visitor: all pages of the site.
 const VISIT_SEND_WINDOW: u64 = 64 << 10;
-/// Packets that a client need not acknowledge before the tenth; see the client's link, which asks the same of us.
-const UNACKNOWLEDGED: u32 = 9;
 /// Silence after which a connection is gone. Clients send a keep-alive every 10 s.
 const IDLE: Duration = Duration::from_secs(30);
 /// Bytes of out-of-order handshake data held: a ClientHello fits in 2 KiB.
@@ -113,10 +108,6 @@ fn limits() -> TransportConfig {
     let mut mtu = MtuDiscoveryConfig::default();
     // Ethernet's 1500 less IPv6 and UDP headers. Without discovery bulk transfers cost a third more CPU (measured).
     mtu.upper_bound(1452);
-    let mut acknowledgements = AckFrequencyConfig::default();
-    acknowledgements
-        .ack_eliciting_threshold(VarInt::from_u32(UNACKNOWLEDGED))
-        .reordering_threshold(VarInt::from_u32(1));
     limits
         .max_concurrent_bidi_streams(VarInt::from_u32(TWO_WAY_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(ONE_WAY_STREAMS))
@@ -130,7 +121,6 @@ fn limits() -> TransportConfig {
         .datagram_send_buffer_size(0)
         .allow_spin(false)
         .mtu_discovery_config(Some(mtu))
-        .ack_frequency_config(Some(acknowledgements))
         // On 20 % loss and 600 ms, 200 kB took 2.9 s with BBR and 48 s with CUBIC (measured).
         .congestion_controller_factory(Arc::new(BbrConfig::default()));
     limits

@@ -166,7 +166,11 @@ async fn connect(address: SocketAddr, certificate: CertificateDer<'static>) -> a
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
-    config.transport_config(Arc::new(limits(1 << 20, 4 << 20, 4 << 20)));
+    let mut transport = limits(1 << 20, 4 << 20, 4 << 20);
+    let mut acknowledgements = AckFrequencyConfig::default();
+    acknowledgements.ack_eliciting_threshold(VarInt::from_u32(3)).reordering_threshold(VarInt::from_u32(1));
+    transport.ack_frequency_config(Some(acknowledgements));
+    config.transport_config(Arc::new(transport));
     let mut endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     endpoint.set_default_client_config(config);
     Ok(endpoint.connect(address, HOST)?.await?)
@@ -177,10 +181,7 @@ fn limits(stream: u32, connection: u32, send: u64) -> TransportConfig {
     let mut limits = TransportConfig::default();
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(1452);
-    let mut acknowledgements = AckFrequencyConfig::default();
-    acknowledgements.ack_eliciting_threshold(VarInt::from_u32(9)).reordering_threshold(VarInt::from_u32(1));
     limits
-        .ack_frequency_config(Some(acknowledgements))
         .stream_receive_window(VarInt::from_u32(stream))
         .receive_window(VarInt::from_u32(connection))
         .send_window(send)
