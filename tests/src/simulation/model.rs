@@ -27,7 +27,7 @@
 //!   agree with whoever reads in another place, nor to have its words, if a log of that conversation has lost entries.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`). If it was away from
 //!   a commit which others go on without as well, whoever made it is told that one is missing (`MissingCommit`). Welcomes
-//!   that went with its gap go out again, but what was said meanwhile to those whom they let in expires before.
+//!   that went with its gap are made anew, but what was said meanwhile is not for those whom they let in.
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
 //! - An author whose vault went back may post a document again. It is told twice, and kept once.
@@ -101,8 +101,6 @@ struct Sent {
     members: BTreeSet<usize>,
     /// Those, and whom the author wants in: they may have it.
     audience: BTreeSet<usize>,
-    /// How long everybody had slept by then.
-    slept: u64,
 }
 
 /// What was done so far, and whom it concerns.
@@ -248,7 +246,7 @@ impl Model {
         self.inviting.retain(|(inviter, into, whom)| *inviter != who || *into != group || !members.contains(whom));
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
         let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).collect();
-        self.sent.insert(text.to_owned(), Sent { who, group, members, audience, slept: self.slept });
+        self.sent.insert(text.to_owned(), Sent { who, group, members, audience });
     }
 
     /// Somebody answered an alert.

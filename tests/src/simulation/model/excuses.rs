@@ -4,7 +4,7 @@ use relevo_client::conversation::{Alarm, AlarmKind};
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
 
-use super::{Model, RETENTION, Sent, View};
+use super::{Model, RETENTION, View};
 
 impl Model {
     /// Whether an alarm is of a commit that others have outlived: it expired before they had read it, and they are told.
@@ -15,21 +15,19 @@ impl Model {
     }
 
     /// Whether a relay that was put back has lost the move behind which one of two members reads a conversation, so that
-    /// they read it in two places, or one was taken out in a log that the other had left.
+    /// they read it in two places; or the other was taken out in such a log, or behind it where the first never read.
     pub(super) fn parted(&self, group: &GroupId, one: &View, other: &View) -> bool {
         let (Some(here), Some(there)) = (one.logs.get(group), other.logs.get(group)) else { return false };
         let is_lost = |log: &MailboxId| self.lost.contains(log);
-        let shared =
-            if other.is_live(group) { here.all.union(&there.all).any(is_lost) } else { is_lost(&there.present) };
-        here.present != there.present && shared
+        let apart = other.is_live(group) || is_lost(&there.present) || !here.all.contains(&there.present);
+        apart && here.present != there.present && here.all.union(&there.all).any(is_lost)
     }
 
-    /// Whether the welcome of a member went with the gap of whoever wanted them in: they were added again, behind words that
-    /// had expired by then.
-    pub(super) fn came_late(&self, sent: &Sent, reader: usize, views: &[View]) -> bool {
-        let gap = |view: &View| view.alarms.iter().any(|one| one.group == sent.group && one.kind == AlarmKind::Gap);
-        let wanted = |who: usize| self.meant.contains(&(who, sent.group, reader));
-        let outlived = self.slept.saturating_sub(sent.slept) >= RETENTION;
-        outlived && views.iter().enumerate().any(|(who, view)| wanted(who) && gap(view))
+    /// Whether the welcome of a member may have gone with the gap of whoever wanted them in: they were added again, behind
+    /// words that were said meanwhile.
+    pub(super) fn came_late(&self, group: &GroupId, reader: usize, views: &[View]) -> bool {
+        let gap = |view: &View| view.alarms.iter().any(|one| one.group == *group && one.kind == AlarmKind::Gap);
+        let wanted = |who: usize| self.meant.contains(&(who, *group, reader));
+        self.slept >= RETENTION && views.iter().enumerate().any(|(who, view)| wanted(who) && gap(view))
     }
 }

@@ -221,7 +221,7 @@ impl Model {
                     && theirs.is_live(&group)
                     && !theirs.is_told(&group)
                     && !self.parted(&group, view, theirs)
-                    && !self.came_late(sent, *reader, views)
+                    && !self.came_late(&group, *reader, views)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let has =
                     theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
