@@ -23,8 +23,9 @@
 //! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`; of a blob,
 //!   `blob-gone`), and until they are sent again after a restoration what was lost stays lost.
 //! - A relay that is put back may lose the commit by which a conversation moved. Who had read it reads elsewhere and is not
-//!   told; who had not goes on in the old log, and may move to a third place. They are two groups, and nobody is asked to
-//!   agree with whoever reads in another place, nor to have its words, if a log of that conversation has lost entries.
+//!   told; who had not goes on in the old log, counts those whom it took out, and may move to a third place. They are two
+//!   groups, and nobody is asked to agree with whoever reads in another place or was taken out there, nor to have its words,
+//!   if a log of that conversation has lost entries.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`). If it was away from
 //!   a commit which others go on without as well, whoever made it is told that one is missing (`MissingCommit`). Welcomes
 //!   that went with its gap are made anew, but what was said meanwhile is not for those whom they let in.

@@ -19,8 +19,12 @@ impl Model {
     pub(super) fn parted(&self, group: &GroupId, one: &View, other: &View) -> bool {
         let (Some(here), Some(there)) = (one.logs.get(group), other.logs.get(group)) else { return false };
         let is_lost = |log: &MailboxId| self.lost.contains(log);
-        let apart = other.is_live(group) || is_lost(&there.present) || !here.all.contains(&there.present);
-        apart && here.present != there.present && here.all.union(&there.all).any(is_lost)
+        let apart = if other.is_live(group) {
+            here.present != there.present
+        } else {
+            is_lost(&there.present) || !here.all.contains(&there.present)
+        };
+        apart && here.all.union(&there.all).any(is_lost)
     }
 
     /// Whether the welcome of a member may have gone with the gap of whoever wanted them in: they were added again, behind
