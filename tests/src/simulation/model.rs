@@ -26,6 +26,8 @@
 //!   told; who had not goes on in the old log, counts those whom it took out, and may move to a third place. They are two
 //!   groups, and nobody is asked to agree with whoever reads in another place or was taken out there, nor to have its words,
 //!   if a log of that conversation has lost entries.
+//! - A relay that is put back may give a key package again that was used. Whom it was to bring in cannot open the welcome,
+//!   is warned, and is added again by another one; what others said to them in between stays closed to them.
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`). If it was away from
 //!   a commit which others go on without as well, whoever made it is told that one is missing (`MissingCommit`). Welcomes
 //!   that went with its gap are made anew, but what was said meanwhile is not for those whom they let in.

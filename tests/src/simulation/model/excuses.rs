@@ -1,6 +1,7 @@
 //! What is known not to hold, seen in what somebody does not have.
 
 use relevo_client::conversation::{Alarm, AlarmKind};
+use relevo_client::membership::warning::Kind;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
 
@@ -33,5 +34,11 @@ impl Model {
         let gap = |view: &View| view.alarms.iter().any(|one| one.group == *group && one.kind == AlarmKind::Gap);
         let wanted = |who: usize| self.meant.contains(&(who, *group, reader));
         self.slept >= RETENTION && views.iter().enumerate().any(|(who, view)| wanted(who) && gap(view))
+    }
+
+    /// Whether a relay that was put back has given somebody's key package twice, and they know: they were counted in before
+    /// they were added again by another one.
+    pub(super) fn shut_out(&self, reader: &View) -> bool {
+        self.relay_rolled && reader.warnings.iter().any(|warning| warning.kind == Kind::ParcelRefused)
     }
 }

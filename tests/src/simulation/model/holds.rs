@@ -222,6 +222,7 @@ impl Model {
                     && !theirs.is_told(&group)
                     && !self.parted(&group, view, theirs)
                     && !self.came_late(&group, *reader, views)
+                    && !self.shut_out(theirs)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let has =
                     theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
