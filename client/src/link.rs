@@ -57,7 +57,7 @@ const SEND_WINDOW: u64 = 4 << 20;
 
 /// Packets that the relay need not acknowledge at once (draft-ietf-quic-ack-frequency): every fourth, or after 25 ms, or as
 /// soon as one is missing. Every second one costs it a packet for each entry. With BBR's smallest window of four packets each
-/// window is still acknowledged at once. We acknowledge every second one: BBR gave a third of its pace with every tenth.
+/// window is still acknowledged at once. We acknowledge every second one: BBR gave half its pace or less with every tenth.
 const UNACKNOWLEDGED: u32 = 3;
 
 /// Streams that a relay may open: HTTP/3's control stream and the two of QPACK (RFC 9114, 6.2; RFC 9204, 4.2).

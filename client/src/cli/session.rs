@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
         account.close().await;
         done
     });
-    // The process ends now. An account that is still closing would panic without the runtime under it.
+    // The process ends now. To take the runtime down would wait for a thread that still reads a line of the keyboard.
     std::mem::forget(runtime);
     done
 }

@@ -287,15 +287,20 @@ fn a_first_entry_behind_the_last_ends_no_reading() {
     assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
 }
 
-#[test]
-fn what_a_relay_holds_and_does_not_give_is_said_after_ten_minutes_and_once() {
+/// The answer to an append has come, the entry has not.
+fn withholding() -> World {
     let mut world = reader();
     world.enqueue_append(1);
     world.execute();
     let answers = std::mem::take(&mut world.answers);
-    // The answer comes, the entry does not.
     world.relay.subscriptions.clear();
     world.deliver(answers);
+    world
+}
+
+#[test]
+fn what_a_relay_holds_and_does_not_give_is_said_after_ten_minutes_and_once() {
+    let mut world = withholding();
     for minute in 1..=70 {
         world.elapsed += Duration::from_secs(60);
         world.step(Input::Tick);
@@ -323,12 +328,7 @@ fn a_device_that_slept_calls_nothing_withheld_that_came_meanwhile() {
 
 #[test]
 fn what_is_held_back_is_said_after_ten_minutes_without_those_that_the_device_slept() {
-    let mut world = reader();
-    world.enqueue_append(1);
-    world.execute();
-    let answers = std::mem::take(&mut world.answers);
-    world.relay.subscriptions.clear();
-    world.deliver(answers);
+    let mut world = withholding();
     for minutes in [1, 1, 1, 60, 1, 1, 1, 1, 1, 1, 60] {
         world.elapsed += Duration::from_secs(60 * minutes);
         world.step(Input::Tick);
