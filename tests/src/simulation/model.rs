@@ -98,6 +98,8 @@ impl Broken {
 /// A message as the model knows it.
 #[derive(Debug)]
 struct Sent {
+    /// How many were said before, by anybody.
+    number: usize,
     who: usize,
     group: GroupId,
     /// Whom the author's device counted as members: they must have it.
@@ -249,7 +251,8 @@ impl Model {
         self.inviting.retain(|(inviter, into, whom)| *inviter != who || *into != group || !members.contains(whom));
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
         let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).collect();
-        self.sent.insert(text.to_owned(), Sent { who, group, members, audience });
+        let number = self.sent.len();
+        self.sent.insert(text.to_owned(), Sent { number, who, group, members, audience });
     }
 
     /// Somebody answered an alert.

@@ -1,11 +1,13 @@
 //! What is known not to hold, seen in what somebody does not have.
 
+use relevo_client::account::Spoken;
 use relevo_client::conversation::{Alarm, AlarmKind};
 use relevo_client::membership::warning::Kind;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
 
-use super::{Model, RETENTION, View};
+use super::holds::words;
+use super::{Model, RETENTION, Sent, View};
 
 impl Model {
     /// Whether an alarm is of a commit that others have outlived: it expired before they had read it, and they are told.
@@ -36,9 +38,12 @@ impl Model {
         self.slept >= RETENTION && views.iter().enumerate().any(|(who, view)| wanted(who) && gap(view))
     }
 
-    /// Whether a relay that was put back has given somebody's key package twice, and they know: they were counted in before
-    /// they were added again by another one.
-    pub(super) fn shut_out(&self, reader: &View) -> bool {
-        self.relay_rolled && reader.warnings.iter().any(|warning| warning.kind == Kind::ParcelRefused)
+    /// Whether a relay that was put back has given a reader's key package twice, and they know: they were counted in before
+    /// they were added again by another one, behind these words. Of their author they then have nothing from before them.
+    pub(super) fn shut_out(&self, sent: &Sent, reader: &View) -> bool {
+        let warned = reader.warnings.iter().any(|warning| warning.kind == Kind::ParcelRefused);
+        let before = |other: &Sent| other.who == sent.who && other.group == sent.group && other.number < sent.number;
+        let came_in_before = |message: &Spoken| words(&message.what).and_then(|said| self.sent.get(said)).is_some_and(before);
+        self.relay_rolled && warned && !reader.messages.iter().any(came_in_before)
     }
 }

@@ -222,7 +222,7 @@ impl Model {
                     && !theirs.is_told(&group)
                     && !self.parted(&group, view, theirs)
                     && !self.came_late(&group, *reader, views)
-                    && !self.shut_out(theirs)
+                    && !self.shut_out(sent, theirs)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let has =
                     theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
@@ -300,7 +300,7 @@ fn heard(view: &View) -> BTreeMap<(GroupId, &str), i64> {
 }
 
 /// What was said, or what the document is called that was posted.
-fn words(what: &What) -> Option<&str> {
+pub(super) fn words(what: &What) -> Option<&str> {
     match what {
         What::Text(words) | What::Document(words) => Some(words),
         What::Alert | What::Leave | What::Newer => None,
