@@ -115,6 +115,8 @@ pub struct Model {
     texts: usize,
     documents: usize,
     sent: BTreeMap<String, Sent>,
+    /// Who began to send which document.
+    begun: BTreeMap<String, usize>,
     groups: BTreeMap<GroupId, usize>,
     /// Whom somebody means to have in a group and has not seen there yet.
     inviting: BTreeSet<(usize, GroupId, usize)>,
@@ -189,6 +191,7 @@ impl Model {
             texts: 0,
             documents: 0,
             sent: BTreeMap::new(),
+            begun: BTreeMap::new(),
             groups: BTreeMap::new(),
             inviting: BTreeSet::new(),
             meant: BTreeSet::new(),
@@ -209,10 +212,12 @@ impl Model {
         format!("m{}", self.texts)
     }
 
-    /// What a document may be called that nobody has posted yet.
-    pub fn next_document(&mut self) -> String {
+    /// Somebody begins to send a document; what it is called nobody else's is.
+    pub fn next_document(&mut self, who: usize) -> String {
         self.documents += 1;
-        format!("d{}", self.documents)
+        let name = format!("d{}", self.documents);
+        self.begun.insert(name.clone(), who);
+        name
     }
 
     /// A group's number, in the order in which groups were first seen.

@@ -24,8 +24,10 @@ impl Model {
         for message in &view.messages {
             let Some(text) = words(&message.what) else { continue };
             let Some(sent) = self.sent.get(text) else {
-                // Said by somebody whose vault went back before the model heard of it.
-                ensure!(!self.rolled.is_empty(), "{} reads {text}, which nobody said", NAMES[who]);
+                // Said by somebody whose vault went back, or posted by a device whose power went, before the model heard of it.
+                let author = self.begun.get(text).map(|author| NAMES[*author]);
+                let began = author.is_some_and(|author| message.author.is_empty() || message.author == author);
+                ensure!(began || !self.rolled.is_empty(), "{} reads {text}, which nobody said", NAMES[who]);
                 continue;
             };
             let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);

@@ -24,7 +24,7 @@ impl Run {
     /// Somebody chooses a file and sends it to a group.
     pub(super) fn document(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
         let Some(group) = self.group(op, who)? else { return Ok("no group".to_owned()) };
-        let name = self.model.next_document();
+        let name = self.model.next_document(who);
         let file = self.files(who)?.join(&name);
         fs::write(&file, content(&name, SIZES[op.place(2, SIZES.len())]))?;
         let to = group.name;
