@@ -262,7 +262,7 @@ impl Desk<'_> {
     pub fn owner_received(&mut self, parcel: &GroupOwner) -> Result<(), ConversationFault> {
         // Only the true owner hashes to the mailbox, so it does not matter who sends it.
         if parcel.owner.mailbox() == parcel.mailbox {
-            conversations::put_owner(self.tx, &parcel.mailbox, &parcel.owner)?;
+            conversations::put_owner(self.tx, &parcel.group, &parcel.mailbox, &parcel.owner)?;
         }
         Ok(())
     }

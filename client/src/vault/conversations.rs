@@ -12,6 +12,9 @@ use super::fault::Part;
 use super::{Transaction, VaultFault};
 use crate::conversation::{Kind, Standing};
 
+/// Mailboxes of one conversation whose *owner* may wait for the move that names them.
+const EARLY_OWNERS: i64 = 8;
+
 pub(super) const TABLES: &str = "
     CREATE TABLE conversations (
         id       BLOB PRIMARY KEY,
@@ -34,6 +37,12 @@ pub(super) const TABLES: &str = "
         owner        BLOB,                    -- administrators only
         welcomer     BLOB                     -- who told where its log stood when we came
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE early_owners (               -- of mailboxes that their group has not moved to yet, as far as we have read
+        number       INTEGER PRIMARY KEY,
+        mailbox      BLOB NOT NULL UNIQUE,
+        conversation BLOB NOT NULL,
+        owner        BLOB NOT NULL
+    ) STRICT;
     CREATE TABLE seats (
         conversation BLOB NOT NULL,
         leaf         INTEGER NOT NULL,
@@ -198,6 +207,13 @@ pub(crate) fn put_place(tx: &Transaction<'_>, place: &Place) -> Result<(), Vault
             secrets.as_slice(),
             place.owner.as_ref().map(Capability::expose)
         ])?;
+    tx.sql()
+        .prepare_cached(
+            "UPDATE conversation_mailboxes AS place SET owner = early.owner
+             FROM early_owners AS early WHERE place.mailbox = ? AND early.mailbox = place.mailbox",
+        )?
+        .execute([place.mailbox.0])?;
+    tx.sql().prepare_cached("DELETE FROM early_owners WHERE mailbox = ?")?.execute([place.mailbox.0])?;
     Ok(())
 }
 
@@ -246,11 +262,30 @@ pub(crate) fn welcomer(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Opti
     Ok(found.flatten().map(MemberKey::new))
 }
 
-/// Keeps the *owner* of a mailbox that another administrator opened.
-pub(crate) fn put_owner(tx: &Transaction<'_>, mailbox: &MailboxId, owner: &Capability) -> Result<(), VaultFault> {
-    tx.sql()
+/// Keeps the *owner* of a mailbox that another administrator opened. It comes by another way than the commit which moves
+/// there, perhaps before it: then it waits, with [`EARLY_OWNERS`] of one conversation at most.
+pub(crate) fn put_owner(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    mailbox: &MailboxId,
+    owner: &Capability,
+) -> Result<(), VaultFault> {
+    let known = tx
+        .sql()
         .prepare_cached("UPDATE conversation_mailboxes SET owner = ? WHERE mailbox = ?")?
         .execute(params![owner.expose(), mailbox.0])?;
+    if known > 0 || find(tx, conversation)?.is_none() {
+        return Ok(());
+    }
+    tx.sql()
+        .prepare_cached("INSERT OR IGNORE INTO early_owners (mailbox, conversation, owner) VALUES (?, ?, ?)")?
+        .execute(params![mailbox.0, conversation.0, owner.expose()])?;
+    tx.sql()
+        .prepare_cached(
+            "DELETE FROM early_owners WHERE conversation = ?1 AND number NOT IN
+                (SELECT number FROM early_owners WHERE conversation = ?1 ORDER BY number DESC LIMIT ?2)",
+        )?
+        .execute(params![conversation.0, EARLY_OWNERS])?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-use relevo_protocol::content::MessageId;
-use relevo_protocol::wire::Call;
+use relevo_protocol::content::{GroupOwner, MessageId};
+use relevo_protocol::wire::{Call, Capability};
 
 use crate::conversation::world::{World, again};
 use crate::conversation::{AlarmKind, ConversationFault, Decision, Kind, MessageState, Standing, conversation};
@@ -121,6 +121,46 @@ fn the_other_administrator_gets_the_owner_of_each_mailbox() {
     let old = world.row(0, group).mailbox;
     assert_eq!(world.row(1, group).mailbox, old);
     assert_eq!(world.relay.logs.values().filter(|log| !log.frozen).count(), 1);
+}
+
+#[test]
+fn an_owner_that_comes_before_its_move_is_kept_until_then_and_few_are() {
+    let mut world = World::new(4);
+    let group = world.group("Two roads");
+    let member = world.member(3);
+    world.act(0, |desk| desk.remove(&group, &[member])).unwrap();
+    // The mover's inbox traffic is faster than its log: the other administrator has not read the move yet.
+    while world.row(0, group).mailbox == world.row(1, group).mailbox {
+        world.send_one(0);
+        world.read_one(0);
+    }
+    world.send_all(0);
+    assert!(world.open_parcels(1), "the owner has come");
+    assert_ne!(world.row(0, group).mailbox, world.row(1, group).mailbox, "the move has not");
+    // Whoever sends owners of no log of the group displaces the older of those that wait, and fills nothing.
+    for _ in 0..6 {
+        let owner = Capability::random().unwrap();
+        let parcel = GroupOwner { group, mailbox: owner.mailbox(), owner };
+        world.act(1, |desk| desk.owner_received(&parcel)).unwrap();
+    }
+    world.settle();
+    let mailbox = world.row(1, group).mailbox;
+    let vault = world.people[1].vault.as_mut().unwrap();
+    let place = vault.transaction(|tx| conversations::place(tx, &mailbox)).unwrap().unwrap();
+    assert!(place.owner.is_some_and(|owner| owner.mailbox() == mailbox), "kept for the log");
+    let rows = |tx: &crate::vault::Transaction<'_>| {
+        Ok::<i64, crate::vault::VaultFault>(
+            tx.sql().query_row("SELECT count(*) FROM early_owners", [], |row| row.get(0))?,
+        )
+    };
+    assert_eq!(vault.transaction(rows).unwrap(), 6, "the one that was taken is gone");
+    for _ in 0..20 {
+        let owner = Capability::random().unwrap();
+        let parcel = GroupOwner { group, mailbox: owner.mailbox(), owner };
+        world.act(1, |desk| desk.owner_received(&parcel)).unwrap();
+    }
+    let vault = world.people[1].vault.as_mut().unwrap();
+    assert_eq!(vault.transaction(rows).unwrap(), 8);
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl Model {
     pub(super) fn shut_out(&self, sent: &Sent, reader: &View) -> bool {
         let warned = reader.warnings.iter().any(|warning| warning.kind == Kind::ParcelRefused);
         let before = |other: &Sent| other.who == sent.who && other.group == sent.group && other.number < sent.number;
-        let came_in_before = |message: &Spoken| words(&message.what).and_then(|said| self.sent.get(said)).is_some_and(before);
+        let came_in_before =
+            |message: &Spoken| words(&message.what).and_then(|said| self.sent.get(said)).is_some_and(before);
         self.relay_rolled && warned && !reader.messages.iter().any(came_in_before)
     }
 }
