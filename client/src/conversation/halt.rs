@@ -4,6 +4,7 @@ use relevo_protocol::content::{Complaint, GroupId, Note, ParcelBody};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 
+use super::commit::hash;
 use super::context::{Context, Kind};
 use super::create::staggered;
 use super::desk::Desk;
@@ -12,15 +13,19 @@ use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, Room, Standing};
 use crate::sync::ReceivedEntry;
+use crate::vault::conversations::{self, ConversationRow};
+use crate::vault::intentions;
 use crate::vault::records::{self, Noun};
-use crate::vault::{conversations, intentions};
 
 /// Seconds between the administrators' turns to do what each of them would do.
 const TURN_SECONDS: u64 = 20;
 
-/// Seconds for which it is remembered for which key packages somebody was asked to add us by others, and how many are.
+/// Seconds for which it is remembered why somebody was asked to add us again, and how many reasons are.
 const REMEMBERED: u64 = 91 * 24 * 3600;
 const ASKED: usize = 256;
+
+/// Seconds for which it is remembered that somebody asks who is not in yet.
+const AHEAD: u64 = 24 * 3600;
 
 impl Desk<'_> {
     /// Complains to the administrators' inboxes, never into the log.
@@ -59,15 +64,38 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// A member cannot go on, or could not come in, and asks to be added again.
+    /// A member cannot go on, or could not come in, and asks to be added again. An administrator who has not read yet that the
+    /// member is in remembers it for a day.
     ///
     /// # Errors
     /// This device's own trouble.
     pub fn re_add_received(&mut self, sender: &MemberKey, group: &GroupId) -> Result<(), ConversationFault> {
-        match conversations::find(self.tx, group)? {
-            Some(_) => self.add_again(group, sender),
-            None => Ok(()),
+        if conversations::find(self.tx, group)?.is_none() {
+            return Ok(());
         }
+        if conversations::seats(self.tx, group)?.iter().all(|seat| seat.member != *sender) {
+            self.forget_askers()?;
+            return Ok(records::put(self.tx, Noun::AskedAhead, &asker(group, sender), &self.now)?);
+        }
+        self.add_again(group, sender)
+    }
+
+    /// These have come in by a commit of somebody else: those of them who had asked before are added again.
+    pub(super) fn asked_ahead(&mut self, room: &mut Room, came: &[MemberKey]) -> Result<(), ConversationFault> {
+        self.forget_askers()?;
+        for member in came {
+            let asker = asker(&room.id, member);
+            if records::has(self.tx, Noun::AskedAhead, &asker)? {
+                records::remove(self.tx, Noun::AskedAhead, &asker)?;
+                self.again(room, member)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_askers(&self) -> Result<(), ConversationFault> {
+        let now = self.now;
+        Ok(records::retain(self.tx, Noun::AskedAhead, |at: &Timestamp| now < at.plus_seconds(AHEAD))?)
     }
 
     /// A welcome was for key packages that this device does not hold. Whoever sent it counts us as a member: they are asked
@@ -82,23 +110,48 @@ impl Desk<'_> {
         sender: &MemberKey,
         packages: &[u8; 32],
     ) -> Result<(), ConversationFault> {
+        self.ask_in(group, &[*sender], packages)?;
+        Ok(())
+    }
+
+    /// A welcome into a group that we were in came from somebody who was none of its administrators then. It may be another
+    /// group of that id; or they became one since, and all others count us in. So those whom we know are asked to add us
+    /// again. False if none of them can be.
+    pub(super) fn ask_ours(&mut self, row: &ConversationRow, welcome: &[u8]) -> Result<bool, ConversationFault> {
+        self.ask_in(&row.id, &row.administrators, &hash(&[&row.id.0[..], welcome].concat()))
+    }
+
+    /// Asks to be added again, once for one reason. False if nobody was asked.
+    fn ask_in(&mut self, group: &GroupId, whom: &[MemberKey], why: &[u8; 32]) -> Result<bool, ConversationFault> {
         let now = self.now;
         records::retain(self.tx, Noun::AskedIn, |at: &Timestamp| now < at.plus_seconds(REMEMBERED))?;
         let full = records::list::<Timestamp>(self.tx, Noun::AskedIn)?.len() >= ASKED;
-        if full || records::has(self.tx, Noun::AskedIn, packages)? {
-            return Ok(());
+        if full || records::has(self.tx, Noun::AskedIn, why)? {
+            return Ok(false);
         }
-        if let Some(to) = self.inbox_of(sender)? {
-            records::put(self.tx, Noun::AskedIn, packages, &now)?;
-            self.effects.push(Effect::Parcel { member: *sender, to, body: ParcelBody::ReAdd { group: *group } });
+        let mut asked = false;
+        for member in whom.iter().filter(|member| **member != self.me.member) {
+            if let Some(to) = self.inbox_of(member)? {
+                self.effects.push(Effect::Parcel { member: *member, to, body: ParcelBody::ReAdd { group: *group } });
+                asked = true;
+            }
         }
-        Ok(())
+        if asked {
+            records::put(self.tx, Noun::AskedIn, why, &now)?;
+        }
+        Ok(asked)
+    }
+
+    fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {
+        let mut room = self.enter(group)?;
+        self.again(&mut room, member)?;
+        self.go_on(&mut room)?;
+        self.keep(room)
     }
 
     /// Removes a member and adds it by a new key package, when our turn among the administrators comes; with an administrator
     /// also those who have not been heard of since they were added.
-    fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {
-        let mut room = self.enter(group)?;
+    fn again(&mut self, room: &mut Room, member: &MemberKey) -> Result<(), ConversationFault> {
         let live = room.row.standing == Standing::Live && room.context.kind == Kind::Group;
         let able = live && room.context.is_administrator(&self.me.member) && room.seat_of(member).is_some();
         // Whom an administrator had brought in may lack the welcome, which only its device had: their leaves are as they lay
@@ -109,18 +162,17 @@ impl Desk<'_> {
         let mut people = Vec::new();
         for member in core::iter::once(*member).filter(|_| able).chain(unheard) {
             let inbox = self.inbox_of(&member)?.filter(|inbox| inbox.shelf.is_some());
-            if let (Some(inbox), false) = (inbox, self.removes(group, &member)?) {
+            if let (Some(inbox), false) = (inbox, self.removes(&room.id, &member)?) {
                 people.push((member, inbox));
             }
         }
         if people.iter().any(|(one, _)| one == member) {
-            let due = self.turn(&room, member);
+            let due = self.turn(room, member);
             let members = people.iter().map(|(member, _)| *member).collect();
-            self.intend(group, &Intention::Remove { members, owner: None }, due)?;
-            self.invite(&room, people)?;
-            self.go_on(&mut room)?;
+            self.intend(&room.id, &Intention::Remove { members, owner: None }, due)?;
+            self.invite(room, people)?;
         }
-        self.keep(room)
+        Ok(())
     }
 
     /// When it is our turn to do what each administrator would do: in the order of their leaves.
@@ -166,4 +218,9 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// Names who asks to be added to which group again.
+fn asker(group: &GroupId, member: &MemberKey) -> [u8; 32] {
+    hash(&[&group.0[..], member.as_bytes()].concat())
 }

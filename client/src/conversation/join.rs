@@ -108,8 +108,9 @@ impl Desk<'_> {
     ) -> Result<(), ConversationFault> {
         let before = conversations::find(self.tx, &welcome.group)?;
         // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
-        if before.as_ref().is_some_and(|row| !row.administrators.contains(sender)) {
-            return Err(ConversationFault::Welcome);
+        if let Some(row) = before.as_ref().filter(|row| !row.administrators.contains(sender)) {
+            let asked = row.standing != Standing::Live && self.ask_ours(row, bytes)?;
+            return if asked { Ok(()) } else { Err(ConversationFault::Welcome) };
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
         let live = conversations::list(self.tx)?.iter().filter(|row| row.standing == Standing::Live).count();

@@ -71,8 +71,10 @@ pub(crate) enum Noun {
     AlertReceived,
     /// Alerts sent, by hash.
     AlertSent,
-    /// When somebody was asked to add us again by other key packages, by a hash of those that we do not hold.
+    /// When somebody was asked to add us to a group again, by a hash of the reason.
     AskedIn,
+    /// When somebody asked us to be added again whom we have not seen in yet, by a hash of group and member.
+    AskedAhead,
     /// Counters of this table, by name.
     Number,
 }
@@ -106,6 +108,7 @@ impl Noun {
             Self::RollHead => 26,
             Self::Introduction => 27,
             Self::AskedIn => 28,
+            Self::AskedAhead => 29,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

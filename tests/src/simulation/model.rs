@@ -31,6 +31,7 @@
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`). If it was away from
 //!   a commit which others go on without as well, whoever made it is told that one is missing (`MissingCommit`). Welcomes
 //!   that went with its gap are made anew, but what was said meanwhile is not for those whom they let in.
+//! - Who asks to be added again is out for a moment where that is done. What an author there says just then reaches them.
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
 //! - An author whose vault went back may post a document again. It is told twice, and kept once.
@@ -115,6 +116,8 @@ pub struct Model {
     texts: usize,
     documents: usize,
     sent: BTreeMap<String, Sent>,
+    /// Behind how many words somebody was first counted as a member of a group.
+    counted: BTreeMap<(GroupId, usize), usize>,
     /// Who began to send which document.
     begun: BTreeMap<String, usize>,
     groups: BTreeMap<GroupId, usize>,
@@ -191,6 +194,7 @@ impl Model {
             texts: 0,
             documents: 0,
             sent: BTreeMap::new(),
+            counted: BTreeMap::new(),
             begun: BTreeMap::new(),
             groups: BTreeMap::new(),
             inviting: BTreeSet::new(),
@@ -257,6 +261,9 @@ impl Model {
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
         let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).collect();
         let number = self.sent.len();
+        for member in &members {
+            self.counted.entry((group, *member)).or_insert(number);
+        }
         self.sent.insert(text.to_owned(), Sent { number, who, group, members, audience });
     }
 

@@ -95,6 +95,37 @@ fn who_was_taken_out_and_in_while_away_reads_the_log_first() {
 }
 
 #[test]
+fn who_became_an_administrator_meanwhile_brings_somebody_back_with_the_help_of_one_whom_they_know() {
+    for inbox_first in [false, true] {
+        let mut world = World::new(4);
+        world.signs();
+        // Where they say how they are reached.
+        world.group("Other");
+        let group = world.group("Strike");
+        let [first, third, gone] = [0, 2, 3].map(|person| world.member(person));
+        world.act(0, |desk| desk.remove(&group, &[gone])).unwrap();
+        world.settle();
+        world.act(0, |desk| desk.set_administrators(&group, &[first, third])).unwrap();
+        world.settle();
+        let off = inbox_first.then(|| Off::turn(&mut world, 0));
+        let people = world.contacts([3]);
+        world.act(2, |desk| desk.add(&group, again(&people))).unwrap();
+        world.settle();
+        if let Some(off) = off {
+            assert_eq!(world.row(3, group).standing, Standing::Left, "it knows nothing of an administrator called 2");
+            off.on(&mut world);
+            world.open_parcels(0);
+            world.settle();
+        }
+        assert_eq!(world.row(3, group).standing, Standing::Live);
+        assert_eq!(world.row(3, group).epoch, world.row(0, group).epoch);
+        world.say(3, group, "back");
+        world.settle();
+        assert_eq!(world.texts(2, group), ["back"]);
+    }
+}
+
+#[test]
 fn a_removal_that_the_relay_keeps_back_keeps_nobody_out() {
     let mut world = World::new(3);
     world.signs();

@@ -125,8 +125,11 @@ pub(super) fn forget_group(world: &mut World, person: usize, group: GroupId) {
 
 pub(super) fn is_not_joined(world: &mut World, victim: usize, author: usize, welcome: &Welcome) {
     let author = world.member(author);
-    let refused = world.act(victim, |desk| desk.join(welcome, &author)).unwrap_err();
-    assert!(matches!(refused, ConversationFault::Welcome), "{refused:?}");
+    match world.act(victim, |desk| desk.join(welcome, &author)) {
+        // Those whom it knows are asked about it.
+        Ok(()) => assert_ne!(world.row(victim, welcome.group).standing, Standing::Live),
+        Err(refused) => assert!(matches!(refused, ConversationFault::Welcome), "{refused:?}"),
+    }
 }
 
 /// Somebody reads a mailbox as its inbox.

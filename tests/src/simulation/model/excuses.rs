@@ -30,6 +30,12 @@ impl Model {
         apart && here.all.union(&there.all).any(is_lost)
     }
 
+    /// Whether words may have been said while their reader, whom nobody wanted out, was being added again.
+    pub(super) fn between(&self, sent: &Sent, reader: usize) -> bool {
+        let before = self.counted.get(&(sent.group, reader)).is_some_and(|first| *first < sent.number);
+        before && !self.out.contains(&(sent.group, reader))
+    }
+
     /// Whether the welcome of a member may have gone with the gap of whoever wanted them in: they were added again, behind
     /// words that were said meanwhile.
     pub(super) fn came_late(&self, group: &GroupId, reader: usize, views: &[View]) -> bool {
