@@ -255,7 +255,21 @@ pub trait Logic {
 /// # Errors
 /// [`VaultFault`].
 pub fn enqueue(tx: &Transaction<'_>, relay: &Fingerprint, call: &Call, then: &Then) -> Result<DispatchId, VaultFault> {
-    outbox::add(tx, relay, call, then)
+    outbox::add(tx, relay, call, then, false)
+}
+
+/// As [`enqueue`], but sent once: if the session ends before it is answered, it is forgotten, and nobody hears of it. For
+/// what would do harm if the relay had it twice.
+///
+/// # Errors
+/// [`VaultFault`].
+pub fn enqueue_once(
+    tx: &Transaction<'_>,
+    relay: &Fingerprint,
+    call: &Call,
+    then: &Then,
+) -> Result<DispatchId, VaultFault> {
+    outbox::add(tx, relay, call, then, true)
 }
 
 /// Takes back what waits in the outbox for one mailbox of a relay, or for none. A request that is under way may still

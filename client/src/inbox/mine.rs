@@ -75,6 +75,9 @@ pub(super) struct Mine {
     pub(super) looked: Timestamp,
     #[n(13)]
     pub(super) last_resort: Timestamp,
+    /// Whether something was put on the shelf since it was looked at.
+    #[n(14)]
+    pub(super) restocked: bool,
 }
 
 /// An inbox key of this member.
@@ -164,6 +167,7 @@ pub(crate) fn establish(tx: &Transaction<'_>, relay: &RelayAddress, now: Timesta
         trimmed: Sequence::START,
         looked: now,
         last_resort: now,
+        restocked: false,
     };
     let open = |owner: &Capability, append, take| Call::Open {
         kind: MailboxKind::Personal,

@@ -22,6 +22,8 @@ const FULL: u64 = 24;
 const LOW: u64 = 12;
 /// Seconds between looks at the shelf.
 const LOOK: u64 = 6 * 3600;
+/// And after something was put there, which may be lost on its way.
+const LOOK_AGAIN: u64 = 600;
 /// Seconds after which the last resort is replaced.
 const LAST_RESORT_LIFE: u64 = 7 * 24 * 3600;
 
@@ -78,12 +80,17 @@ pub fn stock(tx: &Transaction<'_>, desk: &mut Desk<'_>) -> Result<(), InboxFault
 /// # Errors
 /// [`InboxFault::NoInbox`], [`InboxFault::Seal`].
 pub fn restock(tx: &Transaction<'_>, packages: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), InboxFault> {
-    let mine = Mine::load(tx)?;
+    let mut mine = Mine::load(tx)?;
     let (mailbox, relay) = (mine.shelf(), mine.relay.fingerprint);
+    if !packages.is_empty() {
+        mine.restocked = true;
+        mine.save(tx)?;
+    }
     for package in packages {
         let entry = seal_shelf(&mine.shelf_key, &mailbox, package)?;
         let call = Call::Append { mailbox, capability: mine.shelf_append.duplicate(), entry };
-        sync::enqueue(tx, &relay, &call, &then_nothing())?;
+        // Twice on the shelf it would be given to two, and open for one of them.
+        sync::enqueue_once(tx, &relay, &call, &then_nothing())?;
     }
     WANTED.write(tx, &0)?;
     if let Some(package) = last_resort {
@@ -113,10 +120,13 @@ pub fn taken(
 /// Asks how many are left, now and then.
 pub(super) fn look(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
     let mut mine = Mine::load(tx)?;
-    if mine.looked.plus_seconds(LOOK) > now || identity::me(tx)?.card.is_none() {
+    if mine.looked.plus_seconds(if mine.restocked { LOOK_AGAIN } else { LOOK }) > now
+        || identity::me(tx)?.card.is_none()
+    {
         return Ok(());
     }
     mine.looked = now;
+    mine.restocked = false;
     if mine.last_resort.plus_seconds(LAST_RESORT_LIFE) <= now {
         mine.last_resort = now;
         WANTS_LAST_RESORT.write(tx, &true)?;

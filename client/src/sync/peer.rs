@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::status::{RelayStatus, SessionStatus};
 use crate::link::{AdmissionKind, Admitted, LinkFault, Ticket};
 use crate::vault::followed::{Condition, FollowedRow};
-use crate::vault::outbox::{Dispatch, DispatchKind};
+use crate::vault::outbox::{self, Dispatch, DispatchKind};
 use crate::vault::relays::{self, Admissions};
 use crate::vault::{Transaction, VaultFault};
 
@@ -200,6 +200,7 @@ impl Peer {
         // A vault that fails here leaves a session that nobody feeds; the next attempt makes up for it.
         self.session = Session::None { until: now.elapsed };
         relays::proved(tx, &relay, &welcome.identity)?;
+        outbox::withdraw_sent(tx, &relay)?;
         let limit = |limit: u32| usize::try_from(limit).unwrap_or(1).max(1);
         let mut open = Open {
             attempt,

@@ -110,6 +110,7 @@ impl Peer {
                     lane.done(id);
                     continue;
                 };
+                outbox::sent(tx, id)?;
                 lane.sent(id);
                 open.bytes = open.bytes.saturating_add(size);
                 effects.push(open.ask(relay, Asked::Dispatch { lane: *mailbox, id, kind, size }, call));

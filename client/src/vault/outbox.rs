@@ -17,7 +17,8 @@ pub(super) const TABLES: &str = "
         call    BLOB NOT NULL,
         digest  BLOB,            -- SHA-256 of the entry that it appends
         topic   INTEGER NOT NULL,
-        state   BLOB NOT NULL
+        state   BLOB NOT NULL,
+        once    INTEGER NOT NULL -- 0: sent until it is answered; 1: to be sent once; 2: was, and its answer may be lost
     ) STRICT;
     CREATE INDEX outbox_withdrawn ON outbox (kind) WHERE kind = 3;
 ";
@@ -49,6 +50,7 @@ pub(crate) fn add(
     relay: &Fingerprint,
     call: &Call,
     then: &Then,
+    once: bool,
 ) -> Result<DispatchId, VaultFault> {
     let (mailbox, kind) = lane(call);
     let mailbox = mailbox.map(|mailbox| mailbox.0.to_vec()).unwrap_or_default();
@@ -56,9 +58,18 @@ pub(crate) fn add(
     let digest: Option<[u8; 32]> = entry.map(|entry| Sha256::digest(entry.bytes()).into());
     tx.sql()
         .prepare_cached(
-            "INSERT INTO outbox (relay, mailbox, kind, call, digest, topic, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO outbox (relay, mailbox, kind, call, digest, topic, state, once) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )?
-        .execute(params![relay.0, mailbox, kind.code(), encode(call), digest, topic_code(then.topic), then.state])?;
+        .execute(params![
+            relay.0,
+            mailbox,
+            kind.code(),
+            encode(call),
+            digest,
+            topic_code(then.topic),
+            then.state,
+            once
+        ])?;
     Ok(DispatchId(tx.sql().last_insert_rowid()))
 }
 
@@ -87,6 +98,18 @@ pub(crate) fn call(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Call>,
         .query_row([id.0], |row| row.get(0))
         .optional()?;
     Ok(bytes.and_then(|bytes| decode_exact(&bytes).ok()))
+}
+
+/// Notes that a request goes to its relay now.
+pub(crate) fn sent(tx: &Transaction<'_>, id: DispatchId) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE outbox SET once = 2 WHERE id = ? AND once = 1")?.execute([id.0])?;
+    Ok(())
+}
+
+/// Takes back what was to be sent once, and was, in a session that is over.
+pub(crate) fn withdraw_sent(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE outbox SET kind = 3 WHERE relay = ? AND once = 2")?.execute([relay.0])?;
+    Ok(())
 }
 
 /// Takes back what waits for one mailbox of a relay, or for none. The engine forgets it, and removes the rows.

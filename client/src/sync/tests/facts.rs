@@ -135,6 +135,28 @@ fn a_lost_answer_is_asked_again_with_the_same_bytes_and_read_once() {
 }
 
 #[test]
+fn what_is_to_be_sent_once_is_sent_once_though_answers_are_lost_and_devices_restart() {
+    for restarts in [false, true] {
+        let mut world = World::new();
+        world.relay.open(mailbox(1));
+        let call = |number| Call::Append { mailbox: mailbox(1), capability: capability(), entry: entry(1, number) };
+        world.change(|tx| enqueue_once(tx, &relay_print(), &call(1), &then(1)).map(drop));
+        world.accept();
+        while world.execute() {}
+        world.cut(LinkFault::Lost);
+        // This one has not been sent when the device stops.
+        world.change(|tx| enqueue_once(tx, &relay_print(), &call(2), &then(2)).map(drop));
+        if restarts {
+            world.restart();
+        }
+        world.settle();
+        assert_eq!(world.relay.mailboxes[&mailbox(1)].entries, [entry(1, 1), entry(1, 2)]);
+        assert_eq!(world.heard(), [("done".to_owned(), 2)]);
+        assert_eq!(world.engine.status().relays[0].waiting, 0);
+    }
+}
+
+#[test]
 fn expired_entries_are_a_gap_that_is_said_once() {
     let mut world = World::new();
     for number in 1..=5 {
