@@ -97,7 +97,7 @@ pub fn answered(
     }
 }
 
-/// What time brings: codes end. May be called after every entry: it does its work once a minute.
+/// What time brings: codes end, and answers wait no longer for their introduction. May be called after every entry: it does its work once a minute.
 ///
 /// # Errors
 /// [`MembershipFault::Vault`].
@@ -107,6 +107,7 @@ pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault>
     }
     TENDED.write(tx, &now)?;
     errand::sweep(tx, now)?;
+    introduction::forget_early(tx, now)?;
     code::sweep(tx, now)
 }
 

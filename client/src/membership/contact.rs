@@ -220,6 +220,7 @@ pub(super) fn arrived(
             How::Code
         }
         None if is_expected(tx, &person, &contact.identity)? => How::Union,
+        None if person.card.is_some() => return introduction::answered_early(tx, &person.member, contact, now),
         None => return Err(MembershipFault::Unexpected),
     };
     save(tx, &person, &contact.identity, how, now)?;

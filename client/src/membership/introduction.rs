@@ -8,7 +8,7 @@ use relevo_protocol::trust::MemberKey;
 use super::contact::{self, How};
 use super::received::Arrived;
 use super::request::{self, RequestKind, Subject};
-use super::{MembershipFault, admission, charter, identity, person};
+use super::{MembershipFault, admission, charter, identity, person, warning};
 use crate::inbox;
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
@@ -30,6 +30,24 @@ struct IntroductionRow {
     #[n(4)]
     answer: Option<ContactCard>,
 }
+
+/// What somebody sent of whom this member was not told yet.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct EarlyRow {
+    #[n(0)]
+    from: MemberKey,
+    #[n(1)]
+    answer: ContactCard,
+    #[n(2)]
+    at: Timestamp,
+}
+
+/// Seconds for which an answer waits for its introduction: whoever introduces two sends to each by another relay, and the one
+/// who hears first may answer before the other has heard.
+const EARLY_LIFE: u64 = 7 * 24 * 3600;
+/// Answers that wait.
+const EARLY: usize = 16;
 
 /// Introduces two contacts to each other.
 ///
@@ -73,12 +91,14 @@ pub(super) fn arrived(
     if before.as_ref().is_some_and(|row| row.accepted == Some(false)) {
         return Ok(());
     }
+    let early: Option<EarlyRow> = records::get(tx, Noun::EarlyAnswer, person.member.as_bytes())?;
+    records::remove(tx, Noun::EarlyAnswer, person.member.as_bytes())?;
     let row = IntroductionRow {
         of: introduction.of,
         by: from.person.member,
         note: introduction.note,
         accepted: before.as_ref().and_then(|row| row.accepted),
-        answer: before.and_then(|row| row.answer),
+        answer: before.and_then(|row| row.answer).or(early.map(|row| row.answer)),
     };
     save(tx, &person.member, &row)?;
     request::add(tx, Subject::Introduction { member: person.member }, now)
@@ -121,6 +141,31 @@ pub(super) fn answered(
         None => save(tx, member, &IntroductionRow { answer: Some(contact.duplicate()), ..row })?,
     }
     Ok(true)
+}
+
+/// Somebody sends how they are reached of whom this member was not told. That they may be yet, the answer waits.
+pub(super) fn answered_early(
+    tx: &Transaction<'_>,
+    member: &MemberKey,
+    contact: &ContactCard,
+    now: Timestamp,
+) -> Result<(), MembershipFault> {
+    if records::list::<EarlyRow>(tx, Noun::EarlyAnswer)?.len() >= EARLY {
+        return Err(MembershipFault::Unexpected);
+    }
+    let row = EarlyRow { from: *member, answer: contact.duplicate(), at: now };
+    Ok(records::put(tx, Noun::EarlyAnswer, member.as_bytes(), &row)?)
+}
+
+/// Gives up answers whose introduction has not come: nobody introduced them, and this member is told.
+pub(super) fn forget_early(tx: &Transaction<'_>, now: Timestamp) -> Result<(), MembershipFault> {
+    for row in records::list::<EarlyRow>(tx, Noun::EarlyAnswer)? {
+        if row.at.plus_seconds(EARLY_LIFE) <= now {
+            records::remove(tx, Noun::EarlyAnswer, row.from.as_bytes())?;
+            warning::raise(tx, &warning::Kind::ParcelRefused, now)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn view(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<RequestKind>, MembershipFault> {

@@ -75,6 +75,8 @@ pub(crate) enum Noun {
     AskedIn,
     /// When somebody asked us to be added again whom we have not seen in yet, by a hash of group and member.
     AskedAhead,
+    /// Answers to introductions that have not come yet, by the member who gave them.
+    EarlyAnswer,
     /// Counters of this table, by name.
     Number,
 }
@@ -109,6 +111,7 @@ impl Noun {
             Self::Introduction => 27,
             Self::AskedIn => 28,
             Self::AskedAhead => 29,
+            Self::EarlyAnswer => 30,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

@@ -38,6 +38,26 @@ fn an_introduction_connects_two_who_both_accept() {
 }
 
 #[test]
+fn who_answers_an_introduction_before_the_other_has_heard_of_it_is_known_all_the_same() {
+    let mut town = allied();
+    // Carla's relay does not answer while Ana is there.
+    let away = town.relays.remove(&[2; 32]).unwrap();
+    introduce(&mut town);
+    town.people.get_mut("Ana").unwrap().online = false;
+    town.relays.insert([2; 32], away);
+    let number = introduction(&mut town, "Bruno");
+    town.act_and_settle("Bruno", |tx, now| membership::accept(tx, number, now));
+    assert!(!town.contacts("Carla").contains(&"Bruno".to_owned()), "nobody has introduced him");
+    assert_eq!(town.warnings("Carla"), Vec::<&str>::new());
+    town.people.get_mut("Ana").unwrap().online = true;
+    town.settle();
+    let number = introduction(&mut town, "Carla");
+    town.act_and_settle("Carla", |tx, now| membership::accept(tx, number, now));
+    assert!(town.contacts("Carla").contains(&"Bruno".to_owned()));
+    assert!(town.contacts("Bruno").contains(&"Carla".to_owned()));
+}
+
+#[test]
 fn nobody_becomes_a_contact_who_was_refused_and_nobody_is_told() {
     let mut town = allied();
     introduce(&mut town);

@@ -78,6 +78,10 @@ fn a_stranger_cannot_make_itself_a_contact() {
         let body = ParcelBody::Contact { contact, code: None };
         Ok::<_, membership::MembershipFault>(inbox::send_to(tx, &elena, &stolen, &body, now)?)
     });
+    // Somebody may be about to introduce them. A week later nobody has.
+    assert_eq!(town.warnings("Elena"), Vec::<&str>::new());
+    town.now = town.now.plus_seconds(8 * 24 * 3600);
+    town.act_and_settle("Elena", membership::tend);
     assert_eq!(town.contacts("Elena"), ["Ana", "Bruno"]);
     assert_eq!(town.warnings("Elena"), ["parcel-refused"]);
 }
