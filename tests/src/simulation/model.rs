@@ -34,7 +34,8 @@
 //! - Who asks to be added again is out for a moment where that is done. What an author there says just then reaches them.
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.
-//! - An author whose vault went back may post a document again. It is told twice, and kept once.
+//! - An author whose vault went back may post a document again, to whoever is a member by then. It is told twice, and kept
+//!   once.
 
 mod excuses;
 mod holds;

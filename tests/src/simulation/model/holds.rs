@@ -37,7 +37,7 @@ impl Model {
             // One who has left is not always known by name any more.
             ensure!(author.is_empty() || author == NAMES[sent.who], "{} reads {text} as said by {author}", NAMES[who]);
             ensure!(
-                sent.audience.contains(&who) || self.between(sent, who),
+                sent.audience.contains(&who) || self.between(sent, who) || again,
                 "{} reads {text} of {}, who counted {:?}",
                 NAMES[who],
                 NAMES[sent.who],
@@ -92,7 +92,8 @@ impl Model {
             ensure!(copy.is_whole != Some(false), "{} has {name} other than it was", NAMES[who]);
             ensure!(seen.insert(name), "{} has {name} twice", NAMES[who]);
             let Some(sent) = self.sent.get(name) else { continue };
-            let may = sent.who == who || sent.audience.contains(&who) || self.between(sent, who);
+            let again = self.rolled.contains(&sent.who);
+            let may = sent.who == who || sent.audience.contains(&who) || self.between(sent, who) || again;
             ensure!(may, "{} has {name}, of others", NAMES[who]);
         }
         Ok(())
