@@ -25,7 +25,9 @@ const REMEMBERED: u64 = 91 * 24 * 3600;
 const ASKED: usize = 256;
 
 /// Seconds for which it is remembered that somebody asks who is not in yet.
-const AHEAD: u64 = 24 * 3600;
+const AHEAD: u64 = DAY;
+
+const DAY: u64 = 24 * 3600;
 
 impl Desk<'_> {
     /// Complains to the administrators' inboxes, never into the log.
@@ -70,18 +72,23 @@ impl Desk<'_> {
     /// # Errors
     /// This device's own trouble.
     pub fn re_add_received(&mut self, sender: &MemberKey, group: &GroupId) -> Result<(), ConversationFault> {
-        if conversations::find(self.tx, group)?.is_none() {
-            return Ok(());
+        let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
+        if conversations::seats(self.tx, group)?.iter().any(|seat| seat.member == *sender) {
+            return self.add_again(group, sender);
         }
-        if conversations::seats(self.tx, group)?.iter().all(|seat| seat.member != *sender) {
-            self.forget_askers()?;
-            return Ok(records::put(self.tx, Noun::AskedAhead, &asker(group, sender), &self.now)?);
+        self.forget_askers()?;
+        let few = records::list::<Timestamp>(self.tx, Noun::AskedAhead)?.len() < ASKED;
+        if few && row.standing == Standing::Live && row.administrators.contains(&self.me.member) {
+            records::put(self.tx, Noun::AskedAhead, &asker(group, sender), &self.now)?;
         }
-        self.add_again(group, sender)
+        Ok(())
     }
 
     /// These have come in by a commit of somebody else: those of them who had asked before are added again.
     pub(super) fn asked_ahead(&mut self, room: &mut Room, came: &[MemberKey]) -> Result<(), ConversationFault> {
+        if came.is_empty() {
+            return Ok(());
+        }
         self.forget_askers()?;
         for member in came {
             let asker = asker(&room.id, member);
@@ -116,9 +123,10 @@ impl Desk<'_> {
 
     /// A welcome into a group that we were in came from somebody who was none of its administrators then. It may be another
     /// group of that id; or they became one since, and all others count us in. So those whom we know are asked to add us
-    /// again. False if none of them can be.
-    pub(super) fn ask_ours(&mut self, row: &ConversationRow, welcome: &[u8]) -> Result<bool, ConversationFault> {
-        self.ask_in(&row.id, &row.administrators, &hash(&[&row.id.0[..], welcome].concat()))
+    /// again, once a day for one sender. False if nobody was asked.
+    pub(super) fn ask_ours(&mut self, row: &ConversationRow, sender: &MemberKey) -> Result<bool, ConversationFault> {
+        let day = (self.now.0 / DAY).to_be_bytes();
+        self.ask_in(&row.id, &row.administrators, &hash(&[&row.id.0[..], sender.as_bytes(), &day].concat()))
     }
 
     /// Asks to be added again, once for one reason. False if nobody was asked.

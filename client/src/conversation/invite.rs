@@ -117,14 +117,15 @@ impl Desk<'_> {
     }
 
     /// A commit has won, by which these are seated. Somebody has seen to whoever came or went by it: what was meant for them
-    /// before is not done weeks later. Only what is meant behind a removal of our own stays.
-    pub(super) fn reseated(&mut self, room: &Room, seats: &[SeatRow]) -> Result<(), ConversationFault> {
+    /// before is not done weeks later. What is meant behind a removal of our own stays, unless somebody else has removed them
+    /// first: then they may not be wanted.
+    pub(super) fn reseated(&mut self, room: &Room, seats: &[SeatRow], ours: bool) -> Result<(), ConversationFault> {
         for one in self.meant(&room.id)?.into_iter().filter(|one| !one.in_flight()) {
             let mut gone = Vec::new();
             for Invitee { member, .. } in &one.people {
-                let changed = seats.iter().any(|seat| seat.member == *member) != room.seat_of(member).is_some();
+                let (was, is) = (room.seat_of(member).is_some(), seats.iter().any(|seat| seat.member == *member));
                 let behind = self.last_removal(&room.id, member)?.is_some_and(|removal| removal < one.row.number);
-                if changed && !behind {
+                if was != is && (!behind || was && !ours) {
                     gone.push(*member);
                 }
             }

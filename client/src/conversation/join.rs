@@ -109,7 +109,7 @@ impl Desk<'_> {
         let before = conversations::find(self.tx, &welcome.group)?;
         // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
         if let Some(row) = before.as_ref().filter(|row| !row.administrators.contains(sender)) {
-            let asked = row.standing != Standing::Live && self.ask_ours(row, bytes)?;
+            let asked = row.standing != Standing::Live && self.ask_ours(row, sender)?;
             return if asked { Ok(()) } else { Err(ConversationFault::Welcome) };
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.

@@ -40,7 +40,7 @@ impl Desk<'_> {
             conversations::put_merged(self.tx, &room.id, echo)?;
         }
         let seated: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
-        let before = self.settle(room, &judged)?;
+        let before = self.settle(room, &judged, true)?;
         let intention = Intention::of(row)?;
         intentions::remove(self.tx, row.number)?;
         if path {
@@ -77,7 +77,7 @@ impl Desk<'_> {
             return self.removed(room);
         }
         let seated: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
-        let before = self.settle(room, judged)?;
+        let before = self.settle(room, judged, false)?;
         room.row.heard = true;
         if judged.effect.moves {
             self.moved(room, &before, None)?;
@@ -103,13 +103,13 @@ impl Desk<'_> {
         self.flush(room)
     }
 
-    /// Writes down the tree and context as they are now; gives the context before.
-    fn settle(&mut self, room: &mut Room, judged: &Judged) -> Result<Context, ConversationFault> {
+    /// Writes down the tree and context as they are now, after a commit of ours or another's; gives the context before.
+    fn settle(&mut self, room: &mut Room, judged: &Judged, ours: bool) -> Result<Context, ConversationFault> {
         let seats = seats_after(room, &judged.leaves)?;
         for seat in judged.leaves.iter().filter(|seat| room.seat_of(&seat.member).is_none()) {
             intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), seat.member.as_bytes())?;
         }
-        self.reseated(room, &seats)?;
+        self.reseated(room, &seats, ours)?;
         room.seats = seats;
         conversations::put_seats(self.tx, &room.id, &room.seats)?;
         let context = Context::of(room.mls.extensions())?;

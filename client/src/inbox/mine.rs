@@ -75,9 +75,12 @@ pub(super) struct Mine {
     pub(super) looked: Timestamp,
     #[n(13)]
     pub(super) last_resort: Timestamp,
-    /// Whether something was put on the shelf since it was looked at.
+    /// Whether something was put on the shelf since it was looked at, so that it is looked at again soon.
     #[n(14)]
     pub(super) restocked: bool,
+    /// Whether the last look was such a one: two of them do not follow each other, whatever a relay does with what it is sent.
+    #[n(15)]
+    pub(super) hurried: bool,
 }
 
 /// An inbox key of this member.
@@ -168,6 +171,7 @@ pub(crate) fn establish(tx: &Transaction<'_>, relay: &RelayAddress, now: Timesta
         looked: now,
         last_resort: now,
         restocked: false,
+        hurried: false,
     };
     let open = |owner: &Capability, append, take| Call::Open {
         kind: MailboxKind::Personal,

@@ -82,7 +82,7 @@ pub fn stock(tx: &Transaction<'_>, desk: &mut Desk<'_>) -> Result<(), InboxFault
 pub fn restock(tx: &Transaction<'_>, packages: &[Vec<u8>], last_resort: Option<&[u8]>) -> Result<(), InboxFault> {
     let mut mine = Mine::load(tx)?;
     let (mailbox, relay) = (mine.shelf(), mine.relay.fingerprint);
-    if !packages.is_empty() {
+    if !packages.is_empty() && !mine.hurried {
         mine.restocked = true;
         mine.save(tx)?;
     }
@@ -126,7 +126,7 @@ pub(super) fn look(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFaul
         return Ok(());
     }
     mine.looked = now;
-    mine.restocked = false;
+    mine.hurried = core::mem::take(&mut mine.restocked);
     if mine.last_resort.plus_seconds(LAST_RESORT_LIFE) <= now {
         mine.last_resort = now;
         WANTS_LAST_RESORT.write(tx, &true)?;

@@ -268,6 +268,7 @@ pub(super) fn save(
         warning::raise(tx, &Kind::KeyChanged { member: person.member }, now)?;
     }
     person::remember(tx, person, identity)?;
+    introduction::settled(tx, &person.member)?;
     let row = ContactRow {
         member: person.member,
         pseudonym: person.pseudonym.clone(),

@@ -150,11 +150,17 @@ pub(super) fn answered_early(
     contact: &ContactCard,
     now: Timestamp,
 ) -> Result<(), MembershipFault> {
-    if records::list::<EarlyRow>(tx, Noun::EarlyAnswer)?.len() >= EARLY {
+    let known = records::has(tx, Noun::EarlyAnswer, member.as_bytes())?;
+    if !known && records::list::<EarlyRow>(tx, Noun::EarlyAnswer)?.len() >= EARLY {
         return Err(MembershipFault::Unexpected);
     }
     let row = EarlyRow { from: *member, answer: contact.duplicate(), at: now };
     Ok(records::put(tx, Noun::EarlyAnswer, member.as_bytes(), &row)?)
+}
+
+/// Somebody is a contact: nothing waits for their introduction.
+pub(super) fn settled(tx: &Transaction<'_>, member: &MemberKey) -> Result<(), MembershipFault> {
+    Ok(records::remove(tx, Noun::EarlyAnswer, member.as_bytes())?)
 }
 
 /// Gives up answers whose introduction has not come: nobody introduced them, and this member is told.

@@ -14,13 +14,14 @@ pub(super) const TABLES: &str = "
         relay   BLOB NOT NULL,
         mailbox BLOB NOT NULL,   -- empty for calls that concern no mailbox
         kind    INTEGER NOT NULL,
+        once    INTEGER NOT NULL, -- 0: sent until it is answered; 1: to be sent once; 2: was, and its answer may be lost
         call    BLOB NOT NULL,
         digest  BLOB,            -- SHA-256 of the entry that it appends
         topic   INTEGER NOT NULL,
-        state   BLOB NOT NULL,
-        once    INTEGER NOT NULL -- 0: sent until it is answered; 1: to be sent once; 2: was, and its answer may be lost
+        state   BLOB NOT NULL
     ) STRICT;
     CREATE INDEX outbox_withdrawn ON outbox (kind) WHERE kind = 3;
+    CREATE INDEX outbox_once ON outbox (relay) WHERE once = 2;
 ";
 
 /// What the order of a lane depends on. On disk 3 is a row that was taken back.

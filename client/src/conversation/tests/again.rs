@@ -126,6 +126,32 @@ fn who_became_an_administrator_meanwhile_brings_somebody_back_with_the_help_of_o
 }
 
 #[test]
+fn who_was_put_out_comes_not_back_by_asking_an_administrator_who_has_not_read_it() {
+    for seated_between in [false, true] {
+        let mut world = World::new(4);
+        world.group("Other");
+        let group = world.group("Strike");
+        let gone = world.member(3);
+        let off = Off::turn(&mut world, 0);
+        world.act(1, |desk| desk.remove(&group, &[gone])).unwrap();
+        world.settle();
+        if seated_between {
+            let people = world.contacts([3]);
+            world.act(1, |desk| desk.add(&group, again(&people))).unwrap();
+            world.settle();
+            world.act(1, |desk| desk.remove(&group, &[gone])).unwrap();
+            world.settle();
+        }
+        off.on(&mut world);
+        // It asks, and its asking is read before the log.
+        world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+        world.settle();
+        assert_eq!(world.row(3, group).standing, Standing::Left);
+        assert_eq!(super::group::names(&mut world, 0, group), ["Member 0", "Member 1", "Member 2"]);
+    }
+}
+
+#[test]
 fn a_removal_that_the_relay_keeps_back_keeps_nobody_out() {
     let mut world = World::new(3);
     world.signs();
