@@ -209,6 +209,7 @@ impl Site {
 impl Promised {
     /// Takes in what the worker said. Returns whether it had opened its vault and told its history.
     fn hear(&mut self, lines: &[String], faults_may_be: bool) -> anyhow::Result<bool> {
+        let first = self.next;
         let mut history = Vec::new();
         let (mut ready, mut sent) = (false, Vec::new());
         for line in lines {
@@ -234,10 +235,8 @@ impl Promised {
             let last = history.iter().filter_map(|text| text.strip_prefix("1 q-")?.parse::<u64>().ok()).max();
             self.next = self.next.max(last.unwrap_or(0) + 1);
         }
-        if let Some(last) = sent.last() {
-            // The one after it may have been written and not acknowledged.
-            self.next = self.next.max(last + 2);
-        }
+        // The one after the last, or the very first, may have been written and not acknowledged.
+        self.next = self.next.max(sent.last().map_or(first, |last| last + 1) + 1);
         self.sent.extend(sent);
         Ok(ready)
     }
