@@ -104,13 +104,12 @@ impl Peer {
                     return Ok(());
                 }
                 went = true;
-                let Some(call) = outbox::call(tx, id)? else {
+                let Some(call) = outbox::send(tx, id)? else {
                     // The row is gone or unreadable: there is nothing to send. It stays for `doctor`.
                     tracing::error!("a dispatch in the outbox cannot be read");
                     lane.done(id);
                     continue;
                 };
-                outbox::sent(tx, id)?;
                 lane.sent(id);
                 open.bytes = open.bytes.saturating_add(size);
                 effects.push(open.ask(relay, Asked::Dispatch { lane: *mailbox, id, kind, size }, call));

@@ -29,7 +29,10 @@ pub(crate) fn group_secrets(tx: &Transaction<'_>) -> Result<Vec<Zeroizing<Vec<u8
 
 /// *owner* of mailboxes of groups.
 pub(crate) fn group_owners(tx: &Transaction<'_>) -> Result<Vec<Zeroizing<Vec<u8>>>, VaultFault> {
-    rows(tx, "SELECT owner FROM conversation_mailboxes WHERE owner IS NOT NULL")
+    rows(
+        tx,
+        "SELECT owner FROM conversation_mailboxes WHERE owner IS NOT NULL UNION ALL SELECT owner FROM early_owners",
+    )
 }
 
 fn rows(tx: &Transaction<'_>, select: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, VaultFault> {

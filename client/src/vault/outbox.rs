@@ -101,10 +101,18 @@ pub(crate) fn call(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Call>,
     Ok(bytes.and_then(|bytes| decode_exact(&bytes).ok()))
 }
 
-/// Notes that a request goes to its relay now.
-pub(crate) fn sent(tx: &Transaction<'_>, id: DispatchId) -> Result<(), VaultFault> {
-    tx.sql().prepare_cached("UPDATE outbox SET once = 2 WHERE id = ? AND once = 1")?.execute([id.0])?;
-    Ok(())
+/// The request itself, which goes to its relay now; none as in [`call`].
+pub(crate) fn send(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Call>, VaultFault> {
+    let row: Option<(i64, Vec<u8>)> = tx
+        .sql()
+        .prepare_cached("SELECT once, call FROM outbox WHERE id = ?")?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((once, bytes)) = row else { return Ok(None) };
+    if once == 1 {
+        tx.sql().prepare_cached("UPDATE outbox SET once = 2 WHERE id = ?")?.execute([id.0])?;
+    }
+    Ok(decode_exact(&bytes).ok())
 }
 
 /// Takes back what was to be sent once, and was, in a session that is over.

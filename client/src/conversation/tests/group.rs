@@ -138,11 +138,14 @@ fn an_owner_that_comes_before_its_move_is_kept_until_then_and_few_are() {
     assert!(world.open_parcels(1), "the owner has come");
     assert_ne!(world.row(0, group).mailbox, world.row(1, group).mailbox, "the move has not");
     // Whoever sends owners of no log of the group displaces the older of those that wait, and fills nothing.
-    for _ in 0..6 {
-        let owner = Capability::random().unwrap();
-        let parcel = GroupOwner { group, mailbox: owner.mailbox(), owner };
-        world.act(1, |desk| desk.owner_received(&parcel)).unwrap();
-    }
+    let send = |world: &mut World, count| {
+        for _ in 0..count {
+            let owner = Capability::random().unwrap();
+            let parcel = GroupOwner { group, mailbox: owner.mailbox(), owner };
+            world.act(1, |desk| desk.owner_received(&parcel)).unwrap();
+        }
+    };
+    send(&mut world, 6);
     world.settle();
     let mailbox = world.row(1, group).mailbox;
     let vault = world.people[1].vault.as_mut().unwrap();
@@ -154,11 +157,7 @@ fn an_owner_that_comes_before_its_move_is_kept_until_then_and_few_are() {
         )
     };
     assert_eq!(vault.transaction(rows).unwrap(), 6, "the one that was taken is gone");
-    for _ in 0..20 {
-        let owner = Capability::random().unwrap();
-        let parcel = GroupOwner { group, mailbox: owner.mailbox(), owner };
-        world.act(1, |desk| desk.owner_received(&parcel)).unwrap();
-    }
+    send(&mut world, 20);
     let vault = world.people[1].vault.as_mut().unwrap();
     assert_eq!(vault.transaction(rows).unwrap(), 8);
 }

@@ -37,8 +37,8 @@ fn an_introduction_connects_two_who_both_accept() {
     }
 }
 
-#[test]
-fn who_answers_an_introduction_before_the_other_has_heard_of_it_is_known_all_the_same() {
+/// Ana introduces Bruno and Carla; Bruno has answered, Carla has heard of nothing.
+fn answered_early() -> Town {
     let mut town = allied();
     // Carla's relay does not answer while Ana is there.
     let away = town.relays.remove(&[2; 32]).unwrap();
@@ -49,6 +49,23 @@ fn who_answers_an_introduction_before_the_other_has_heard_of_it_is_known_all_the
     town.act_and_settle("Bruno", |tx, now| membership::accept(tx, number, now));
     assert!(!town.contacts("Carla").contains(&"Bruno".to_owned()), "nobody has introduced him");
     assert_eq!(town.warnings("Carla"), Vec::<&str>::new());
+    town
+}
+
+#[test]
+fn an_answer_that_waits_for_its_introduction_is_nothing_to_warn_of_once_they_met_by_code() {
+    let mut town = answered_early();
+    let code = town.act_and_settle("Bruno", membership::contact_code);
+    town.act_and_settle("Carla", |tx, now| membership::add_code(tx, &code, now));
+    assert!(town.contacts("Carla").contains(&"Bruno".to_owned()));
+    town.now = town.now.plus_seconds(8 * 24 * 3600);
+    town.act_and_settle("Carla", membership::tend);
+    assert_eq!(town.warnings("Carla"), Vec::<&str>::new());
+}
+
+#[test]
+fn who_answers_an_introduction_before_the_other_has_heard_of_it_is_known_all_the_same() {
+    let mut town = answered_early();
     town.people.get_mut("Ana").unwrap().online = true;
     town.settle();
     let number = introduction(&mut town, "Carla");

@@ -143,14 +143,19 @@ fn every_trace_of_a_parcel_in_an_outbox_is_sealed() {
     }
 }
 
-#[test]
-fn contacts_take_key_packages_from_the_shelf_until_only_the_last_resort_is_left() {
-    let mut town = founded();
+/// Ana's shelf gets what it wants.
+fn stock(town: &mut Town) {
     town.act_and_settle("Ana", |tx, now| {
         let me = identity::for_conversations(tx)?.expect("a card");
         let mut rooms = Rooms::default();
         inbox::stock(tx, &mut Desk::new(tx, &me, &mut rooms, now))
     });
+}
+
+#[test]
+fn contacts_take_key_packages_from_the_shelf_until_only_the_last_resort_is_left() {
+    let mut town = founded();
+    stock(&mut town);
     assert_eq!(town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap().packages, 0);
     let ana = town.member("Ana");
     let address = town.act("Bruno", |tx, _| inbox::address_of(tx, &ana)).unwrap().unwrap();
@@ -167,6 +172,22 @@ fn contacts_take_key_packages_from_the_shelf_until_only_the_last_resort_is_left(
     town.act_and_settle("Ana", inbox::tend);
     let wanted = town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap();
     assert_eq!((wanted.packages, wanted.last_resort), (24, true));
+}
+
+#[test]
+fn key_packages_that_a_relay_does_not_keep_are_missed_soon_and_then_no_sooner_than_usual() {
+    let mut town = founded();
+    let ana = town.member("Ana");
+    let shelf = town.act("Bruno", |tx, _| inbox::address_of(tx, &ana)).unwrap().unwrap().shelf.unwrap().mailbox;
+    let mut wanted = Vec::new();
+    for minutes in [11, 11, 350, 11] {
+        stock(&mut town);
+        town.relays.get_mut(&[1; 32]).unwrap().forget(shelf);
+        town.now = town.now.plus_seconds(minutes * 60);
+        town.act_and_settle("Ana", inbox::tend);
+        wanted.push(town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap().packages);
+    }
+    assert_eq!(wanted, [24, 0, 24, 24]);
 }
 
 #[test]

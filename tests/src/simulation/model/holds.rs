@@ -11,7 +11,7 @@ use relevo_client::document::DocumentState;
 use relevo_client::membership::warning::{Kind as Warned, Warning};
 use relevo_protocol::content::GroupId;
 
-use super::{Broken, Model, RETENTION, View, places};
+use super::{Broken, Model, RETENTION, Sent, View, places};
 use crate::simulation::town::NAMES;
 
 impl Model {
@@ -37,7 +37,7 @@ impl Model {
             // One who has left is not always known by name any more.
             ensure!(author.is_empty() || author == NAMES[sent.who], "{} reads {text} as said by {author}", NAMES[who]);
             ensure!(
-                sent.audience.contains(&who) || self.between(sent, who) || again,
+                self.may_have(sent, who) || again,
                 "{} reads {text} of {}, who counted {:?}",
                 NAMES[who],
                 NAMES[sent.who],
@@ -92,11 +92,15 @@ impl Model {
             ensure!(copy.is_whole != Some(false), "{} has {name} other than it was", NAMES[who]);
             ensure!(seen.insert(name), "{} has {name} twice", NAMES[who]);
             let Some(sent) = self.sent.get(name) else { continue };
-            let again = self.rolled.contains(&sent.who);
-            let may = sent.who == who || sent.audience.contains(&who) || self.between(sent, who) || again;
+            let may = sent.who == who || self.may_have(sent, who) || self.rolled.contains(&sent.who);
             ensure!(may, "{} has {name}, of others", NAMES[who]);
         }
         Ok(())
+    }
+
+    /// Whether words were for somebody.
+    fn may_have(&self, sent: &Sent, who: usize) -> bool {
+        sent.audience.contains(&who) || self.between(sent, who)
     }
 
     /// Nobody is a member by a leaf that is not theirs.
