@@ -96,8 +96,8 @@ impl<L: Logic + Send + 'static> ByHand<L> {
                 effects.extend(self.step(Input::RetryNow, now)?);
                 Ok(Some(effects))
             }
-            // There is no network that could tell anything, and no thread to stop.
-            Message::News(_) | Message::Stop(_) => Ok(Some(Vec::new())),
+            // There is no network that could tell anything.
+            Message::News(_) => Ok(Some(Vec::new())),
         }
     }
 

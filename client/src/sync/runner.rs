@@ -2,7 +2,6 @@
 //! tasks own the sockets and send their news here.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -40,39 +39,53 @@ pub(super) enum Message<L> {
     News(News),
     Wait(Waiter),
     Status(oneshot::Sender<Status>),
-    Stop(oneshot::Sender<()>),
 }
 
-/// A handle on the account's thread. The thread ends when it is told to, or when the last handle is dropped, which waits
-/// for the vault: a process that ends while SQLCipher works in it crashes in what OpenSSL has taken down by then.
+/// A handle on the account's thread. The thread ends when it is told to, or when the last handle is dropped. Both wait
+/// until it is gone: a process that ends while SQLCipher works in it, or while OpenSSL still takes down what the thread
+/// had, crashes in what OpenSSL takes down for the whole process.
 pub struct Runner<L> {
     to: mpsc::Sender<Message<L>>,
     /// None where the thread is somebody else's.
-    _open: Option<Arc<Open>>,
+    open: Option<Arc<Open>>,
 }
 
-/// The account's thread as its handles hold it together.
-struct Open {
-    /// Ends it when dropped.
-    stop: Option<oneshot::Sender<Infallible>>,
-    /// Ends when the vault is closed.
-    vault: Mutex<std::sync::mpsc::Receiver<Infallible>>,
-    thread: thread::ThreadId,
+/// The account's thread as its handles hold it together. None once it has ended.
+struct Open(Mutex<Option<Running>>);
+
+struct Running {
+    stop: oneshot::Sender<Farewell>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// Whoever ends the thread gives the relays a moment to hear that we leave.
+struct Farewell;
+
+impl Open {
+    /// Ends the thread, without a farewell unless given, and waits for it. Whoever comes second waits as long.
+    fn end(&self, farewell: Option<Farewell>) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Running { stop, thread }) = open.take() else { return };
+        match farewell {
+            Some(farewell) => drop(stop.send(farewell)),
+            None => drop(stop),
+        }
+        // The thread itself may hold the last handle, in work that it drops.
+        if thread::current().id() != thread.thread().id() {
+            let _panicked = thread.join();
+        }
+    }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.stop = None;
-        // The thread itself may hold the last handle, in work that it drops.
-        if thread::current().id() != self.thread {
-            let Err(_closed) = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
-        }
+        self.end(None);
     }
 }
 
 impl<L> Clone for Runner<L> {
     fn clone(&self) -> Self {
-        Self { to: self.to.clone(), _open: self._open.clone() }
+        Self { to: self.to.clone(), open: self.open.clone() }
     }
 }
 
@@ -102,7 +115,6 @@ impl<L: Logic + Send + 'static> Runner<L> {
         let mut seed = [0; 8];
         relevo_protocol::random::fill(&mut seed).map_err(|_| LinkFault::System(std::io::ErrorKind::Other))?;
         let (stop, stopped) = oneshot::channel();
-        let (closing, closed) = std::sync::mpsc::channel();
         let desk = Account {
             vault,
             logic,
@@ -111,7 +123,6 @@ impl<L: Logic + Send + 'static> Runner<L> {
             reach,
             messages,
             stopped,
-            closing,
             set_aside: VecDeque::new(),
             waiting: Waiting::new(),
             begun: Instant::now(),
@@ -119,15 +130,14 @@ impl<L: Logic + Send + 'static> Runner<L> {
         };
         // A runtime of its own to wait in: the one that carries the sockets may end before the last handle is dropped.
         let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let running = thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
-        let open = Open { stop: Some(stop), vault: Mutex::new(closed), thread: running.thread().id() };
-        Ok(Self { to, _open: Some(Arc::new(open)) })
+        let thread = thread::Builder::new().name("account".to_owned()).spawn(move || desk.run(&waiting))?;
+        Ok(Self { to, open: Some(Arc::new(Open(Mutex::new(Some(Running { stop, thread }))))) })
     }
 
     /// A handle on what takes messages by itself.
     #[cfg(feature = "simulation")]
     pub(super) fn over(messages: mpsc::Sender<Message<L>>) -> Self {
-        Self { to: messages, _open: None }
+        Self { to: messages, open: None }
     }
 
     /// Runs `work` on the thread; what it put into the outbox or followed is taken up at once. It is run to its end
@@ -178,9 +188,8 @@ impl<L: Logic + Send + 'static> Runner<L> {
 
     /// Ends the sessions and closes the vault. What is in the outbox stays there.
     pub async fn stop(self) {
-        let (reply, done) = oneshot::channel();
-        if self.to.send(Message::Stop(reply)).await.is_ok() {
-            let _closed = done.await;
+        if let Some(open) = self.open {
+            let _ended = tokio::task::spawn_blocking(move || open.end(Some(Farewell))).await;
         }
     }
 
@@ -213,9 +222,7 @@ struct Account<L> {
     reach: Reach,
     messages: mpsc::Receiver<Message<L>>,
     /// Ends with the last handle.
-    stopped: oneshot::Receiver<Infallible>,
-    /// Dropped when the vault is closed.
-    closing: std::sync::mpsc::Sender<Infallible>,
+    stopped: oneshot::Receiver<Farewell>,
     /// Taken from the channel while batching, not yet looked at.
     set_aside: VecDeque<Message<L>>,
     waiting: Waiting<Instant>,
@@ -223,39 +230,44 @@ struct Account<L> {
     vault_failed: Option<Instant>,
 }
 
+/// What the thread is to do.
+enum Next<L> {
+    Message(Message<L>),
+    Tick,
+    End(Option<Farewell>),
+}
+
 impl<L: Logic + Send + 'static> Account<L> {
     fn run(mut self, runtime: &tokio::runtime::Runtime) {
         self.step(Input::Started);
-        let reply = loop {
+        let farewell = loop {
             let wake = self.wake_at();
-            let message = match self.set_aside.pop_front() {
-                Some(message) => Ok(Some(message)),
+            let next = match self.set_aside.pop_front() {
+                Some(message) => Next::Message(message),
                 None => runtime.block_on(async {
                     tokio::select! {
                         biased;
-                        _last_handle = &mut self.stopped => Ok(None),
-                        message = tokio::time::timeout_at(wake.into(), self.messages.recv()) => message,
+                        told = &mut self.stopped => Next::End(told.ok()),
+                        message = self.messages.recv() => message.map_or(Next::End(None), Next::Message),
+                        () = tokio::time::sleep_until(wake.into()) => Next::Tick,
                     }
                 }),
             };
-            match message {
-                Ok(Some(Message::Work(work))) => self.work(work),
-                Ok(Some(Message::News(news))) => self.hear(news),
-                Ok(Some(Message::Wait(waiter))) => self.wait(waiter),
-                Ok(Some(Message::Status(reply))) => drop(reply.send(self.engine.status())),
-                Ok(Some(Message::Stop(reply))) => break Some(reply),
-                Ok(None) => break self.finish(),
-                Err(_elapsed) => self.step(Input::Tick),
+            match next {
+                Next::Message(Message::Work(work)) => self.work(work),
+                Next::Message(Message::News(news)) => self.hear(news),
+                Next::Message(Message::Wait(waiter)) => self.wait(waiter),
+                Next::Message(Message::Status(reply)) => drop(reply.send(self.engine.status())),
+                Next::Tick => self.step(Input::Tick),
+                Next::End(farewell) => break farewell,
             }
             self.answer_waiters();
         };
-        let Self { vault, network, closing, .. } = self;
-        // Closed before anybody is told, so that another process may open it then.
+        self.finish();
+        let Self { vault, network, .. } = self;
         drop(vault);
-        drop(closing);
-        runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, network.close()).await) });
-        if let Some(reply) = reply {
-            let _gone = reply.send(());
+        if let Some(Farewell) = farewell {
+            runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, network.close()).await) });
         }
     }
 
@@ -265,15 +277,14 @@ impl<L: Logic + Send + 'static> Account<L> {
         self.step(Input::Changed);
     }
 
-    /// Does what was asked for before the last handle went. Nobody waits for an answer, and what relays say comes again.
-    fn finish(&mut self) -> Option<oneshot::Sender<()>> {
+    /// Does what was asked for before the end. Nobody waits for another answer, and what relays say comes again.
+    fn finish(&mut self) {
         self.messages.close();
         while let Some(message) = self.set_aside.pop_front().or_else(|| self.messages.try_recv().ok()) {
             if let Message::Work(work) = message {
                 self.work(work);
             }
         }
-        None
     }
 
     fn hear(&mut self, news: News) {

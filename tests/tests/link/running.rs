@@ -1,11 +1,14 @@
 //! The whole of the account's thread, engine and link, against a real relay.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use relevo_client::link::LinkFault;
 use relevo_client::sync::{
-    Follow, Followed, Logic, LogicFault, Notice, ReceivedEntry, Runner, SessionStatus, Start, Then, Topic, enqueue,
-    follow, remember_relay,
+    Follow, Followed, Logic, LogicFault, Notice, ReceivedEntry, Runner, SessionStatus, Start, Stopped, Then, Topic,
+    enqueue, follow, remember_relay,
 };
 use relevo_client::vault::{Cost, Passphrase, Transaction, Vault, VaultFault};
 use relevo_protocol::time::Timestamp;
@@ -128,6 +131,44 @@ async fn the_last_handle_does_what_was_asked_for_and_closes_the_vault_before_it_
     was_done.try_recv().unwrap();
     let passphrase = Passphrase::new("a passphrase".to_owned());
     Vault::open(&directory.path().join("vault"), &passphrase).unwrap();
+    trial.running.shutdown().await.unwrap();
+}
+
+/// What a library keeps for a thread, and gives back when the thread has ended: OpenSSL does, and where the process ends
+/// at the same time it gives it back twice.
+struct KeptForTheThread(Arc<AtomicBool>);
+
+impl Drop for KeptForTheThread {
+    fn drop(&mut self) {
+        std::thread::sleep(Duration::from_millis(300));
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<KeptForTheThread>> = const { RefCell::new(None) };
+}
+
+#[tokio::test]
+async fn nothing_of_the_thread_is_left_when_it_was_stopped_or_its_last_handle_went() {
+    let trial = Trial::start().await;
+    for stop in [true, false] {
+        let (_directory, client) = client(trial.address());
+        let other = client.clone();
+        let gone = Arc::new(AtomicBool::new(false));
+        let kept = KeptForTheThread(Arc::clone(&gone));
+        client.work(move |_, _, _| KEPT.set(Some(kept))).await.unwrap();
+        if stop {
+            client.stop().await;
+            assert!(gone.load(Ordering::SeqCst), "stopped, although there is another handle");
+            assert_eq!(other.status().await.unwrap_err(), Stopped);
+        } else {
+            drop(client);
+            assert!(!gone.load(Ordering::SeqCst));
+            drop(other);
+            assert!(gone.load(Ordering::SeqCst));
+        }
+    }
     trial.running.shutdown().await.unwrap();
 }
 
