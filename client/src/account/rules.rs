@@ -203,8 +203,8 @@ impl Converse<'_> {
             Err(AccountFault::Conversation(ConversationFault::AlreadyMember)) => Ok(()),
             Err(fault) if fault.vaults().is_none() => {
                 tracing::debug!(code = fault.code(), "welcome dropped");
-                if let AccountFault::Conversation(ConversationFault::Unopened { packages }) = fault {
-                    self.tolerant(|desk| desk.unopened(&welcome.group, sender, &packages))?;
+                if let AccountFault::Conversation(ConversationFault::NotTakenIn { ask, why }) = fault {
+                    self.tolerant(|desk| desk.ask_in(&welcome.group, &ask, &why))?;
                 }
                 Ok(warning::raise(self.tx, &warning::Kind::ParcelRefused, self.now)?)
             }

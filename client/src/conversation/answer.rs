@@ -51,7 +51,7 @@ impl Desk<'_> {
                 Ok(Answer::Checkpointed { checkpoint }) => self.checkpointed(group, mailbox, read, checkpoint),
                 Ok(_) | Err(_) => Ok(()),
             },
-            Awaited::Standing { group, sender, mailbox } => self.stands(group, sender, mailbox, outcome),
+            Awaited::Standing { group, held, mailbox } => self.stands(group, *held, mailbox, outcome),
         }
     }
 

@@ -146,15 +146,15 @@ pub enum Awaited {
         #[n(1)]
         mailbox: MailboxId,
     },
-    /// A relay's signed word about the log that is read before a welcome is judged.
+    /// A relay's signed word about the log that is read before what somebody says of the conversation is judged.
     #[n(8)]
     Standing {
         /// The conversation.
         #[n(0)]
         group: GroupId,
-        /// Whose welcome.
+        /// The number of what they say.
         #[n(1)]
-        sender: MemberKey,
+        held: i64,
         /// Its log then.
         #[n(2)]
         mailbox: MailboxId,

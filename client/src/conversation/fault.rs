@@ -2,7 +2,7 @@
 
 use openmls::group::CreateCommitError;
 use relevo_protocol::sealed::SealFault;
-use relevo_protocol::trust::LeafFault;
+use relevo_protocol::trust::{LeafFault, MemberKey};
 
 use crate::vault::VaultFault;
 
@@ -66,11 +66,14 @@ pub enum ConversationFault {
     /// A welcome does not open, is for another device, or shows another group than it says.
     #[error("the invitation into the group is damaged or not for this device")]
     Welcome,
-    /// A welcome for none of the key packages that this device holds: one was given twice, or the vault is an older copy.
-    #[error("the invitation into the group is for no key package of this device")]
-    Unopened {
-        /// A hash of what names them, and the group.
-        packages: [u8; 32],
+    /// A welcome for none of the key packages that this device holds (one was given twice, or the vault is an older copy),
+    /// or of somebody who was no administrator when we were taken out. Its sender counts us in: others add us again.
+    #[error("the invitation into the group does not take this device in")]
+    NotTakenIn {
+        /// Who is to be asked.
+        ask: Vec<MemberKey>,
+        /// A hash of the reason.
+        why: [u8; 32],
     },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
@@ -102,7 +105,7 @@ impl ConversationFault {
             Self::KeyPackage => "key-package",
             Self::Leaf(_) => "leaf",
             Self::Commit(_) => "commit",
-            Self::Welcome | Self::Unopened { .. } => "welcome",
+            Self::Welcome | Self::NotTakenIn { .. } => "welcome",
             Self::Randomness => "randomness",
             Self::Mls(_) => "mls",
         }

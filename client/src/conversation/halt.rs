@@ -14,6 +14,7 @@ use super::intention::Intention;
 use super::room::{AlarmKind, Room, Standing};
 use crate::sync::ReceivedEntry;
 use crate::vault::conversations::{self, ConversationRow};
+use crate::vault::held::Matter;
 use crate::vault::intentions;
 use crate::vault::records::{self, Noun};
 
@@ -23,9 +24,6 @@ const TURN_SECONDS: u64 = 20;
 /// Seconds for which it is remembered why somebody was asked to add us again, and how many reasons are.
 const REMEMBERED: u64 = 91 * 24 * 3600;
 const ASKED: usize = 256;
-
-/// Seconds for which it is remembered that somebody asks who is not in yet.
-const AHEAD: u64 = DAY;
 
 const DAY: u64 = 24 * 3600;
 
@@ -60,85 +58,51 @@ impl Desk<'_> {
             return Ok(());
         }
         self.alarm(&parcel.group, AlarmKind::Complaint, sender.as_bytes())?;
-        if conversations::is_merged(self.tx, &parcel.group, &parcel.commit)? {
-            self.add_again(&parcel.group, sender)?;
-        }
-        Ok(())
+        self.asked(&parcel.group, sender, &Matter::Complaint { commit: parcel.commit })
     }
 
-    /// A member cannot go on, or could not come in, and asks to be added again. An administrator who has not read yet that the
-    /// member is in remembers it for a day.
+    /// A member cannot go on, or could not come in, and asks to be added again.
     ///
     /// # Errors
     /// This device's own trouble.
     pub fn re_add_received(&mut self, sender: &MemberKey, group: &GroupId) -> Result<(), ConversationFault> {
-        let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
-        if conversations::seats(self.tx, group)?.iter().any(|seat| seat.member == *sender) {
-            return self.add_again(group, sender);
-        }
-        self.forget_askers()?;
-        let few = records::list::<Timestamp>(self.tx, Noun::AskedAhead)?.len() < ASKED;
-        if few && row.standing == Standing::Live && row.administrators.contains(&self.me.member) {
-            records::put(self.tx, Noun::AskedAhead, &asker(group, sender), &self.now)?;
-        }
-        Ok(())
+        self.asked(group, sender, &Matter::ReAdd)
     }
 
-    /// These have come in by a commit of somebody else: those of them who had asked before are added again.
-    pub(super) fn asked_ahead(&mut self, room: &mut Room, came: &[MemberKey]) -> Result<(), ConversationFault> {
-        if came.is_empty() {
-            return Ok(());
+    /// Whether they are in, and whether we administrate the group, is judged when the log is read: who asks has read more of
+    /// it than we, or less.
+    fn asked(&mut self, group: &GroupId, sender: &MemberKey, matter: &Matter) -> Result<(), ConversationFault> {
+        let row = conversations::find(self.tx, group)?;
+        if row.is_some_and(|row| row.standing == Standing::Live && row.kind == Kind::Group) {
+            // Not one more than there is room for: the next one who asks finds some.
+            let _kept = self.wait_for_log(group, sender, matter)?;
         }
-        self.forget_askers()?;
-        for member in came {
-            let asker = asker(&room.id, member);
-            if records::has(self.tx, Noun::AskedAhead, &asker)? {
-                records::remove(self.tx, Noun::AskedAhead, &asker)?;
-                self.again(room, member)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn forget_askers(&self) -> Result<(), ConversationFault> {
-        let now = self.now;
-        Ok(records::retain(self.tx, Noun::AskedAhead, |at: &Timestamp| now < at.plus_seconds(AHEAD))?)
-    }
-
-    /// A welcome was for key packages that this device does not hold. Whoever sent it counts us as a member: they are asked
-    /// to add us again, by another one; once for the same, so that a relay which gives a used one for ever has no group run
-    /// in circles.
-    ///
-    /// # Errors
-    /// This device's own trouble.
-    pub fn unopened(
-        &mut self,
-        group: &GroupId,
-        sender: &MemberKey,
-        packages: &[u8; 32],
-    ) -> Result<(), ConversationFault> {
-        self.ask_in(group, &[*sender], packages)?;
         Ok(())
     }
 
     /// A welcome into a group that we were in came from somebody who was none of its administrators then. It may be another
-    /// group of that id; or they became one since, and all others count us in. So those whom we know are asked to add us
-    /// again, once a day for one sender. False if nobody was asked.
-    pub(super) fn ask_ours(&mut self, row: &ConversationRow, sender: &MemberKey) -> Result<bool, ConversationFault> {
+    /// group of that id; or they became one since, and all others count us in. So those whom we know are to be asked, once a
+    /// day for one sender.
+    pub(super) fn unknown_welcomer(&self, row: &ConversationRow, sender: &MemberKey) -> ConversationFault {
         let day = (self.now.0 / DAY).to_be_bytes();
-        self.ask_in(&row.id, &row.administrators, &hash(&[&row.id.0[..], sender.as_bytes(), &day].concat()))
+        let why = hash(&[&row.id.0[..], sender.as_bytes(), &day].concat());
+        ConversationFault::NotTakenIn { ask: row.administrators.clone(), why }
     }
 
-    /// Asks to be added again, once for one reason. False if nobody was asked.
-    fn ask_in(&mut self, group: &GroupId, whom: &[MemberKey], why: &[u8; 32]) -> Result<bool, ConversationFault> {
+    /// A welcome has not taken us in, though whoever sent it counts us as a member: these are asked to add us again. Once for
+    /// one reason, so that a relay which gives a used key package for ever has no group run in circles.
+    ///
+    /// # Errors
+    /// This device's own trouble.
+    pub fn ask_in(&mut self, group: &GroupId, ask: &[MemberKey], why: &[u8; 32]) -> Result<(), ConversationFault> {
         let now = self.now;
         records::retain(self.tx, Noun::AskedIn, |at: &Timestamp| now < at.plus_seconds(REMEMBERED))?;
         let full = records::list::<Timestamp>(self.tx, Noun::AskedIn)?.len() >= ASKED;
         if full || records::has(self.tx, Noun::AskedIn, why)? {
-            return Ok(false);
+            return Ok(());
         }
         let mut asked = false;
-        for member in whom.iter().filter(|member| **member != self.me.member) {
+        for member in ask.iter().filter(|member| **member != self.me.member) {
             if let Some(to) = self.inbox_of(member)? {
                 self.effects.push(Effect::Parcel { member: *member, to, body: ParcelBody::ReAdd { group: *group } });
                 asked = true;
@@ -147,10 +111,10 @@ impl Desk<'_> {
         if asked {
             records::put(self.tx, Noun::AskedIn, why, &now)?;
         }
-        Ok(asked)
+        Ok(())
     }
 
-    fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {
+    pub(super) fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {
         let mut room = self.enter(group)?;
         self.again(&mut room, member)?;
         self.go_on(&mut room)?;
@@ -226,9 +190,4 @@ impl Desk<'_> {
         }
         Ok(())
     }
-}
-
-/// Names who asks to be added to which group again.
-fn asker(group: &GroupId, member: &MemberKey) -> [u8; 32] {
-    hash(&[&group.0[..], member.as_bytes()].concat())
 }

@@ -1,9 +1,10 @@
-//! Welcomes into conversations in which we are still. Whether who welcomes us still administrates it, the log tells, which
-//! may not be read yet: it is read first, as far as the relay says that it goes when the welcome is here (SPEC 11).
+//! What others say of a conversation in which we are: a welcome, or that somebody must be added again. Whether they still
+//! belong to it, and as what, the log tells, which may not be read yet: it is read first, as far as the relay says that it
+//! goes when their word is here (SPEC 11).
 
 use core::convert::Infallible;
 
-use relevo_protocol::content::{GroupId, Welcome};
+use relevo_protocol::content::{GroupId, Welcome, decode, encode_secret};
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Answer, Call, Incarnation, MailboxId, Refusal, Sequence};
 
@@ -12,11 +13,11 @@ use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::room::Standing;
 use crate::sync;
-use crate::vault::held::{self, Held, Upto};
-use crate::vault::{conversations, records};
+use crate::vault::held::{self, Held, Matter, Upto};
+use crate::vault::{Part, VaultFault, conversations, records};
 
 impl Desk<'_> {
-    /// Keeps a welcome, and asks the relay where the log stands.
+    /// Keeps a welcome until the log is read.
     pub(super) fn hold_welcome(
         &mut self,
         welcome: &Welcome,
@@ -27,18 +28,28 @@ impl Desk<'_> {
         let look = || Err::<Infallible, _>(self.open_welcome(welcome, bytes, sender).map(drop));
         let Err(looked) = records::attempt(self.tx, look)?;
         looked?;
-        if !held::put(self.tx, &welcome.group, sender, welcome, bytes)? {
-            return Err(ConversationFault::Welcome);
-        }
-        self.ask_standing(&welcome.group, sender)
+        let matter = Matter::Welcome { welcome: encode_secret(welcome), bytes: bytes.to_vec() };
+        if self.wait_for_log(&welcome.group, sender, &matter)? { Ok(()) } else { Err(ConversationFault::Welcome) }
     }
 
-    fn ask_standing(&mut self, group: &GroupId, sender: &MemberKey) -> Result<(), ConversationFault> {
+    /// Keeps what somebody says of a conversation, and asks the relay where its log stands. False if it is not kept.
+    pub(super) fn wait_for_log(
+        &mut self,
+        group: &GroupId,
+        sender: &MemberKey,
+        matter: &Matter,
+    ) -> Result<bool, ConversationFault> {
+        let Some(number) = held::put(self.tx, group, sender, matter)? else { return Ok(false) };
+        self.ask_standing(group, number)?;
+        Ok(true)
+    }
+
+    fn ask_standing(&mut self, group: &GroupId, number: i64) -> Result<(), ConversationFault> {
         let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
         let Some(place) = conversations::place(self.tx, &row.mailbox)? else { return Ok(()) };
-        held::asked(self.tx, group, sender, &place.mailbox)?;
+        held::asked(self.tx, number, &place.mailbox)?;
         let call = Call::Checkpoint { mailbox: place.mailbox, capability: place.secrets.read };
-        let then = Awaited::Standing { group: *group, sender: *sender, mailbox: place.mailbox };
+        let then = Awaited::Standing { group: *group, held: number, mailbox: place.mailbox };
         self.effects.push(Effect::Call { relay: place.relay, call, then });
         Ok(())
     }
@@ -47,7 +58,7 @@ impl Desk<'_> {
     pub(super) fn stands(
         &mut self,
         group: &GroupId,
-        sender: &MemberKey,
+        number: i64,
         mailbox: &MailboxId,
         outcome: Result<&Answer, Refusal>,
     ) -> Result<(), ConversationFault> {
@@ -59,7 +70,7 @@ impl Desk<'_> {
             (Ok(_) | Err(_), _) => None,
         };
         let upto = word.map_or(Upto::Nothing, |word| Upto::Entry(word.incarnation, word.sequence));
-        held::stands(self.tx, group, Some(sender), mailbox, upto)?;
+        held::stands(self.tx, group, Some(number), mailbox, upto)?;
         self.weigh(group)
     }
 
@@ -72,14 +83,14 @@ impl Desk<'_> {
         self.weigh(group)
     }
 
-    /// Judges the welcomes that wait for nothing more to be read.
+    /// Judges what waits for nothing more to be read.
     pub(super) fn weigh(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
-        for Held { sender, mailbox, upto, welcome, bytes } in held::of(self.tx, group)? {
+        for Held { number, sender, mailbox, upto, matter } in held::of(self.tx, group)? {
             let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
             if row.standing == Standing::Live {
                 if mailbox != Some(row.mailbox) {
                     // It has moved, and goes on there.
-                    self.ask_standing(group, &sender)?;
+                    self.ask_standing(group, number)?;
                     continue;
                 }
                 let read = match upto {
@@ -91,19 +102,34 @@ impl Desk<'_> {
                     continue;
                 }
             }
-            held::remove(self.tx, group, &sender)?;
+            held::remove(self.tx, number)?;
             let (tx, wanted) = (self.tx, self.effects.len());
-            match records::attempt(tx, || self.enter_by(&welcome, &bytes, &sender))? {
+            match records::attempt(tx, || self.judge_held(group, &sender, &matter))? {
                 Ok(()) => {}
                 Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
                 // What is wrong with it is its author's fault.
                 Err(fault) => {
-                    tracing::debug!(code = fault.code(), "welcome dropped");
+                    tracing::debug!(code = fault.code(), "parcel dropped");
                     self.effects.truncate(wanted);
                 }
             }
         }
         Ok(())
+    }
+
+    fn judge_held(&mut self, group: &GroupId, sender: &MemberKey, matter: &Matter) -> Result<(), ConversationFault> {
+        match matter {
+            Matter::Welcome { welcome, bytes } => {
+                let welcome = decode(welcome).map_err(|_| VaultFault::Damaged { what: Part::Row })?;
+                self.enter_by(&welcome, bytes, sender)
+            }
+            Matter::ReAdd => self.add_again(group, sender),
+            // An administrator who could not apply it either has nothing better to give.
+            Matter::Complaint { commit } if conversations::is_merged(self.tx, group, commit)? => {
+                self.add_again(group, sender)
+            }
+            Matter::Complaint { .. } => Ok(()),
+        }
     }
 
     fn has_read(
@@ -112,6 +138,10 @@ impl Desk<'_> {
         incarnation: Incarnation,
         sequence: Sequence,
     ) -> Result<bool, ConversationFault> {
+        // The cursor follows when the rules have seen an entry, and this is asked while they see the last one.
+        if sync::head_at(self.tx, mailbox, incarnation, sequence)?.is_some() {
+            return Ok(true);
+        }
         let cursor = sync::following(self.tx, mailbox)?.map(|followed| followed.cursor);
         Ok(cursor.is_some_and(|at| {
             sequence == Sequence::START || (at.incarnation == Some(incarnation) && at.after >= sequence)

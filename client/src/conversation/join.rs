@@ -37,7 +37,7 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// [`ConversationFault::AlreadyMember`] where we are still, in that epoch or a later one.
-    /// [`ConversationFault::Welcome`], [`ConversationFault::Unopened`] and [`ConversationFault::Leaf`] when it is refused:
+    /// [`ConversationFault::Welcome`], [`ConversationFault::NotTakenIn`] and [`ConversationFault::Leaf`] when it is refused:
     /// drop the parcel. Any other is this device's own trouble.
     pub fn join(&mut self, welcome: &Welcome, sender: &MemberKey) -> Result<(), ConversationFault> {
         match &welcome.welcome {
@@ -82,7 +82,8 @@ impl Desk<'_> {
         let staged = StagedWelcome::build_from_welcome(&self.provider(), &join_config(), mls)
             .map_err(|fault| {
                 let unopened = matches!(fault, WelcomeError::NoMatchingKeyPackage);
-                if unopened { ConversationFault::Unopened { packages } } else { ConversationFault::Welcome }
+                let fault = ConversationFault::NotTakenIn { ask: vec![*sender], why: packages };
+                if unopened { fault } else { ConversationFault::Welcome }
             })?
             .skip_lifetime_validation()
             .replace_old_group()
@@ -109,8 +110,8 @@ impl Desk<'_> {
         let before = conversations::find(self.tx, &welcome.group)?;
         // Who knows a group's id may make another of that id: only those who administrated it take us back into it.
         if let Some(row) = before.as_ref().filter(|row| !row.administrators.contains(sender)) {
-            let asked = row.standing != Standing::Live && self.ask_ours(row, sender)?;
-            return if asked { Ok(()) } else { Err(ConversationFault::Welcome) };
+            let live = row.standing == Standing::Live;
+            return Err(if live { ConversationFault::Welcome } else { self.unknown_welcomer(row, sender) });
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
         let live = conversations::list(self.tx)?.iter().filter(|row| row.standing == Standing::Live).count();

@@ -76,15 +76,11 @@ impl Desk<'_> {
             room.row.administrators = Context::of(room.mls.extensions())?.administrators;
             return self.removed(room);
         }
-        let seated: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
         let before = self.settle(room, judged, false)?;
         room.row.heard = true;
         if judged.effect.moves {
             self.moved(room, &before, None)?;
         }
-        let came = room.seats.iter().map(|seat| seat.member).filter(|member| !seated.contains(member));
-        let came: Vec<MemberKey> = came.collect();
-        self.asked_ahead(room, &came)?;
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             // Whoever was added since it was written might not have been meant: ask.
             if judged.effect.adds && is_for_people(message.kind) && asks() {

@@ -289,9 +289,7 @@ impl World {
                 let body = decode(&bytes).unwrap();
                 if let ParcelBody::Welcome(welcome) = body {
                     match desk.join(&welcome, &sender) {
-                        Err(ConversationFault::Unopened { packages }) => {
-                            desk.unopened(&welcome.group, &sender, &packages)
-                        }
+                        Err(ConversationFault::NotTakenIn { ask, why }) => desk.ask_in(&welcome.group, &ask, &why),
                         done => done,
                     }
                 } else if let ParcelBody::GroupOwner(owner) = body {

@@ -27,7 +27,7 @@ const DAY: u64 = 24 * 3600;
 /// Seconds after which an inbox key is replaced.
 const KEY_LIFE: u64 = 7 * DAY;
 /// Seconds after its replacement for which an old key is kept: no entry to it can still lie at the relay.
-const KEY_RETENTION: u64 = 91 * DAY;
+pub(super) const KEY_RETENTION: u64 = 91 * DAY;
 /// Seconds between renewals of the leases.
 const RENEWAL: u64 = 7 * DAY;
 

@@ -8,6 +8,7 @@ use relevo_protocol::trust::{MemberKey, ObjectHash};
 use relevo_protocol::wire::{Call, Capability, Entry, Fingerprint, MailboxId, Refusal, encode};
 
 use super::address::{address_of, learn_relay};
+use super::mine::KEY_RETENTION;
 use super::{Await, InboxFault};
 use crate::membership::{identity, warning};
 use crate::sync::{self, Then, Topic};
@@ -58,6 +59,8 @@ struct SentRow {
     /// When to send it again; none while it is in the outbox.
     #[n(10)]
     next: Option<Timestamp>,
+    #[n(11)]
+    signed: Timestamp,
 }
 
 /// Sends a parcel to a member whose address this device knows.
@@ -102,6 +105,7 @@ pub fn send_to(
         refused: 0,
         silent: 0,
         next: None,
+        signed: now,
     };
     records::put(tx, Noun::Counter, to.as_bytes(), &counter)?;
     post(tx, row)
@@ -120,7 +124,9 @@ pub(super) fn answered(
         Ok(()) => return Ok(records::remove(tx, Noun::ParcelSent, &id.0)?),
         Err(_) => (&mut row.refused, &AFTER_REFUSAL),
     };
-    let wait = waits.get(usize::from(*tries)).copied();
+    // What waited here for so long, as for a relay that was full, may be sealed to a key that is destroyed.
+    let stale = row.signed.plus_seconds(KEY_RETENTION) < now;
+    let wait = waits.get(usize::from(*tries)).copied().filter(|_| !stale);
     *tries = tries.saturating_add(1);
     match wait {
         Some(wait) => {

@@ -1,43 +1,95 @@
-//! Welcomes into conversations in which this device is still, until their logs are read.
+//! What others say of a conversation that is judged only when its log is read.
 
-use relevo_protocol::content::{GroupId, Welcome, decode, encode_secret};
+use relevo_protocol::content::GroupId;
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Incarnation, MailboxId, Sequence};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
+use zeroize::Zeroizing;
 
 use super::conversations::{sql, unsql};
 use super::fault::Part;
 use super::{Transaction, VaultFault};
 
-/// One of each sender: a second one is the better one.
+/// One of each sender and kind: a second one is the better one.
 pub(super) const TABLES: &str = "
-    CREATE TABLE held_welcomes (
+    CREATE TABLE held (
+        number       INTEGER PRIMARY KEY AUTOINCREMENT,
         conversation BLOB NOT NULL,
         sender       BLOB NOT NULL,
-        welcome      BLOB NOT NULL,
-        mls          BLOB NOT NULL,
+        kind         INTEGER NOT NULL,
+        body         BLOB NOT NULL,
+        mls          BLOB NOT NULL,     -- of a welcome: MLS's
         mailbox      BLOB,              -- the log of which the relay was asked where it stands
         incarnation  BLOB,              -- and its answer; absent where there is nothing to be read
         upto         INTEGER,
-        PRIMARY KEY (conversation, sender)
-    ) STRICT, WITHOUT ROWID;
+        UNIQUE (conversation, sender, kind)
+    ) STRICT;
 ";
 
-/// Senders whose welcomes into one conversation are kept.
-const SENDERS: i64 = 8;
+/// What is judged.
+pub(crate) enum Matter {
+    /// A welcome into a conversation in which this device still is.
+    Welcome {
+        /// As it was sent, encoded.
+        welcome: Zeroizing<Vec<u8>>,
+        /// MLS's Welcome.
+        bytes: Vec<u8>,
+    },
+    /// A member asks to be added again.
+    ReAdd,
+    /// A member cannot process this commit.
+    Complaint {
+        /// Its hash.
+        commit: [u8; 32],
+    },
+}
 
-/// A welcome that waits.
+impl Matter {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Welcome { .. } => 0,
+            Self::ReAdd => 1,
+            Self::Complaint { .. } => 2,
+        }
+    }
+
+    /// Senders of whom one is kept for a conversation.
+    fn senders(&self) -> i64 {
+        match self {
+            Self::Welcome { .. } => 8,
+            Self::ReAdd | Self::Complaint { .. } => 256,
+        }
+    }
+
+    fn columns(&self) -> (&[u8], &[u8]) {
+        match self {
+            Self::Welcome { welcome, bytes } => (welcome, bytes),
+            Self::ReAdd => (&[], &[]),
+            Self::Complaint { commit } => (commit, &[]),
+        }
+    }
+
+    fn of(kind: u8, body: Vec<u8>, mls: Vec<u8>) -> Option<Self> {
+        match kind {
+            0 => Some(Self::Welcome { welcome: Zeroizing::new(body), bytes: mls }),
+            1 => Some(Self::ReAdd),
+            2 => Some(Self::Complaint { commit: body.try_into().ok()? }),
+            _ => None,
+        }
+    }
+}
+
+/// What waits.
 pub(crate) struct Held {
+    pub(crate) number: i64,
     pub(crate) sender: MemberKey,
     /// The log of which the relay was asked where it stands.
     pub(crate) mailbox: Option<MailboxId>,
     pub(crate) upto: Upto,
-    pub(crate) welcome: Welcome,
-    /// MLS's Welcome.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) matter: Matter,
 }
 
-/// What is to be read before a welcome is judged.
+/// What is to be read before it is judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Upto {
     /// The relay has not answered.
@@ -48,46 +100,43 @@ pub(crate) enum Upto {
     Nothing,
 }
 
-/// Keeps a welcome; not one more than there is room for.
+/// Keeps what somebody says, and gives its number; not one more than there is room for.
 pub(crate) fn put(
     tx: &Transaction<'_>,
     conversation: &GroupId,
     sender: &MemberKey,
-    welcome: &Welcome,
-    bytes: &[u8],
-) -> Result<bool, VaultFault> {
-    remove(tx, conversation, sender)?;
-    let put = tx
+    matter: &Matter,
+) -> Result<Option<i64>, VaultFault> {
+    let (body, mls) = matter.columns();
+    tx.sql()
+        .prepare_cached("DELETE FROM held WHERE conversation = ? AND sender = ? AND kind = ?")?
+        .execute(params![conversation.0, sender.as_bytes(), matter.kind()])?;
+    let number = tx
         .sql()
         .prepare_cached(
-            "INSERT INTO held_welcomes (conversation, sender, welcome, mls) SELECT ?1, ?2, ?3, ?4
-             WHERE (SELECT count(*) FROM held_welcomes WHERE conversation = ?1) < ?5",
+            "INSERT INTO held (conversation, sender, kind, body, mls) SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE (SELECT count(*) FROM held WHERE conversation = ?1 AND kind = ?3) < ?6 RETURNING number",
         )?
-        .execute(params![conversation.0, sender.as_bytes(), encode_secret(welcome).as_slice(), bytes, SENDERS])?;
-    Ok(put > 0)
+        .query_row(params![conversation.0, sender.as_bytes(), matter.kind(), body, mls, matter.senders()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(number)
 }
 
 /// Notes that the relay is asked where a log stands.
-pub(crate) fn asked(
-    tx: &Transaction<'_>,
-    conversation: &GroupId,
-    sender: &MemberKey,
-    mailbox: &MailboxId,
-) -> Result<(), VaultFault> {
+pub(crate) fn asked(tx: &Transaction<'_>, number: i64, mailbox: &MailboxId) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached(
-            "UPDATE held_welcomes SET mailbox = ?, incarnation = NULL, upto = NULL
-             WHERE conversation = ? AND sender = ?",
-        )?
-        .execute(params![mailbox.0, conversation.0, sender.as_bytes()])?;
+        .prepare_cached("UPDATE held SET mailbox = ?, incarnation = NULL, upto = NULL WHERE number = ?")?
+        .execute(params![mailbox.0, number])?;
     Ok(())
 }
 
-/// Notes what is to be read of a log before the welcome of a sender, or of each who waits for that log, is judged.
+/// Notes what is to be read of a log before this, or each that waits for that log, is judged.
 pub(crate) fn stands(
     tx: &Transaction<'_>,
     conversation: &GroupId,
-    sender: Option<&MemberKey>,
+    number: Option<i64>,
     mailbox: &MailboxId,
     upto: Upto,
 ) -> Result<(), VaultFault> {
@@ -98,39 +147,39 @@ pub(crate) fn stands(
     };
     tx.sql()
         .prepare_cached(
-            "UPDATE held_welcomes SET incarnation = ?1, upto = ?2
-             WHERE conversation = ?3 AND mailbox = ?4 AND (?5 IS NULL OR sender = ?5)",
+            "UPDATE held SET incarnation = ?1, upto = ?2
+             WHERE conversation = ?3 AND mailbox = ?4 AND (?5 IS NULL OR number = ?5)",
         )?
-        .execute(params![incarnation, sequence, conversation.0, mailbox.0, sender.map(MemberKey::as_bytes)])?;
+        .execute(params![incarnation, sequence, conversation.0, mailbox.0, number])?;
     Ok(())
 }
 
-/// The welcomes into a conversation that wait.
+/// What waits for a conversation's log, in the order in which it came.
 pub(crate) fn of(tx: &Transaction<'_>, conversation: &GroupId) -> Result<Vec<Held>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
-        "SELECT sender, mailbox, incarnation, upto, welcome, mls FROM held_welcomes WHERE conversation = ?",
+        "SELECT number, sender, mailbox, incarnation, upto, kind, body, mls FROM held WHERE conversation = ?
+         ORDER BY number",
     )?;
     let rows = statement.query_map([conversation.0], |row| {
-        let upto = match (row.get::<_, Option<[u8; 8]>>(2)?, row.get::<_, Option<i64>>(3)?) {
+        let upto = match (row.get::<_, Option<[u8; 8]>>(3)?, row.get::<_, Option<i64>>(4)?) {
             (_, None) => Upto::Unknown,
             (Some(incarnation), Some(upto)) => Upto::Entry(Incarnation(incarnation), Sequence(unsql(upto))),
             (None, Some(_)) => Upto::Nothing,
         };
-        let mailbox = row.get::<_, Option<[u8; 16]>>(1)?.map(MailboxId);
-        Ok((MemberKey::new(row.get(0)?), mailbox, upto, row.get::<_, Vec<u8>>(4)?, row.get(5)?))
+        let mailbox = row.get::<_, Option<[u8; 16]>>(2)?.map(MailboxId);
+        let matter = Matter::of(row.get(5)?, row.get(6)?, row.get(7)?);
+        Ok((row.get(0)?, MemberKey::new(row.get(1)?), mailbox, upto, matter))
     })?;
     rows.map(|row| {
-        let (sender, mailbox, upto, welcome, bytes) = row?;
-        let welcome = decode(&welcome).map_err(|_| VaultFault::Damaged { what: Part::Row })?;
-        Ok(Held { sender, mailbox, upto, welcome, bytes })
+        let (number, sender, mailbox, upto, matter) = row?;
+        let matter = matter.ok_or(VaultFault::Damaged { what: Part::Row })?;
+        Ok(Held { number, sender, mailbox, upto, matter })
     })
     .collect()
 }
 
-/// Forgets a welcome.
-pub(crate) fn remove(tx: &Transaction<'_>, conversation: &GroupId, sender: &MemberKey) -> Result<(), VaultFault> {
-    tx.sql()
-        .prepare_cached("DELETE FROM held_welcomes WHERE conversation = ? AND sender = ?")?
-        .execute(params![conversation.0, sender.as_bytes()])?;
+/// Forgets it.
+pub(crate) fn remove(tx: &Transaction<'_>, number: i64) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM held WHERE number = ?")?.execute([number])?;
     Ok(())
 }

@@ -73,8 +73,6 @@ pub(crate) enum Noun {
     AlertSent,
     /// When somebody was asked to add us to a group again, by a hash of the reason.
     AskedIn,
-    /// When somebody asked us to be added again whom we have not seen in yet, by a hash of group and member.
-    AskedAhead,
     /// Answers to introductions that have not come yet, by the member who gave them.
     EarlyAnswer,
     /// Counters of this table, by name.
@@ -110,7 +108,6 @@ impl Noun {
             Self::RollHead => 26,
             Self::Introduction => 27,
             Self::AskedIn => 28,
-            Self::AskedAhead => 29,
             Self::EarlyAnswer => 30,
             Self::Person => 24,
             Self::PersonByCard => 25,

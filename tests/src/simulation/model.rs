@@ -31,6 +31,8 @@
 //! - A device that was away for longer than entries live is told of the gap (`Gap`, or it is `Behind`). If it was away from
 //!   a commit which others go on without as well, whoever made it is told that one is missing (`MissingCommit`). Welcomes
 //!   that went with its gap are made anew, but what was said meanwhile is not for those whom they let in.
+//! - A welcome that left so late that its key is gone, as when a relay was full for three months, lets nobody in. Who sent
+//!   it is told (`undelivered`).
 //! - Who asks to be added again is out for a moment where that is done. What an author there says just then reaches them.
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.

@@ -1,12 +1,13 @@
 //! Members who are taken into a conversation anew.
 
-use relevo_protocol::content::{GroupId, MessageId};
+use relevo_protocol::content::{GroupId, MessageId, encode_secret};
 use relevo_protocol::wire::MailboxId;
 
 use super::hostile::{Trap, forget_group, is_not_joined, trap};
 use crate::conversation::world::{World, again};
 use crate::conversation::{ConversationFault, Decision, MessageState, Standing};
-use crate::vault::{Vault, held};
+use crate::vault::Vault;
+use crate::vault::held::{self, Matter};
 
 /// Somebody whose device is off: nothing is sent or read.
 pub(super) struct Off(usize, Vault);
@@ -43,7 +44,7 @@ fn lost_word(world: &mut World, person: usize, group: GroupId) -> MessageId {
     id
 }
 
-/// Senders whose welcomes into a conversation wait.
+/// How much waits for a conversation's log.
 fn held(world: &mut World, person: usize, group: GroupId) -> usize {
     world.act(person, |desk| Ok(held::of(desk.tx, &group)?.len())).unwrap()
 }
@@ -127,8 +128,10 @@ fn who_became_an_administrator_meanwhile_brings_somebody_back_with_the_help_of_o
 
 #[test]
 fn who_was_put_out_comes_not_back_by_asking_an_administrator_who_has_not_read_it() {
-    for seated_between in [false, true] {
+    // A relay that gives the log late leaves an administrator to decide by what it knew.
+    for (seated_between, withheld) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut world = World::new(4);
+        world.signs();
         world.group("Other");
         let group = world.group("Strike");
         let gone = world.member(3);
@@ -145,10 +148,54 @@ fn who_was_put_out_comes_not_back_by_asking_an_administrator_who_has_not_read_it
         off.on(&mut world);
         // It asks, and its asking is read before the log.
         world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+        if withheld {
+            let mailbox = world.row(0, group).mailbox;
+            world.act(0, |desk| desk.withheld(&group, &mailbox)).unwrap();
+        }
         world.settle();
         assert_eq!(world.row(3, group).standing, Standing::Left);
         assert_eq!(super::group::names(&mut world, 0, group), ["Member 0", "Member 1", "Member 2"]);
     }
+}
+
+#[test]
+fn who_was_taken_out_and_in_by_others_is_added_again_by_one_who_has_read_neither() {
+    let mut world = World::new(4);
+    world.signs();
+    world.group("Other");
+    let group = world.group("Strike");
+    let gone = world.member(3);
+    let off = Off::turn(&mut world, 0);
+    world.act(1, |desk| desk.remove(&group, &[gone])).unwrap();
+    world.settle();
+    let people = world.contacts([3]);
+    world.act(1, |desk| desk.add(&group, again(&people))).unwrap();
+    while world.send_one(1) || world.read_one(1) {}
+    world.people[3].parcels.clear();
+    off.on(&mut world);
+    // Its welcome did not come. It asks, and its asking is read before the log.
+    world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+    assert_eq!(held(&mut world, 0, group), 1);
+    world.settle();
+    assert_eq!(held(&mut world, 0, group), 0);
+    assert_eq!(world.row(3, group).standing, Standing::Live);
+    assert_eq!(world.row(3, group).epoch, world.row(0, group).epoch);
+}
+
+#[test]
+fn an_answer_for_an_earlier_asking_is_none_for_the_next_one() {
+    let mut world = World::new(4);
+    world.signs();
+    world.group("Other");
+    let group = world.group("Strike");
+    let (old, gone) = (world.row(0, group).mailbox, world.member(3));
+    world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+    // The relay says where the log stands, and its answer is slow: somebody removes them meanwhile, and they ask once more.
+    let first = world.act(0, |desk| Ok(held::of(desk.tx, &group)?[0].number)).unwrap();
+    world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+    world.act(0, |desk| Ok(held::stands(desk.tx, &group, Some(first), &old, held::Upto::Nothing)?)).unwrap();
+    let left = world.act(0, |desk| Ok(held::of(desk.tx, &group)?.pop().map(|held| held.upto))).unwrap();
+    assert_eq!(left, Some(held::Upto::Unknown));
 }
 
 #[test]
@@ -201,11 +248,16 @@ fn welcomes_that_wait_are_of_a_bounded_number_of_senders() {
     let group = world.group("Strike");
     let any = Trap::new(&world);
     let welcome = trap(&mut world, 0, 1, &any);
-    let waits = |sender: u8| {
+    let encoded = encode_secret(&welcome);
+    let mut waits = |sender: u8, matter: &Matter| {
         let sender = relevo_protocol::trust::MemberKey::new([sender; 32]);
-        world.act(1, |desk| Ok(held::put(desk.tx, &group, &sender, &welcome, &[])?)).unwrap()
+        world.act(1, |desk| desk.wait_for_log(&group, &sender, matter)).unwrap()
     };
-    assert_eq!((0..10).map(waits).filter(|kept| *kept).count(), 8);
+    let matter = Matter::Welcome { welcome: encoded, bytes: vec![] };
+    assert_eq!((0..10).filter(|sender| waits(*sender, &matter)).count(), 8);
+    // Askings are small, and many may have the same reason.
+    assert_eq!((0..=255).filter(|sender| waits(*sender, &Matter::ReAdd)).count(), 256);
+    assert!(waits(255, &Matter::ReAdd), "in the place of its first one");
     // What is no welcome of a later epoch is not kept at all.
     let author = world.member(0);
     let same = Trap { id: group, name: "Strike", epoch: 1, ..Trap::new(&world) };

@@ -57,6 +57,31 @@ fn a_commit_that_does_not_open_halts_and_an_administrator_adds_the_complainant_a
 }
 
 #[test]
+fn an_administrator_who_has_not_read_the_commit_yet_adds_the_complainant_again_when_it_has() {
+    let mut world = World::new(4);
+    world.signs();
+    let group = world.group("Halting");
+    lose_keys(&mut world, 3, group);
+    let vault = world.people[0].vault.take();
+    world.act(1, |desk| desk.rename(&group, "A commit with a path")).unwrap();
+    while world.send_one(1) || world.read_one(1) {}
+    world.read_all(3);
+    world.people[1].parcels.clear();
+    assert_eq!(world.row(3, group).standing, Standing::Halted);
+    world.people[0].vault = vault;
+    world.open_parcels(0);
+    assert_eq!(world.row(0, group).name, "Halting");
+    for _ in 0..3 {
+        world.settle();
+        world.now = world.now.plus_seconds(60);
+        world.act(0, |desk| desk.tick()).unwrap();
+    }
+    world.settle();
+    assert_eq!(world.row(3, group).standing, Standing::Live, "added again");
+    assert_eq!(world.row(3, group).epoch, world.row(0, group).epoch);
+}
+
+#[test]
 fn words_that_this_device_holds_back_are_not_said_to_be_held_by_the_relay() {
     let mut world = World::new(4);
     let group = world.group("Halting");

@@ -87,6 +87,21 @@ fn a_stranger_cannot_make_itself_a_contact() {
 }
 
 #[test]
+fn a_parcel_that_left_too_late_to_be_opened_is_said_not_to_have_come() {
+    for (days, said) in [(90, vec![]), (92, vec!["undelivered"])] {
+        let mut town = founded();
+        town.people.get_mut("Bruno").unwrap().online = false;
+        town.people.get_mut("Ana").unwrap().online = false;
+        town.act_and_settle("Ana", |tx, now| membership::start_comparison(tx, "Bruno", now));
+        assert_eq!(town.warnings("Ana"), Vec::<&str>::new());
+        town.now = town.now.plus_seconds(days * 24 * 3600);
+        town.people.get_mut("Ana").unwrap().online = true;
+        town.settle();
+        assert_eq!(town.warnings("Ana"), said, "{days}");
+    }
+}
+
+#[test]
 fn a_parcel_is_sent_again_until_somebody_says_that_it_came() {
     let mut town = founded();
     let bruno = town.member("Bruno");

@@ -1,13 +1,13 @@
 //! What is known not to hold, seen in what somebody does not have.
 
 use relevo_client::account::Spoken;
-use relevo_client::conversation::{Alarm, AlarmKind};
+use relevo_client::conversation::{Alarm, AlarmKind, Conversation};
 use relevo_client::membership::warning::Kind;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
 
 use super::holds::words;
-use super::{Model, RETENTION, Sent, View};
+use super::{Model, NAMES, RETENTION, Sent, View};
 
 impl Model {
     /// Whether an alarm is of a commit that others have outlived: it expired before they had read it, and they are told.
@@ -28,6 +28,14 @@ impl Model {
             is_lost(&there.present) || !here.all.contains(&there.present)
         };
         apart && here.all.union(&there.all).any(is_lost)
+    }
+
+    /// Whether somebody who meant a member to be in is told that a parcel to them did not come.
+    pub(super) fn undelivered(&self, group: &Conversation, to: usize, views: &[View]) -> bool {
+        let Some(seat) = group.members.iter().find(|seat| seat.pseudonym == NAMES[to]) else { return false };
+        let said = Kind::Undelivered { to: seat.member };
+        let told = |view: &View| view.warnings.iter().any(|warning| warning.kind == said);
+        views.iter().enumerate().any(|(who, view)| self.meant.contains(&(who, group.id, to)) && told(view))
     }
 
     /// Whether words may have been said while their reader, whom nobody wanted out, was being added again.

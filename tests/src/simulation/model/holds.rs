@@ -183,6 +183,10 @@ impl Model {
                 if self.relay_rolled || self.forger.is_some() || self.rolled.iter().any(forgotten) {
                     continue;
                 }
+                // One that waited longer than it opens, as for a relay that was full: whoever sent it is told.
+                if self.slept >= RETENTION && self.undelivered(one, *other, views) {
+                    continue;
+                }
                 bail!(
                     "{} counts {} as a member of group {group:?}, who has not heard of it",
                     NAMES[who],
