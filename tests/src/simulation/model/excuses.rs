@@ -32,7 +32,7 @@ impl Model {
 
     /// Whether somebody who meant a member to be in is told that a parcel to them did not come.
     pub(super) fn undelivered(&self, group: &Conversation, to: usize, views: &[View]) -> bool {
-        let Some(seat) = group.members.iter().find(|seat| seat.pseudonym == NAMES[to]) else { return false };
+        let Some(seat) = group.members.iter().find(|seat| Some(&seat.pseudonym.as_str()) == NAMES.get(to)) else { return false };
         let said = Kind::Undelivered { to: seat.member };
         let told = |view: &View| view.warnings.iter().any(|warning| warning.kind == said);
         views.iter().enumerate().any(|(who, view)| self.meant.contains(&(who, group.id, to)) && told(view))
