@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use relevo_protocol::wire::{BlobId, Fingerprint};
 
+use super::pace::Part;
 use super::{Account, AccountFault};
 use crate::document::{DocumentNumber, Parts};
 use crate::link::Session;
@@ -35,20 +36,34 @@ impl Account {
         }
     }
 
-    /// Fetches a blob, however often the link breaks; what came of it before a break is not asked for again.
+    /// Fetches a blob, part by part, however often the link breaks; what came of it before a break is not asked for again.
     pub(super) async fn get(
         &self,
         relay: Fingerprint,
         id: BlobId,
         held: &mut BytesMut,
+        part: &mut Part,
         mut came: impl FnMut(usize) + Send,
     ) -> Result<(), AccountFault> {
         let mut doubtful = !held.is_empty();
         loop {
             let session = self.session(relay).await?;
-            match session.fetch_blob(id, held, &mut came).await {
-                Ok(()) => return Ok(()),
-                Err(fault) if fault.is_passing() => self.machine.sleep(PAUSE).await,
+            // From its first bytes on: how long the way is says nothing of how wide it is.
+            let mut first = None;
+            let watch = |bytes| {
+                first.get_or_insert_with(|| self.machine.elapsed());
+                came(bytes);
+            };
+            match session.fetch_blob(id, held, part.bytes(), watch).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    let now = self.machine.elapsed();
+                    part.came(first.map_or(Duration::ZERO, |first| now.saturating_sub(first)));
+                }
+                Err(fault) if fault.is_passing() => {
+                    *part = Part::default();
+                    self.machine.sleep(PAUSE).await;
+                }
                 // Its beginning was kept by a process that ended, and may not be what was written.
                 Err(_) if doubtful => {
                     held.clear();

@@ -189,14 +189,15 @@ impl Account {
             while under_way.len() < pace.at_once() {
                 let Some((place, id)) = missing.next() else { break };
                 let (account, number, moving) = (self.clone(), download.number, tally.clone());
+                let mut part = pace.part();
                 under_way.spawn(async move {
                     let begun = account.machine.elapsed();
                     let mut held = Held::of(&account.parts, number, place);
-                    account.get(at, id, &mut held.bytes, |came| moving.note(place, came)).await?;
+                    account.get(at, id, &mut held.bytes, &mut part, |came| moving.note(place, came)).await?;
                     let bytes = std::mem::take(&mut held.bytes);
                     let parts = account.parts.clone();
                     account.machine.blocking(move || Ok(parts.write(number, place, &bytes)?)).await?;
-                    Ok::<_, AccountFault>((place, account.machine.elapsed().saturating_sub(begun)))
+                    Ok::<_, AccountFault>((place, account.machine.elapsed().saturating_sub(begun), part))
                 });
             }
             let moved = tokio::select! {
@@ -207,8 +208,9 @@ impl Account {
                 }
             };
             let Some(moved) = moved else { return Ok(()) };
-            let (place, took) = moved.map_err(|_| AccountFault::Closed)??;
+            let (place, took, part) = moved.map_err(|_| AccountFault::Closed)??;
             pace.moved(took);
+            pace.parts(part);
             tally.end(place);
             done += CHUNK_BYTES;
             progress(Progress { done: done.saturating_add(tally.bytes()).min(size), total: size });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use relevo_protocol::limits::MAX_BLOB;
 use tokio::sync::Notify;
 
 /// Enough to fill a long link (256 KiB each, 64 KiB of them ahead of the relay), little enough to hold in memory.
@@ -18,23 +19,71 @@ const SLOW: Duration = Duration::from_secs(15);
 
 /// Goes up while chunks move quickly, and down while they crawl.
 #[derive(Debug)]
-pub(super) struct Pace(usize);
+pub(super) struct Pace {
+    at_once: usize,
+    part: Part,
+}
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self(FIRST)
+        Self { at_once: FIRST, part: Part::default() }
     }
 
     pub(super) fn at_once(&self) -> usize {
-        self.0
+        self.at_once
+    }
+
+    /// How much of the next chunk is asked for first.
+    pub(super) fn part(&self) -> Part {
+        self.part
     }
 
     /// A chunk has moved, in this time.
     pub(super) fn moved(&mut self, took: Duration) {
         if took <= QUICK {
-            self.0 = (self.0 * 2).min(MOST);
+            self.at_once = (self.at_once * 2).min(MOST);
         } else if took > SLOW {
-            self.0 = (self.0 / 2).max(1);
+            self.at_once = (self.at_once / 2).max(1);
+        }
+    }
+
+    /// Of a chunk that came, so much was asked for in the end.
+    pub(super) fn parts(&mut self, part: Part) {
+        self.part = part;
+    }
+}
+
+/// How much of a chunk is asked for at once. All of what was asked for may be on its way, and texts wait behind it: on a
+/// narrow link it is to be a few seconds of that link. Whatever a relay is asked for costs a round trip, so on a wide one it
+/// is a whole chunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Part(u64);
+
+/// Two seconds of 64 kbit/s. Two steps make a whole chunk of it.
+const LEAST_PART: u64 = MAX_BLOB / (STEP * STEP);
+/// Parts grow and shrink by this.
+const STEP: u64 = 4;
+/// A part that took no longer may be larger; one that took longer than [`LONG`], smaller.
+const SHORT: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(8);
+
+impl Default for Part {
+    fn default() -> Self {
+        Self(LEAST_PART)
+    }
+}
+
+impl Part {
+    pub(super) fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// A part has come, in this time.
+    pub(super) fn came(&mut self, took: Duration) {
+        if took <= SHORT {
+            self.0 = (self.0 * STEP).min(MAX_BLOB);
+        } else if took > LONG {
+            self.0 = (self.0 / STEP).max(LEAST_PART);
         }
     }
 }
@@ -92,5 +141,24 @@ mod tests {
             pace.moved(Duration::from_secs(33));
         }
         assert_eq!(pace.at_once(), 1);
+    }
+
+    #[test]
+    fn a_narrow_link_is_asked_for_two_seconds_and_a_wide_one_for_whole_chunks() {
+        let part_of = |bits_a_second: u64, parts: usize| {
+            let mut part = Part::default();
+            for _ in 0..parts {
+                part.came(Duration::from_millis(part.bytes() * 8_000 / bits_a_second));
+            }
+            part.bytes()
+        };
+        assert_eq!(part_of(64_000, 10), LEAST_PART);
+        assert_eq!(part_of(256_000, 10), 4 * LEAST_PART);
+        assert_eq!((part_of(10_000_000, 1), part_of(10_000_000, 2)), (4 * LEAST_PART, MAX_BLOB));
+        let mut part = Part(MAX_BLOB);
+        part.came(Duration::from_secs(33));
+        part.came(Duration::from_secs(9));
+        part.came(Duration::from_secs(9));
+        assert_eq!(part, Part::default());
     }
 }

@@ -146,8 +146,8 @@ impl Session {
         Ok(BlobPart { bytes, total })
     }
 
-    /// Fetches a blob whole, going on after what `held` has of it; what comes before a break is in `held` afterwards.
-    /// Says how many bytes are held.
+    /// Fetches more of a blob, going on after what `held` has of it, at most so many bytes; what comes before a break is in
+    /// `held` afterwards. Says how many bytes are held. True when the blob is whole.
     ///
     /// # Errors
     /// [`BlobFault`]; after [`BlobFault::Mismatch`] what is held is worth nothing.
@@ -158,16 +158,22 @@ impl Session {
         &self,
         id: BlobId,
         held: &mut BytesMut,
+        most: u64,
         came: impl FnMut(usize) + Send,
-    ) -> Result<(), BlobFault> {
+    ) -> Result<bool, BlobFault> {
         let offset = u64::try_from(held.len()).map_err(|_| BlobFault::Malformed)?;
-        let wanted = MAX_BLOB.saturating_sub(offset);
+        let wanted = MAX_BLOB.saturating_sub(offset).min(most);
         let (length, total, frames, _turn) = self.open_blob(BlobCall::Get { id, offset, length: wanted }).await?;
-        if length > wanted || offset.saturating_add(length) != total {
+        let upto = offset.saturating_add(length);
+        // All that was asked for, or all that there is.
+        if length > wanted || upto > total || total > MAX_BLOB || (length < wanted && upto < total) {
             return Err(BlobFault::Malformed);
         }
-        rest(frames, usize::try_from(total).map_err(|_| BlobFault::Malformed)?, held, came).await?;
-        if BlobId::of(held) == id { Ok(()) } else { Err(BlobFault::Mismatch) }
+        rest(frames, usize::try_from(upto).map_err(|_| BlobFault::Malformed)?, held, came).await?;
+        if upto < total {
+            return Ok(false);
+        }
+        if BlobId::of(held) == id { Ok(true) } else { Err(BlobFault::Mismatch) }
     }
 
     /// Asks for a blob: length and total that the relay promises, and the stream after its promise.

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use relevo_client::link::BlobFault;
+use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::wire::{Answer, BlobId, Call, Refusal};
 
 use super::Trial;
@@ -34,11 +35,14 @@ async fn a_blob_that_broke_off_is_fetched_from_there_on() {
     session.put_blob_watched(id, bytes.clone(), 24, |bytes| left.push(bytes)).await.unwrap();
     assert!(left.len() >= 16 && left.is_sorted() && left.last() == Some(&bytes.len()), "it is seen to move");
     let (mut held, mut first) = (BytesMut::from(&bytes[..200_000]), None);
-    session.fetch_blob(id, &mut held, |bytes| first = first.or(Some(bytes))).await.unwrap();
+    let watch = |bytes| first = first.or(Some(bytes));
+    assert_eq!(session.fetch_blob(id, &mut held, 50_000, watch).await, Ok(false));
+    assert_eq!(held, bytes[..250_000]);
+    assert_eq!(session.fetch_blob(id, &mut held, 50_000, |_| {}).await, Ok(true));
     assert_eq!(held, bytes);
     assert!(first.unwrap() > 200_000);
     let mut wrong = BytesMut::from(&blob(4, 200_000)[..]);
-    assert_eq!(session.fetch_blob(id, &mut wrong, |_| {}).await, Err(BlobFault::Mismatch));
+    assert_eq!(session.fetch_blob(id, &mut wrong, MAX_BLOB, |_| {}).await, Err(BlobFault::Mismatch));
 }
 
 #[tokio::test]
