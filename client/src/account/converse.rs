@@ -66,6 +66,7 @@ impl<'a> Converse<'a> {
             Effect::Unfollow(mailbox) => sync::unfollow(tx, &mailbox)?,
             Effect::Joined { group } => self.post_inbox(group)?,
             Effect::AlertLeft { group, alert } => alert::left(tx, &group, &alert)?,
+            Effect::NotTakenIn => warning::raise(self.tx, &warning::Kind::ParcelRefused, self.now)?,
             Effect::Parcel { member, to, body } => {
                 let sent = records::attempt(tx, || inbox::send_to(tx, &member, &to, &body, self.now))?;
                 match sent.map_err(AccountFault::from) {

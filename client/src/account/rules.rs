@@ -203,8 +203,11 @@ impl Converse<'_> {
             Err(AccountFault::Conversation(ConversationFault::AlreadyMember)) => Ok(()),
             Err(fault) if fault.vaults().is_none() => {
                 tracing::debug!(code = fault.code(), "welcome dropped");
-                if let AccountFault::Conversation(ConversationFault::NotTakenIn { ask, why }) = fault {
-                    self.tolerant(|desk| desk.ask_in(&welcome.group, &ask, &why))?;
+                if let AccountFault::Conversation(ConversationFault::NotTakenIn { ask, why, quiet }) = fault {
+                    self.tolerant(|desk| desk.ask_in(&welcome.group, &ask, &why, quiet))?;
+                    if quiet {
+                        return Ok(());
+                    }
                 }
                 Ok(warning::raise(self.tx, &warning::Kind::ParcelRefused, self.now)?)
             }

@@ -52,6 +52,8 @@ pub enum Effect {
         /// Which.
         alert: ObjectHash,
     },
+    /// We are counted in a group, and nobody takes us in.
+    NotTakenIn,
     /// Something for somebody's inbox.
     Parcel {
         /// Whose.

@@ -74,6 +74,8 @@ pub enum ConversationFault {
         ask: Vec<MemberKey>,
         /// A hash of the reason.
         why: [u8; 32],
+        /// Whether they are likely to help: then people hear of it only where they have not, a day later.
+        quiet: bool,
     },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]

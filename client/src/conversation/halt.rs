@@ -1,5 +1,6 @@
 //! Commits that cannot be processed: halt, complain, and be added again (DESIGN 7).
 
+use minicbor::{Decode, Encode};
 use relevo_protocol::content::{Complaint, GroupId, Note, ParcelBody};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
@@ -26,6 +27,19 @@ const REMEMBERED: u64 = 91 * 24 * 3600;
 const ASKED: usize = 256;
 
 const DAY: u64 = 24 * 3600;
+
+/// That somebody was asked to add us to a group.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct AskedIn {
+    #[n(0)]
+    at: Timestamp,
+    #[n(1)]
+    group: GroupId,
+    /// Not said to people yet.
+    #[n(2)]
+    quiet: bool,
+}
 
 impl Desk<'_> {
     /// Complains to the administrators' inboxes, never into the log.
@@ -86,7 +100,7 @@ impl Desk<'_> {
     pub(super) fn unknown_welcomer(&self, row: &ConversationRow, sender: &MemberKey) -> ConversationFault {
         let day = (self.now.0 / DAY).to_be_bytes();
         let why = hash(&[&row.id.0[..], sender.as_bytes(), &day].concat());
-        ConversationFault::NotTakenIn { ask: row.administrators.clone(), why }
+        ConversationFault::NotTakenIn { ask: row.administrators.clone(), why, quiet: true }
     }
 
     /// A welcome has not taken us in, though whoever sent it counts us as a member: these are asked to add us again. Once for
@@ -94,10 +108,16 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// This device's own trouble.
-    pub fn ask_in(&mut self, group: &GroupId, ask: &[MemberKey], why: &[u8; 32]) -> Result<(), ConversationFault> {
+    pub fn ask_in(
+        &mut self,
+        group: &GroupId,
+        ask: &[MemberKey],
+        why: &[u8; 32],
+        quiet: bool,
+    ) -> Result<(), ConversationFault> {
         let now = self.now;
-        records::retain(self.tx, Noun::AskedIn, |at: &Timestamp| now < at.plus_seconds(REMEMBERED))?;
-        let full = records::list::<Timestamp>(self.tx, Noun::AskedIn)?.len() >= ASKED;
+        records::retain(self.tx, Noun::AskedIn, |asked: &AskedIn| now < asked.at.plus_seconds(REMEMBERED))?;
+        let full = records::list::<AskedIn>(self.tx, Noun::AskedIn)?.len() >= ASKED;
         if full || records::has(self.tx, Noun::AskedIn, why)? {
             return Ok(());
         }
@@ -109,9 +129,24 @@ impl Desk<'_> {
             }
         }
         if asked {
-            records::put(self.tx, Noun::AskedIn, why, &now)?;
+            records::put(self.tx, Noun::AskedIn, why, &AskedIn { at: now, group: *group, quiet })?;
+        } else if quiet {
+            self.effects.push(Effect::NotTakenIn);
         }
         Ok(())
+    }
+
+    /// Says of those who were asked in silence a day ago that they have not helped, where they have not.
+    pub(super) fn still_out(&mut self) -> Result<(), ConversationFault> {
+        let now = self.now;
+        let due = |asked: &AskedIn| asked.quiet && asked.at.plus_seconds(DAY) <= now;
+        for asked in records::list::<AskedIn>(self.tx, Noun::AskedIn)?.into_iter().filter(due) {
+            let row = conversations::find(self.tx, &asked.group)?;
+            if row.is_some_and(|row| row.standing != Standing::Live) {
+                self.effects.push(Effect::NotTakenIn);
+            }
+        }
+        Ok(records::retain(self.tx, Noun::AskedIn, |asked: &AskedIn| !due(asked))?)
     }
 
     pub(super) fn add_again(&mut self, group: &GroupId, member: &MemberKey) -> Result<(), ConversationFault> {

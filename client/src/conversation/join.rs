@@ -82,7 +82,7 @@ impl Desk<'_> {
         let staged = StagedWelcome::build_from_welcome(&self.provider(), &join_config(), mls)
             .map_err(|fault| {
                 let unopened = matches!(fault, WelcomeError::NoMatchingKeyPackage);
-                let fault = ConversationFault::NotTakenIn { ask: vec![*sender], why: packages };
+                let fault = ConversationFault::NotTakenIn { ask: vec![*sender], why: packages, quiet: false };
                 if unopened { fault } else { ConversationFault::Welcome }
             })?
             .skip_lifetime_validation()

@@ -249,13 +249,14 @@ impl Desk<'_> {
         self.keep(room)
     }
 
-    /// Renews leases that end, looking at most once an hour.
+    /// Renews leases that end, and says who is still out, looking at most once an hour.
     fn renew(&mut self) -> Result<(), ConversationFault> {
         let hour = self.now.round_up();
         if RENEWED.read(self.tx)? == Some(hour) {
             return Ok(());
         }
         RENEWED.write(self.tx, &hour)?;
+        self.still_out()?;
         let soon = hour.plus(RENEW_WITHIN_HOURS);
         for followed in sync::leases_ending(self.tx, soon)? {
             let place = conversations::place(self.tx, &followed.mailbox)?;

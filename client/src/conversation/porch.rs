@@ -155,8 +155,8 @@ impl Desk<'_> {
             // What is wrong with it is its author's fault, as with a welcome in a parcel.
             Err(fault) => {
                 self.effects.truncate(wanted);
-                if let ConversationFault::NotTakenIn { ask, why } = fault {
-                    self.ask_in(&welcome.group, &ask, &why)?;
+                if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
+                    self.ask_in(&welcome.group, &ask, &why, quiet)?;
                 }
                 Ok(true)
             }

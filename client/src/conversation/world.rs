@@ -32,6 +32,8 @@ pub(crate) struct Person {
     pub(crate) outbox: VecDeque<(Call, Awaited)>,
     pub(crate) parcels: VecDeque<(MemberKey, Vec<u8>)>,
     pub(crate) joined: Vec<GroupId>,
+    /// How often it was said that nobody takes them in.
+    pub(crate) left_out: usize,
     shelf: ShelfAddress,
     inbox: MailboxId,
     directory: TempDir,
@@ -108,6 +110,7 @@ impl World {
             outbox: VecDeque::new(),
             parcels: VecDeque::new(),
             joined: Vec::new(),
+            left_out: 0,
             shelf,
             inbox,
             directory,
@@ -172,6 +175,7 @@ impl World {
                     }
                 }
                 Effect::Joined { group } => self.people[person].joined.push(group),
+                Effect::NotTakenIn => self.people[person].left_out += 1,
                 Effect::Remember(_) | Effect::Follow { .. } | Effect::Unfollow(_) | Effect::AlertLeft { .. } => {}
             }
         }
@@ -289,7 +293,9 @@ impl World {
                 let body = decode(&bytes).unwrap();
                 if let ParcelBody::Welcome(welcome) = body {
                     match desk.join(&welcome, &sender) {
-                        Err(ConversationFault::NotTakenIn { ask, why }) => desk.ask_in(&welcome.group, &ask, &why),
+                        Err(ConversationFault::NotTakenIn { ask, why, quiet }) => {
+                            desk.ask_in(&welcome.group, &ask, &why, quiet)
+                        }
                         done => done,
                     }
                 } else if let ParcelBody::GroupOwner(owner) = body {
@@ -470,7 +476,11 @@ fn follow(tx: &Transaction<'_>, effect: &Effect) -> Result<(), VaultFault> {
             followed::sweep_unfollowed(tx).map(|_| ())
         }
         Effect::Remember(relay) => sync::remember_relay(tx, relay),
-        Effect::Call { .. } | Effect::Joined { .. } | Effect::Parcel { .. } | Effect::AlertLeft { .. } => Ok(()),
+        Effect::Call { .. }
+        | Effect::Joined { .. }
+        | Effect::Parcel { .. }
+        | Effect::AlertLeft { .. }
+        | Effect::NotTakenIn => Ok(()),
     }
 }
 

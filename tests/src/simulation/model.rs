@@ -33,6 +33,8 @@
 //!   that went with its gap are made anew, but what was said meanwhile is not for those whom they let in.
 //! - A welcome that left so late that its key is gone, as when a relay was full for three months, lets nobody in. Who sent
 //!   it is told (`undelivered`).
+//! - Who was taken out, or left, and is brought back when nobody whom they know as an administrator is one any more, cannot
+//!   know that it is the same group: they stay out, and are warned.
 //! - Who asks to be added again is out for a moment where that is done. What an author there says just then reaches them.
 //! - An alert that comes after its end is refused, and that is said (`alert-refused`).
 //! - A relay that withholds everything is silence.

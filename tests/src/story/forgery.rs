@@ -74,6 +74,7 @@ fn perform(tx: &Transaction<'_>, effect: Effect) -> anyhow::Result<()> {
         | Effect::Unfollow(_)
         | Effect::Joined { .. }
         | Effect::AlertLeft { .. }
+        | Effect::NotTakenIn
         | Effect::Parcel { .. } => {
             anyhow::bail!("a message is one request and nothing else")
         }

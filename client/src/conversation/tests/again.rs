@@ -123,6 +123,9 @@ fn who_became_an_administrator_meanwhile_brings_somebody_back_with_the_help_of_o
         world.say(3, group, "back");
         world.settle();
         assert_eq!(world.texts(2, group), ["back"]);
+        world.now = world.now.plus_seconds(2 * 24 * 3600);
+        world.act(3, |desk| desk.tick()).unwrap();
+        assert_eq!(world.people[3].left_out, 0);
     }
 }
 

@@ -129,8 +129,8 @@ pub(super) fn is_not_joined(world: &mut World, victim: usize, author: usize, wel
         Ok(()) => assert_ne!(world.row(victim, welcome.group).standing, Standing::Live),
         Err(ConversationFault::Welcome) => {}
         // Those whom it knows are asked about it.
-        Err(ConversationFault::NotTakenIn { ask, why }) => {
-            world.act(victim, |desk| desk.ask_in(&welcome.group, &ask, &why)).unwrap();
+        Err(ConversationFault::NotTakenIn { ask, why, quiet }) => {
+            world.act(victim, |desk| desk.ask_in(&welcome.group, &ask, &why, quiet)).unwrap();
         }
         Err(refused) => panic!("{refused:?}"),
     }
@@ -306,6 +306,12 @@ fn only_its_administrators_take_somebody_back_into_a_group() {
     world.settle();
     assert_eq!(world.row(3, group).standing, Standing::Left);
     assert_eq!(super::group::names(&mut world, 0, group).len(), 3, "who asks and was not added is not");
+    // Asked in silence, since it mostly helps. It is said when it has not, once.
+    for (hours, said) in [(23, 0), (1, 1), (24, 1)] {
+        world.now = world.now.plus_seconds(hours * 3600);
+        world.act(3, |desk| desk.tick()).unwrap();
+        assert_eq!(world.people[3].left_out, said);
+    }
 }
 
 /// What becomes of a new member's key package of this lifetime.

@@ -1,7 +1,7 @@
 //! What is known not to hold, seen in what somebody does not have.
 
 use relevo_client::account::Spoken;
-use relevo_client::conversation::{Alarm, AlarmKind, Conversation};
+use relevo_client::conversation::{Alarm, AlarmKind, Conversation, Standing};
 use relevo_client::membership::warning::Kind;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
@@ -32,7 +32,9 @@ impl Model {
 
     /// Whether somebody who meant a member to be in is told that a parcel to them did not come.
     pub(super) fn undelivered(&self, group: &Conversation, to: usize, views: &[View]) -> bool {
-        let Some(seat) = group.members.iter().find(|seat| Some(&seat.pseudonym.as_str()) == NAMES.get(to)) else { return false };
+        let Some(seat) = group.members.iter().find(|seat| Some(&seat.pseudonym.as_str()) == NAMES.get(to)) else {
+            return false;
+        };
         let said = Kind::Undelivered { to: seat.member };
         let told = |view: &View| view.warnings.iter().any(|warning| warning.kind == said);
         views.iter().enumerate().any(|(who, view)| self.meant.contains(&(who, group.id, to)) && told(view))
@@ -61,4 +63,12 @@ impl Model {
             |message: &Spoken| words(&message.what).and_then(|said| self.sent.get(said)).is_some_and(before);
         self.relay_rolled && warned && !reader.messages.iter().any(came_in_before)
     }
+}
+
+/// Whether a member who is out was welcomed by strangers only: none of the administrators whom they know is one any more. They
+/// are warned.
+pub(super) fn is_strangers(one: &Conversation, theirs: &Conversation, view: &View) -> bool {
+    let warned = view.warnings.iter().any(|warning| warning.kind == Kind::ParcelRefused);
+    let known = theirs.administrators.iter().any(|member| one.administrators.contains(member));
+    theirs.standing == Standing::Left && warned && !known
 }

@@ -11,6 +11,7 @@ use relevo_client::document::DocumentState;
 use relevo_client::membership::warning::{Kind as Warned, Warning};
 use relevo_protocol::content::GroupId;
 
+use super::excuses::is_strangers;
 use super::{Broken, Model, RETENTION, Sent, View, places};
 use crate::simulation::town::NAMES;
 
@@ -194,7 +195,7 @@ impl Model {
                 );
             };
             let told = view.is_told(&one.id) && theirs.standing != Standing::Left;
-            if told || self.parted(&one.id, &views[who], view) {
+            if told || self.parted(&one.id, &views[who], view) || is_strangers(one, theirs, view) {
                 continue;
             }
             ensure!(
