@@ -1,18 +1,20 @@
 //! The command line of `relevo-relay`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Config, ConfigFault};
+use crate::config::{Config, ConfigFault, FILE_VARIABLE, Layered, Origin};
 
 const EXAMPLES: &str = "\
 Examples:
   relevo-relay run --host relay.example.org          serve on UDP port 443, data in ./relevo-relay-data
   relevo-relay run --listen 127.0.0.1:4433           a trial on this machine
   relevo-relay run --config /etc/relevo-relay.toml   everything from a file
+  relevo-relay config show                           every setting with its reason
   relevo-relay address --qr                          the address again, as a QR code
 
 Exit codes: 0 done, 1 failed, 2 usage.
@@ -41,6 +43,12 @@ pub enum Command {
         #[arg(long)]
         qr: bool,
     },
+    /// Look at the configuration without starting anything.
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        act: ConfigAct,
+    },
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -53,7 +61,16 @@ pub enum Command {
     },
 }
 
-/// What may be set on the command line; each wins over the file.
+/// What is done with the configuration.
+#[derive(Subcommand, Debug)]
+pub enum ConfigAct {
+    /// Say whether it holds together.
+    Check(Settings),
+    /// Print what is in force, with where it comes from, and the defaults with their reasons.
+    Show(Settings),
+}
+
+/// What may be set on the command line; each wins over the environment, and that over the file.
 #[derive(Args, Debug, Default)]
 pub struct Settings {
     /// Directory for keys, store and blobs, made if missing [default: relevo-relay-data]
@@ -65,23 +82,38 @@ pub struct Settings {
     /// Host name or IP address under which clients reach the relay
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
-    /// TOML file with the same and more; deploy/samples/relay.toml explains each field
+    /// TOML file with the same and more; `relevo-relay config show` explains each field [default: $RELEVO_RELAY_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
 impl Settings {
-    /// The configuration: the file if one is named, the command line over it.
+    /// The configuration: the file if one is named, the environment over it, the command line over both.
     ///
     /// # Errors
     /// [`ConfigFault`].
     pub fn config(self) -> Result<Config, ConfigFault> {
+        self.layered(std::env::vars_os()).map(|layered| layered.config)
+    }
+
+    /// The same with where each value comes from, in this environment.
+    ///
+    /// # Errors
+    /// [`ConfigFault`].
+    pub fn layered(self, environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Layered, ConfigFault> {
         let Self { data, listen, host, config } = self;
-        let mut read = config.map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?;
-        read.data = data.unwrap_or(read.data);
-        read.listen = listen.unwrap_or(read.listen);
-        read.host = host.or(read.host);
-        read.check()?;
+        let environment: Vec<_> = environment.collect();
+        let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, file)| PathBuf::from(file));
+        let mut read = Layered::read(config.or(named).as_deref(), environment.into_iter())?;
+        let set = [("data", data.is_some()), ("listen", listen.is_some()), ("host", host.is_some())];
+        for (name, _) in set.into_iter().filter(|(_, set)| *set) {
+            read.origins.insert(name.to_owned(), Origin::CommandLine);
+        }
+        let Layered { config, .. } = &mut read;
+        config.data = data.unwrap_or_else(|| std::mem::take(&mut config.data));
+        config.listen = listen.unwrap_or(config.listen);
+        config.host = host.or_else(|| config.host.take());
+        config.check()?;
         Ok(read)
     }
 }
@@ -97,12 +129,21 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_wins_over_the_file() {
+    fn the_command_line_wins_over_the_environment_and_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("relay.toml");
         std::fs::write(&file, "host = \"a.example\"\ndata = \"/a\"\n").unwrap();
-        let settings = Settings { host: Some("b.example".to_owned()), config: Some(file), ..Settings::default() };
-        let config = settings.config().unwrap();
-        assert_eq!((config.host.as_deref(), config.data), (Some("b.example"), PathBuf::from("/a")));
+        let settings = || Settings { host: Some("b.example".to_owned()), ..Settings::default() };
+        // The file may be named in the environment too.
+        let named = (OsString::from(FILE_VARIABLE), file.clone().into_os_string());
+        let host = (OsString::from("RELEVO_RELAY_HOST"), OsString::from("c.example"));
+        for (settings, environment) in
+            [(Settings { config: Some(file), ..settings() }, vec![host.clone()]), (settings(), vec![named, host])]
+        {
+            let read = settings.layered(environment.into_iter()).unwrap();
+            let (host, data) = (read.config.host.as_deref(), read.config.data.as_path());
+            assert_eq!((host, data), (Some("b.example"), std::path::Path::new("/a")));
+            assert_eq!(read.origins["host"], Origin::CommandLine);
+        }
     }
 }

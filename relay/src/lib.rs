@@ -22,7 +22,7 @@ pub mod sweeper;
 mod threads;
 mod transport;
 
-pub use config::{Config, ConfigFault, Limits};
+pub use config::{Config, ConfigFault, Layered, Limits, Origin};
 pub use data::DataFault;
 pub use keys::KeysFault;
 pub use metrics::Snapshot;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
-use relevo_relay::cli::{Cli, Command};
+use relevo_relay::cli::{Cli, Command, ConfigAct};
 use relevo_relay::{Config, Relay, Running, StartFault, address_of};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,6 +44,15 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             } else {
                 writeln!(io::stdout(), "{text}")?;
             }
+            Ok(())
+        }
+        Command::Config { act: ConfigAct::Check(settings) } => {
+            let Config { data, listen, .. } = settings.config()?;
+            writeln!(io::stdout(), "The configuration is sound: it listens on {listen}, data in {}.", data.display())?;
+            Ok(())
+        }
+        Command::Config { act: ConfigAct::Show(settings) } => {
+            write!(io::stdout(), "{}", settings.layered(std::env::vars_os())?.shown())?;
             Ok(())
         }
         Command::Completions { shell } => {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use relevo_protocol::limits;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How much a relay keeps and for how long. Every field has a default; unknown fields are refused.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// Bytes of entries, blobs and grants in all. 8 GiB: four fifths of a 10 GiB disk, of which `free_bytes` stays free.

@@ -10,7 +10,7 @@ use relevo_protocol::wire::{
     Answer, Call, Capability, Cursor, Entry, Grant, MailboxId, MailboxKind, RelayAddress, Sequence, Subscription,
     SubscriptionId,
 };
-use relevo_relay::Config;
+use relevo_relay::{Config, Layered};
 use relevo_tests::relay_process::RelayProcess;
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ impl Settings {
     pub(crate) fn config(&self, folder: &TempDir) -> anyhow::Result<(PathBuf, Config)> {
         let file = folder.path().join("relay.toml");
         std::fs::write(&file, BOUNDS)?;
-        let config = Config::load(&file)?;
+        let config = Layered::read(Some(&file), std::iter::empty())?.config;
         Ok((file, config))
     }
 }

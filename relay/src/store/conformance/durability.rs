@@ -213,7 +213,7 @@ fn a_blob_is_stored_renewed_and_read_in_ranges() {
     world.reopen();
     assert_eq!(get(&world, &id, 0, u64::MAX).unwrap(), bytes);
     assert_eq!(get(&world, &id, 99_990, 50).unwrap(), bytes[99_990..]);
-    assert_eq!(get(&world, &id, 500_000, 50).unwrap(), []);
+    assert!(get(&world, &id, 500_000, 50).unwrap().is_empty());
     let totals = world.store.totals();
     assert_eq!((totals.blobs, totals.blob_bytes), (1, 100_000));
     world.pass_hours(40);
