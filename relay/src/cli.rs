@@ -14,6 +14,7 @@ Examples:
   relevo-relay run --host relay.example.org          serve on UDP port 443, data in ./relevo-relay-data
   relevo-relay run --listen 127.0.0.1:4433           a trial on this machine
   relevo-relay run --config /etc/relevo-relay.toml   everything from a file
+  relevo-relay doctor --host relay.example.org       what is wrong here, and what to do
   relevo-relay config show                           every setting with its reason
   relevo-relay address --qr                          the address again, as a QR code
 
@@ -42,6 +43,15 @@ pub enum Command {
         /// As a QR code for a phone's camera.
         #[arg(long)]
         qr: bool,
+    },
+    /// Look for what is wrong on this machine, and say what to do. Fails if something is bad.
+    Doctor {
+        /// What the relay is started with.
+        #[command(flatten)]
+        settings: Settings,
+        /// For programs: an object for each finding.
+        #[arg(long)]
+        json: bool,
     },
     /// Look at the configuration without starting anything.
     Config {

@@ -90,6 +90,12 @@ impl DataDirectory {
     }
 }
 
+/// Whether a relay runs on a data directory. Makes nothing.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let lock = OpenOptions::new().write(true).open(path.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Where the last start of the relay of a data directory told clients to come, as host and port.
 ///
 /// # Errors

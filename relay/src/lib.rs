@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod data;
 mod delivery;
+pub mod doctor;
 #[cfg(feature = "simulation")]
 pub mod driven;
 mod keys;

@@ -8,8 +8,7 @@ use clap::{CommandFactory, Parser};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use relevo_relay::cli::{Cli, Command, ConfigAct};
-use relevo_relay::{Config, Relay, Running, StartFault, address_of};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -30,7 +29,9 @@ fn act(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run(settings) => {
             let config = settings.config()?;
-            keep_memory_private();
+            if let Err(fault) = doctor::keep_memory_private() {
+                tracing::warn!(%fault, "core files could not be switched off");
+            }
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("relevo-relay").build()?;
             runtime.block_on(run(config))
@@ -44,6 +45,16 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             } else {
                 writeln!(io::stdout(), "{text}")?;
             }
+            Ok(())
+        }
+        Command::Doctor { settings, json } => {
+            let found = doctor::examine(settings.config());
+            for finding in &found {
+                let line = if json { serde_json::to_string(finding)? } else { finding.to_string() };
+                writeln!(io::stdout(), "{line}")?;
+            }
+            let bad = found.iter().filter(|finding| finding.state == doctor::State::Bad).count();
+            anyhow::ensure!(bad == 0, "{bad} of {} are bad", found.len());
             Ok(())
         }
         Command::Config { act: ConfigAct::Check(settings) } => {
@@ -105,14 +116,6 @@ fn explained(fault: StartFault) -> anyhow::Error {
     match advice {
         Some(advice) => anyhow::anyhow!("{fault:#}\n  {advice}"),
         None => fault,
-    }
-}
-
-/// No core file, and no look into this process for others than root: capabilities pass through its memory.
-fn keep_memory_private() {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if setrlimit(Resource::Core, none).is_err() || set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
-        tracing::warn!("core files could not be switched off");
     }
 }
 

@@ -59,6 +59,7 @@ pub use slice::{Most, Slice};
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
 use crate::threads::Mutex;
+pub(crate) use disk::free_bytes;
 use draft::Before;
 use engine::Engine;
 use recent::Recent;

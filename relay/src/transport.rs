@@ -15,7 +15,7 @@ mod watch;
 
 pub(crate) use connection::{ConnectionHandle, HANDSHAKE_AND_HELLO, OnlySession};
 pub use endpoint::ListenFault;
-pub(crate) use endpoint::{listen, serve};
+pub(crate) use endpoint::{RECEIVE_BUFFER, listen, receive_buffer, serve};
 pub(crate) use quinn::{Endpoint, VarInt};
 pub(crate) use stream::{Batch, PeerGone, ReceiveHalf, SendHalf, StreamFault};
 pub(crate) use watch::Watch;

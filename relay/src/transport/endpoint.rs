@@ -68,7 +68,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Bytes of out-of-order handshake data held: a ClientHello fits in 2 KiB.
 const CRYPTO_BUFFER: usize = 16 << 10;
 /// UDP receive buffer asked of the kernel: its default (208 KiB) tripled fan-out time when measured.
-const RECEIVE_BUFFER: usize = 8 << 20;
+pub(crate) const RECEIVE_BUFFER: usize = 8 << 20;
 
 /// Binds the port and sets the limits.
 ///
@@ -126,14 +126,19 @@ fn limits() -> TransportConfig {
     limits
 }
 
-fn ask_for_buffer(socket: &UdpSocket) {
+/// Asks the kernel for the receive buffer, and says what it gives: twice the bytes, as Linux reports it.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn receive_buffer(socket: &UdpSocket) -> io::Result<usize> {
     let reference = || quinn::udp::UdpSockRef::from(socket);
-    let granted = quinn::udp::UdpSocketState::new(reference()).and_then(|state| {
-        state.set_recv_buffer_size(reference(), RECEIVE_BUFFER)?;
-        state.recv_buffer_size(reference())
-    });
-    // Linux reports twice what it grants.
-    match granted {
+    let state = quinn::udp::UdpSocketState::new(reference())?;
+    state.set_recv_buffer_size(reference(), RECEIVE_BUFFER)?;
+    state.recv_buffer_size(reference())
+}
+
+fn ask_for_buffer(socket: &UdpSocket) {
+    match receive_buffer(socket) {
         Ok(granted) if granted >= RECEIVE_BUFFER => {}
         Ok(granted) => tracing::warn!(
             asked = RECEIVE_BUFFER,
