@@ -53,6 +53,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the relay that runs here whether it serves: for service managers and containers. Fails if not.
+    Healthcheck(Settings),
     /// Look at the configuration without starting anything.
     Config {
         /// What to do with it.

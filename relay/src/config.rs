@@ -24,6 +24,8 @@ pub struct Config {
     pub host: Option<String>,
     /// UDP port under which clients reach the relay, where a router translates it.
     pub port: Option<u16>,
+    /// TCP address of this machine alone on which the relay says how it is: `/livez`, `/readyz`, `/metrics`.
+    pub metrics: Option<SocketAddr>,
     /// What the front allows.
     pub limits: Limits,
     /// What the store keeps.
@@ -69,6 +71,7 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 443),
             host: None,
             port: None,
+            metrics: None,
             limits: Limits::default(),
             store: StoreConfig::default(),
         }
@@ -178,6 +181,9 @@ impl Config {
             all_blobs,
             drain_seconds: _,
         } = self.limits;
+        if self.metrics.is_some_and(|address| !address.ip().is_loopback()) {
+            return fault("metrics", "an address of this machine alone, such as 127.0.0.1:9464");
+        }
         if connections.min(connections_per_address).min(visitors).min(sessions_per_admission) == 0 {
             return fault(
                 "limits.connections, connections_per_address, visitors and sessions_per_admission",
@@ -245,6 +251,16 @@ mod tests {
         let mut config = Config::default();
         config.store.entry_hours = 167;
         assert!(matches!(config.check(), Err(ConfigFault::Value { field: "store.entry_hours", .. })));
+    }
+
+    #[test]
+    fn counts_are_shown_to_this_machine_alone() {
+        for (address, fine) in
+            [("127.0.0.1:9464", true), ("[::1]:9464", true), ("0.0.0.0:9464", false), ("[::]:9464", false)]
+        {
+            let config = Config { metrics: Some(address.parse().unwrap()), ..Config::default() };
+            assert_eq!(config.check().is_ok(), fine, "{address}");
+        }
     }
 
     #[test]

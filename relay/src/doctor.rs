@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::config::{Config, ConfigFault};
 use crate::data::{DataFault, is_held};
 use crate::keys::{Keys, KeysFault};
+use crate::observe;
 use crate::store::free_bytes;
 use crate::transport;
 
@@ -241,7 +242,7 @@ fn name(config: &Config, running: bool) -> Vec<Finding> {
 
 /// Whether something there speaks QUIC: a packet of a version that nobody has is answered with those that it has
 /// (RFC 9000, 6.1).
-fn answers(address: SocketAddr) -> io::Result<bool> {
+pub(crate) fn answers(address: SocketAddr) -> io::Result<bool> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.set_read_timeout(Some(ANSWER))?;
@@ -265,6 +266,37 @@ fn answers(address: SocketAddr) -> io::Result<bool> {
     expected.push(8);
     expected.extend_from_slice(theirs);
     Ok(answer.get(1..).is_some_and(|rest| rest.starts_with(&expected)))
+}
+
+/// Whether the relay of a configuration serves, asked from outside of its process. What is wrong, if anything.
+///
+/// # Errors
+/// In words.
+pub fn healthy(config: &Config) -> Result<(), String> {
+    if !is_held(&config.data) {
+        return Err(format!("no relay runs on {}", config.data.display()));
+    }
+    if let Some(address) = config.metrics {
+        return match observe::ask_ready(address) {
+            Ok(None) => Ok(()),
+            Ok(Some(wrong)) => Err(wrong),
+            Err(fault) => Err(format!("{address} does not answer: {fault}")),
+        };
+    }
+    match answers(reachable(config.listen)) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(format!("nothing answers on UDP port {}", config.listen.port())),
+    }
+}
+
+/// Where this machine reaches an address that is listened on.
+pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
+    match listen.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => (Ipv4Addr::LOCALHOST, listen.port()).into(),
+        // Of IPv4 too, which a machine has even where it has no other.
+        IpAddr::V6(address) if address.is_unspecified() => (Ipv4Addr::LOCALHOST, listen.port()).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => listen,
+    }
 }
 
 fn buffer() -> Finding {

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod driven;
 mod keys;
 mod metrics;
+pub mod observe;
 mod places;
 mod relay;
 mod service;

@@ -9,6 +9,7 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use relevo_relay::cli::{Cli, Command, ConfigAct};
 use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -57,6 +58,11 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             anyhow::ensure!(bad == 0, "{bad} of {} are bad", found.len());
             Ok(())
         }
+        Command::Healthcheck(settings) => {
+            doctor::healthy(&settings.config()?).map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
+            writeln!(io::stdout(), "ok")?;
+            Ok(())
+        }
         Command::Config { act: ConfigAct::Check(settings) } => {
             let Config { data, listen, .. } = settings.config()?;
             writeln!(io::stdout(), "The configuration is sound: it listens on {listen}, data in {}.", data.display())?;
@@ -83,13 +89,37 @@ async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!(advice = "--host NAME", "the address names localhost: only this machine can use it");
     }
     print_address(&running)?;
+    tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
     tokio::select! {
         () = asked(&mut terminate, &mut interrupt) => {}
         () = running.failed() => {}
+        () = watched(&running) => {}
     }
+    tell(&[NotifyState::Stopping]);
     tokio::select! {
         stopped = running.shutdown() => Ok(stopped?),
         () = asked(&mut terminate, &mut interrupt) => anyhow::bail!("stopped at once by a second signal"),
+    }
+}
+
+/// Tells the service manager, where there is one (systemd's notify protocol).
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(fault) = sd_notify::notify(state) {
+        tracing::warn!(%fault, "the service manager could not be told");
+    }
+}
+
+/// Tells the service manager that the relay is alive, as often as it wants, while store and front answer. Never returns.
+async fn watched(running: &Running) {
+    let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let mut pause = tokio::time::interval(within / 3);
+    loop {
+        pause.tick().await;
+        if running.answers().await {
+            tell(&[NotifyState::Watchdog]);
+        } else {
+            tracing::error!("store or front do not answer");
+        }
     }
 }
 

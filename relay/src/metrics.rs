@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Declares the counters, and the snapshot with the same names.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($(#[doc = $doc:literal] $name:ident,)*) => {
         /// The live counters.
         #[derive(Debug, Default)]
-        pub(crate) struct Metrics { $($(#[$doc])* pub(crate) $name: Counter,)* }
+        pub(crate) struct Metrics { $(#[doc = $doc] pub(crate) $name: Counter,)* }
 
         /// The counters at one moment.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
-        pub struct Snapshot { $($(#[$doc])* pub $name: u64,)* }
+        pub struct Snapshot { $(#[doc = $doc] pub $name: u64,)* }
 
         impl Metrics {
             /// Reads every counter once.
@@ -22,6 +22,11 @@ macro_rules! counters {
         }
 
         impl Snapshot {
+            /// Name, meaning and count of each.
+            pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), $doc.trim_ascii(), self.$name)),*].into_iter()
+            }
+
             /// Writes the counters as one line of the log.
             pub(crate) fn log(&self) {
                 let Self { $($name),* } = self;

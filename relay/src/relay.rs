@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, AdmissionId, PathSecret, RelayAddress};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -16,11 +17,13 @@ use crate::blob::BlobPlaces;
 use crate::config::{Config, ConfigFault};
 use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
+use crate::doctor;
 use crate::keys::{Keys, KeysFault};
 use crate::metrics::{Metrics, Snapshot};
+use crate::observe;
 use crate::places::{Most, Places};
 use crate::service::Service;
-use crate::store::StoreFault;
+use crate::store::{Change, StoreFault};
 use crate::transport::{self, ListenFault};
 
 /// Starts relays.
@@ -32,6 +35,7 @@ pub struct Running {
     address: RelayAddress,
     endpoint: transport::Endpoint,
     front: JoinHandle<()>,
+    metrics: Option<Observed>,
     parts: Arc<Parts>,
     data: DataDirectory,
 }
@@ -59,6 +63,14 @@ pub enum StartFault {
     /// The port cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenFault),
+    /// The address for counts cannot be had.
+    #[error("cannot listen on {address}, which metrics names: {source}")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
 }
 
 /// Why a relay did not stop in order.
@@ -100,6 +112,9 @@ impl Phase {
     }
 }
 
+/// How long a change may take before the relay counts as stuck.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Time for the last packets of closed connections.
 const LAST_PACKETS: Duration = Duration::from_millis(500);
 
@@ -133,9 +148,35 @@ impl Relay {
             metrics,
             phase: watch::Sender::new(Phase::Serving),
         });
+        let metrics = match parts.config.metrics {
+            Some(address) => Some(Observed::start(address, &endpoint, &parts).await?),
+            None => None,
+        };
         let front = tokio::spawn(transport::serve(endpoint.clone(), Arc::clone(&parts)));
         tracing::info!(port = local.port(), "serving");
-        Ok(Running { local, address, endpoint, front, parts, data })
+        Ok(Running { local, address, endpoint, front, metrics, parts, data })
+    }
+}
+
+/// Says how the relay is, until `stop` goes.
+struct Observed {
+    local: SocketAddr,
+    stop: oneshot::Sender<()>,
+    answering: JoinHandle<()>,
+}
+
+impl Observed {
+    async fn start(
+        address: SocketAddr,
+        endpoint: &transport::Endpoint,
+        parts: &Arc<Parts>,
+    ) -> Result<Self, StartFault> {
+        let fault = |source| StartFault::Metrics { address, source };
+        let listener = TcpListener::bind(address).await.map_err(fault)?;
+        let local = listener.local_addr().map_err(fault)?;
+        let (stop, stopped) = oneshot::channel();
+        let answering = tokio::spawn(observe::serve(listener, endpoint.clone(), Arc::downgrade(parts), stopped));
+        Ok(Self { local, stop, answering })
     }
 }
 
@@ -187,6 +228,21 @@ impl Running {
         self.address.duplicate()
     }
 
+    /// Where it says how it is, if anywhere.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|observed| observed.local)
+    }
+
+    /// Whether store and front answer: the writer takes a change, and a packet from this machine is answered.
+    pub async fn answers(&self) -> bool {
+        let (writer, at) = (self.parts.service.writer(), doctor::reachable(self.local));
+        // What has expired may go, which is as good as any other change.
+        let written = timeout(ANSWER, writer.apply(Change::Sweep { limit: 1 })).await;
+        let answered = tokio::task::spawn_blocking(move || doctor::answers(at)).await;
+        matches!((written, answered), (Ok(Ok(_)), Ok(Ok(true))))
+    }
+
     /// The relay's counts of itself.
     #[must_use]
     pub fn counters(&self) -> Snapshot {
@@ -207,7 +263,7 @@ impl Running {
     /// # Errors
     /// [`StopFault`].
     pub async fn shutdown(self) -> Result<(), StopFault> {
-        let Self { local: _, address: _, endpoint, front, parts, data } = self;
+        let Self { local: _, address: _, endpoint, front, metrics, parts, data } = self;
         tracing::info!("draining");
         parts.phase.send_replace(Phase::Draining);
         // Ends by itself: `serve` closes the endpoint when the time is up.
@@ -215,6 +271,10 @@ impl Running {
         endpoint.close(transport::VarInt::from_u32(0x100), b"");
         let _idle = timeout(LAST_PACKETS, endpoint.wait_idle()).await;
         parts.metrics.snapshot().log();
+        if let Some(Observed { local: _, stop, answering }) = metrics {
+            drop(stop);
+            let _ended = answering.await;
+        }
         // Every connection has ended, so nobody else holds the parts.
         let stopped = match Arc::into_inner(parts) {
             Some(parts) => parts.service.stop().await,

@@ -37,6 +37,7 @@ use std::collections::HashSet;
 use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use relevo_protocol::time::{Hour, Timestamp};
@@ -80,6 +81,8 @@ struct Shared {
     recent: Mutex<Recent>,
     /// Headers of the batch that is being committed, as they were before it: what readers see until it is durable.
     hidden: Mutex<Before>,
+    /// How the disk keeps up.
+    strain: Mutex<Strain>,
     /// Entries whose damage was logged: whoever reads one again and again fills no disk.
     logged: Mutex<HashSet<(Incarnation, Sequence)>>,
 }
@@ -97,6 +100,19 @@ pub struct AdmissionView {
     pub bytes_left: u64,
     /// Mailboxes that may still be opened in these 30 days.
     pub mailboxes_left: u64,
+}
+
+/// How the disk keeps up with what is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Strain {
+    /// Bytes of it that are free; none where there is no disk.
+    pub free: Option<u64>,
+    /// Batches made durable since the start.
+    pub commits: u64,
+    /// Time that they took.
+    pub commit_time: Duration,
+    /// Time that the last one took.
+    pub last_commit: Duration,
 }
 
 impl Store {
@@ -141,8 +157,9 @@ impl Store {
     ) -> Result<(Self, Ledger), StoreFault> {
         let totals = count(&*engine)?;
         let recent = Mutex::new(Recent::new(config.recent_bytes));
-        let (hidden, logged) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { engine, config, blobs, totals: Mutex::new(totals), recent, hidden, logged });
+        let (hidden, strain, logged) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let totals = Mutex::new(totals);
+        let shared = Arc::new(Shared { engine, config, blobs, totals, recent, hidden, strain, logged });
         let ledger = Ledger::new(Arc::clone(&shared), Box::new(random_incarnation));
         Ok((Self { shared }, ledger))
     }
@@ -210,6 +227,13 @@ impl Store {
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.shared.totals()
+    }
+
+    /// How the disk keeps up.
+    #[must_use]
+    pub fn strain(&self) -> Strain {
+        let strain = *self.shared.strain.lock();
+        Strain { free: self.shared.engine.free_bytes().ok().flatten(), ..strain }
     }
 
     /// The bounds.

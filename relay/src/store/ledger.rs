@@ -6,6 +6,7 @@ mod mailboxes;
 mod sweep;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{BlobId, Entry, Head, Incarnation, MailboxId, Refusal, Sequence};
@@ -119,7 +120,14 @@ impl Ledger {
         let (batch, before) = draft.finish();
         if !batch.is_empty() {
             shared.hide(before);
+            let begun = Instant::now();
             shared.engine.commit(batch)?;
+            let took = begun.elapsed();
+            let mut strain = shared.strain.lock();
+            strain.commits += 1;
+            strain.commit_time = strain.commit_time.saturating_add(took);
+            strain.last_commit = took;
+            drop(strain);
             // Readers see the batch from here on, not before: what they saw can never be taken back by a power cut.
             shared.publish(totals, &touches);
             shared.blobs.unlink(&dropped_blobs)?;

@@ -127,6 +127,12 @@ impl Writer {
     pub async fn stopped(&self) {
         self.queue.closed().await;
     }
+
+    /// Whether the writer has stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.queue.is_closed()
+    }
 }
 
 impl WriterThread {

@@ -28,6 +28,11 @@ impl Watch {
         Watched { watch: self, number }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Ends those of which QUIC itself has had to give too many answers. Never returns.
     pub(super) async fn look(&self) {
         loop {
