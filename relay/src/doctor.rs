@@ -379,8 +379,10 @@ fn private_memory() -> Finding {
 /// What the kernel says.
 pub fn keep_memory_private() -> io::Result<()> {
     use rustix::process::{DumpableBehavior, Rlimit, set_dumpable_behavior, setrlimit};
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+    // Each for itself: a service manager that has done the one may forbid it.
+    let core = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(core?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,54 @@
+//! What an operator installs: the service, as closed as it says.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// How open `systemd-analyze security` may find the service, in tenths: of 100 it is open, of 0 closed.
+const EXPOSURE: &str = "15";
+
+fn unit() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/systemd/relevo-relay.service")
+}
+
+fn exposure(unit: &Path) -> (bool, String) {
+    let mut command = Command::new("systemd-analyze");
+    command.args(["security", "--no-pager", "--offline=true"]).arg(format!("--threshold={EXPOSURE}")).arg(unit);
+    let output = command
+        .output()
+        .unwrap_or_else(|fault| panic!("systemd-analyze is missing ({fault}): apt-get install systemd"));
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Overall exposure level"), "{said}");
+    (output.status.success(), said)
+}
+
+#[test]
+fn the_service_is_closed() {
+    let (closed, said) = exposure(&unit());
+    assert!(closed, "{said}");
+    // And it would be seen if it were not.
+    let directory = tempfile::tempdir().unwrap();
+    let opened = directory.path().join("relevo-relay.service");
+    let text: Vec<_> = fs::read_to_string(unit())
+        .unwrap()
+        .lines()
+        .filter(|line| !line.starts_with("SystemCall"))
+        .map(str::to_owned)
+        .collect();
+    fs::write(&opened, text.join("\n")).unwrap();
+    assert!(!exposure(&opened).0);
+}
+
+#[test]
+fn the_service_gives_the_relay_longer_than_it_takes_to_stop() {
+    let text = fs::read_to_string(unit()).unwrap();
+    let seconds = |field: &str| -> u64 {
+        let value = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_else(|| panic!("no {field}"));
+        value.parse().unwrap()
+    };
+    let drain = relevo_relay::Limits::default().drain_seconds;
+    assert!(seconds("TimeoutStopSec=") >= 2 * drain);
+    // An answer may take 10 s each of store and front, three times within the watchdog's time.
+    assert!(seconds("WatchdogSec=") >= 3 * 10 + 10);
+}
