@@ -1,5 +1,5 @@
 //! What an operator installs: the service, as closed as it says.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::path::Path;
