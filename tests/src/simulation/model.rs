@@ -132,6 +132,8 @@ pub struct Model {
     meant: BTreeSet<(usize, GroupId, usize)>,
     /// Who was ever to be out of a group.
     out: BTreeSet<(GroupId, usize)>,
+    /// Whom nobody has wanted in a group since they were to be out of it.
+    unwanted: BTreeSet<(GroupId, usize)>,
     answers: Vec<(usize, relevo_protocol::trust::ObjectHash, usize)>,
     rolled: BTreeSet<usize>,
     relay_rolled: bool,
@@ -205,6 +207,7 @@ impl Model {
             inviting: BTreeSet::new(),
             meant: BTreeSet::new(),
             out: BTreeSet::new(),
+            unwanted: BTreeSet::new(),
             answers: Vec::new(),
             rolled: BTreeSet::new(),
             relay_rolled: false,
@@ -239,6 +242,7 @@ impl Model {
     pub fn invited(&mut self, who: usize, group: GroupId, whom: usize) {
         self.inviting.insert((who, group, whom));
         self.meant.insert((who, group, whom));
+        self.unwanted.remove(&(group, whom));
         self.creators.entry(group).or_insert(who);
         // Words that wait are for whoever the author himself brings in.
         for sent in self.sent.values_mut().filter(|sent| sent.who == who && sent.group == group) {
@@ -249,6 +253,7 @@ impl Model {
     /// Somebody is to be out.
     pub fn out(&mut self, group: GroupId, whom: usize) {
         self.out.insert((group, whom));
+        self.unwanted.insert((group, whom));
     }
 
     /// Somebody said something.

@@ -178,10 +178,11 @@ impl Model {
         let group = self.groups.get(&one.id);
         for other in members.iter().filter(|other| **other != who && !self.rolled.contains(other)) {
             let view = &views[*other];
+            // A welcome that went with a relay's lost days, or with a vault's, is not sent again yet.
+            let meant = |who: &usize| self.meant.contains(&(*who, one.id, *other));
+            let forgotten = self.rolled.iter().any(meant);
             let Some(theirs) = view.conversation(&one.id) else {
-                // A welcome that went with a relay's lost days, or with a vault's, is not sent again yet.
-                let forgotten = |who: &usize| self.meant.contains(&(*who, one.id, *other));
-                if self.relay_rolled || self.forger.is_some() || self.rolled.iter().any(forgotten) {
+                if self.relay_rolled || self.forger.is_some() || forgotten {
                     continue;
                 }
                 // One that waited longer than it opens, as for a relay that was full: whoever sent it is told.
@@ -195,7 +196,8 @@ impl Model {
                 );
             };
             let told = view.is_told(&one.id) && theirs.standing != Standing::Left;
-            if told || self.parted(&one.id, &views[who], view) || is_strangers(one, theirs, view) {
+            let out = theirs.standing == Standing::Left;
+            if told || out && forgotten || self.parted(&one.id, &views[who], view) || is_strangers(one, theirs, view) {
                 continue;
             }
             ensure!(
