@@ -121,8 +121,8 @@ pub struct Model {
     texts: usize,
     documents: usize,
     sent: BTreeMap<String, Sent>,
-    /// Behind how many words somebody was first counted as a member of a group.
-    counted: BTreeMap<(GroupId, usize), usize>,
+    /// Who was ever counted as a member of which group by an author.
+    counted: BTreeSet<(GroupId, usize)>,
     /// Who began to send which document.
     begun: BTreeMap<String, usize>,
     groups: BTreeMap<GroupId, usize>,
@@ -201,7 +201,7 @@ impl Model {
             texts: 0,
             documents: 0,
             sent: BTreeMap::new(),
-            counted: BTreeMap::new(),
+            counted: BTreeSet::new(),
             begun: BTreeMap::new(),
             groups: BTreeMap::new(),
             inviting: BTreeSet::new(),
@@ -269,10 +269,13 @@ impl Model {
     fn sent_to(&mut self, who: usize, text: &str, group: GroupId, members: BTreeSet<usize>) {
         self.inviting.retain(|(inviter, into, whom)| *inviter != who || *into != group || !members.contains(whom));
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
-        let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).collect();
+        // Whom nobody wants out and who was counted before may just be out to be added again.
+        let known = self.counted.iter().filter(|(of, _)| *of == group).map(|(_, member)| *member);
+        let between = known.filter(|member| !self.unwanted.contains(&(group, *member)));
+        let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).chain(between).collect();
         let number = self.sent.len();
         for member in &members {
-            self.counted.entry((group, *member)).or_insert(number);
+            self.counted.insert((group, *member));
         }
         self.sent.insert(text.to_owned(), Sent { number, who, group, members, audience });
     }

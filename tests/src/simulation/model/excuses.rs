@@ -40,12 +40,6 @@ impl Model {
         views.iter().enumerate().any(|(who, view)| self.meant.contains(&(who, group.id, to)) && told(view))
     }
 
-    /// Whether words may have been said while their reader, whom nobody wants out, was being added again.
-    pub(super) fn between(&self, sent: &Sent, reader: usize) -> bool {
-        let before = self.counted.get(&(sent.group, reader)).is_some_and(|first| *first < sent.number);
-        before && !self.unwanted.contains(&(sent.group, reader))
-    }
-
     /// Whether the welcome of a member may have gone with the gap of whoever wanted them in: they were added again, behind
     /// words that were said meanwhile.
     pub(super) fn came_late(&self, group: &GroupId, reader: usize, views: &[View]) -> bool {

@@ -101,7 +101,7 @@ impl Model {
 
     /// Whether words were for somebody.
     fn may_have(&self, sent: &Sent, who: usize) -> bool {
-        sent.audience.contains(&who) || self.between(sent, who)
+        sent.audience.contains(&who)
     }
 
     /// Nobody is a member by a leaf that is not theirs.
