@@ -53,6 +53,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Read everything that a stopped relay holds, and say what of it is damaged. Mends nothing. Fails if something is.
+    VerifyStore(Settings),
     /// Ask the relay that runs here whether it serves: for service managers and containers. Fails if not.
     Healthcheck(Settings),
     /// Look at the configuration without starting anything.

@@ -1,14 +1,16 @@
 //! `relevo-relay`: runs a relay, and says its address.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use relevo_relay::cli::{Cli, Command, ConfigAct};
-use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor};
+use relevo_relay::store::Verified;
+use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor, verify_store};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -58,6 +60,7 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             anyhow::ensure!(bad == 0, "{bad} of {} are bad", found.len());
             Ok(())
         }
+        Command::VerifyStore(settings) => verify(&settings.config()?),
         Command::Healthcheck(settings) => {
             doctor::healthy(&settings.config()?).map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
             writeln!(io::stdout(), "ok")?;
@@ -79,6 +82,34 @@ fn act(cli: Cli) -> anyhow::Result<()> {
         Command::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
             .with_context(|| format!("cannot write into {}", directory.display())),
     }
+}
+
+/// Reads the whole store, with a line a second for who watches.
+fn verify(config: &Config) -> anyhow::Result<()> {
+    let (mut err, watched) = (io::stderr(), io::stderr().is_terminal());
+    let mut said = Instant::now();
+    let found = verify_store(config, |so_far| {
+        if watched && said.elapsed() >= Duration::from_secs(1) {
+            said = Instant::now();
+            let Verified { entries, blobs, bytes, .. } = so_far;
+            let _shown = write!(err, "\r{entries} entries, {blobs} blobs, {} MiB read", bytes >> 20);
+        }
+    })
+    .map_err(explained)?;
+    let Verified { mailboxes, damaged_mailboxes, entries, damaged_entries, blobs, damaged_blobs, bytes } = found;
+    if watched {
+        writeln!(io::stderr())?;
+    }
+    let mib = bytes >> 20;
+    writeln!(io::stdout(), "{mailboxes} mailboxes with {entries} entries, {blobs} blobs, {mib} MiB.")?;
+    anyhow::ensure!(
+        found.is_sound(),
+        "{damaged_entries} entries in {damaged_mailboxes} mailboxes and {damaged_blobs} blobs are damaged.\n  \
+         The disk is failing, or was: look with smartctl, and move to another one. The relay runs on and says of what is damaged \
+         that it is; restore your backup if it is newer than the damage."
+    );
+    writeln!(io::stdout(), "Everything is as it was written.")?;
+    Ok(())
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

@@ -23,7 +23,7 @@ use crate::metrics::{Metrics, Snapshot};
 use crate::observe;
 use crate::places::{Most, Places};
 use crate::service::Service;
-use crate::store::{Change, StoreFault};
+use crate::store::{Change, Store, StoreFault, Verified};
 use crate::transport::{self, ListenFault};
 
 /// Starts relays.
@@ -178,6 +178,22 @@ impl Observed {
         let answering = tokio::spawn(observe::serve(listener, endpoint.clone(), Arc::downgrade(parts), stopped));
         Ok(Self { local, stop, answering })
     }
+}
+
+/// Reads the whole store of a relay that does not run, and says what of it is not as it was written.
+///
+/// # Errors
+/// [`StartFault`]; in particular while the relay runs.
+pub fn verify_store(config: &Config, watch: impl FnMut(&Verified)) -> Result<Verified, StartFault> {
+    // Asked first: to open it would make one.
+    let _there = remembered_endpoint(&config.data)?;
+    let data = DataDirectory::open(&config.data)?;
+    let path = data.path().join("store");
+    let store = || -> Result<Verified, StoreFault> {
+        let (store, _ledger) = Store::open(&path, config.store.clone())?;
+        store.verify(watch)
+    };
+    store().map_err(|source| StartFault::Store { path: path.clone(), source })
 }
 
 /// The address of the relay whose data directory the configuration names, whether it runs or not.

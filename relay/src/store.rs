@@ -31,6 +31,7 @@ mod segments;
 mod simulated;
 mod sled;
 mod slice;
+mod verify;
 mod writer;
 
 use std::collections::HashSet;
@@ -57,6 +58,7 @@ pub use rules::Totals;
 #[cfg(feature = "simulation")]
 pub use simulated::{Copied, SimulatedDisk, Unsynced};
 pub use slice::{Most, Slice};
+pub use verify::Verified;
 pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
 use crate::threads::Mutex;

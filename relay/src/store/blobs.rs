@@ -170,6 +170,11 @@ impl Blobs {
         Ok(None)
     }
 
+    /// The file of a blob, whatever it holds.
+    pub(super) fn whole(&self, id: &BlobId) -> io::Result<Vec<u8>> {
+        self.place.as_ref().map_or(Err(io::ErrorKind::NotFound.into()), |place| fs::read(place.file(id)))
+    }
+
     /// Marks a blob as being written; none while somebody else does.
     fn occupy(&self, id: BlobId) -> Option<Busy> {
         let new = self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id);

@@ -127,6 +127,23 @@ fn a_healthcheck_fails_until_a_relay_runs_and_after() {
 }
 
 #[test]
+fn a_store_is_verified_when_its_relay_has_stopped() {
+    let mut trial = Trial::start(&[]);
+    let running = trial.ask(&["verify-store"], &[]);
+    assert_eq!(running.status.code(), Some(1));
+    assert!(said(&running).contains("is in use by another relay"), "{}", said(&running));
+    trial.signal(Signal::TERM);
+    assert!(trial.wait());
+    let sound = trial.ask(&["verify-store"], &[]);
+    assert!(sound.status.success(), "{}", said(&sound));
+    assert!(said(&sound).ends_with("Everything is as it was written.\n"), "{}", said(&sound));
+    let nowhere = tempfile::tempdir().unwrap();
+    let none = program().args(["verify-store", "--data"]).arg(nowhere.path().join("none")).output().unwrap();
+    assert!(said(&none).contains("holds no relay yet"), "{}", said(&none));
+    assert!(!nowhere.path().join("none").exists(), "looking makes nothing");
+}
+
+#[test]
 fn a_full_relay_is_alive_and_not_healthy() {
     let metrics = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string();
     let environment =

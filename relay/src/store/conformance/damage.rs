@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use relevo_protocol::wire::{BlobId, MailboxKind, Refusal};
 
 use super::super::blobs::Begun;
-use super::super::{Applied, Change, Most, Popped, Store, StoreFault};
+use super::super::{Applied, Change, Most, Popped, Store, StoreFault, Verified};
 use super::world::{Held, NOW, World, entry, small};
 
 /// A store with something of everything, closed, and what it holds.
@@ -152,6 +152,44 @@ fn a_body_that_lost_a_bit_is_refused_and_every_other_mailbox_is_whole() {
         let found = flipped(&sound, &bodies[0], bit).unwrap();
         assert_eq!((found.whole, found.refused, found.shorter, found.blobs), (3, 1, 0, 3), "bit {bit}");
     }
+}
+
+/// What a look at the whole store finds after a bit of a file was flipped.
+fn verified(sound: &Sound, file: &Path, bit: u64) -> Verified {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    copy(&sound.path, &path);
+    let target = path.join(file.strip_prefix(&sound.path).unwrap());
+    let mut bytes = fs::read(&target).unwrap();
+    bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
+    fs::write(&target, bytes).unwrap();
+    let (store, _ledger) = Store::open(&path, small()).unwrap();
+    let mut looks = 0;
+    let found = store.verify(|_| looks += 1).unwrap();
+    assert_eq!(looks, found.entries + found.blobs);
+    // It mends nothing: a second look finds the same.
+    assert_eq!(store.verify(|_| {}).unwrap(), found);
+    found
+}
+
+#[test]
+fn a_look_at_the_whole_store_counts_what_lost_a_bit() {
+    let sound = sound();
+    let (store, ledger) = Store::open(&sound.path, small()).unwrap();
+    let whole = store.verify(|_| {}).unwrap();
+    assert_eq!((whole.mailboxes, whole.entries, whole.blobs, whole.is_sound()), (4, 48, 3, true));
+    assert!(whole.bytes > 3 * 5000 + 48 * 512);
+    drop((store, ledger));
+    let found = verified(&sound, &files(&sound.path.join("bodies"))[0], 12_345);
+    assert_eq!((found.damaged_mailboxes, found.damaged_entries, found.damaged_blobs), (1, 1, 0));
+    assert!(!found.is_sound());
+    let name = data_encoding::HEXLOWER.encode(&sound.blobs[1].0.0);
+    let blob = sound.path.join("blobs/whole").join(&name[..2]).join(&name);
+    let found = verified(&sound, &blob, 999);
+    assert_eq!((found.entries, found.damaged_entries, found.damaged_blobs), (48, 0, 1));
+    fs::remove_file(&blob).unwrap();
+    let (store, _ledger) = Store::open(&sound.path, small()).unwrap();
+    assert_eq!(store.verify(|_| {}).unwrap().damaged_blobs, 1, "one whose file has gone");
 }
 
 #[test]

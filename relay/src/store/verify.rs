@@ -1,0 +1,100 @@
+//! Reads everything that a store holds, and says what of it is not as it was written. Mends nothing.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use relevo_protocol::wire::{BlobId, Entry, MailboxId};
+
+use super::fault::{BODY, StoreFault};
+use super::record::{self, EntryHeader, Mailbox};
+use super::{Store, each, keys};
+
+/// What was read, and what of it is damaged.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verified {
+    /// Mailboxes.
+    pub mailboxes: u64,
+    /// Those in which an entry is damaged: their readers come no further than that entry until it expires.
+    pub damaged_mailboxes: u64,
+    /// Entries and last resorts.
+    pub entries: u64,
+    /// Those whose bytes are not what was written.
+    pub damaged_entries: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Those whose file is missing or is not the blob: whoever posted the document may send it again.
+    pub damaged_blobs: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+impl Verified {
+    /// Whether everything is as it was written.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damaged_entries == 0 && self.damaged_blobs == 0
+    }
+}
+
+impl Store {
+    /// Reads everything. `watch` hears of it after each entry and blob.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: the disk fails, or the index itself is damaged.
+    pub fn verify(&self, mut watch: impl FnMut(&Verified)) -> Result<Verified, StoreFault> {
+        let engine = &*self.shared.engine;
+        let (mut found, mut damaged) = (Verified::default(), BTreeSet::new());
+        let mut last_resorts = Vec::new();
+        each(engine, keys::MAILBOXES, |key, bytes| {
+            let mailbox: Mailbox = record::read(bytes, "mailbox")?;
+            found.mailboxes += 1;
+            if let (Some(last), Some(id)) = (mailbox.last_resort, id_in(key).map(MailboxId)) {
+                last_resorts.push((id, keys::last_resort(&id, mailbox.incarnation, last.serial)));
+            }
+            Ok(())
+        })?;
+        let mut look = |found: &mut Verified, id: MailboxId, key: &[u8]| {
+            found.entries += 1;
+            match engine.row(key) {
+                Ok(Some(row)) if Entry::parse(row.body.clone()).is_ok() => {
+                    found.bytes = found.bytes.saturating_add(u64::try_from(row.body.len()).unwrap_or(u64::MAX));
+                }
+                Ok(_) | Err(StoreFault::Corrupt { what: BODY }) => {
+                    found.damaged_entries += 1;
+                    damaged.insert(id);
+                }
+                Err(fault) => return Err(fault),
+            }
+            watch(found);
+            Ok(())
+        };
+        for (id, key) in last_resorts {
+            look(&mut found, id, &key)?;
+        }
+        each(engine, keys::ENTRIES, |key, header| {
+            EntryHeader::decode(header)?;
+            look(&mut found, id_in(key).map(MailboxId).ok_or(StoreFault::Corrupt { what: "entry" })?, key)
+        })?;
+        found.damaged_mailboxes = u64::try_from(damaged.len()).unwrap_or(u64::MAX);
+        each(engine, keys::BLOBS, |key, _| {
+            let id = id_in(key).map(BlobId).ok_or(StoreFault::Corrupt { what: "blob" })?;
+            found.blobs += 1;
+            match self.shared.blobs.whole(&id) {
+                Ok(bytes) if BlobId::of(&bytes) == id => {
+                    found.bytes = found.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                }
+                Ok(_) => found.damaged_blobs += 1,
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => found.damaged_blobs += 1,
+                Err(fault) => return Err(fault.into()),
+            }
+            watch(&found);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+/// The id behind a key's letter.
+fn id_in<const N: usize>(key: &[u8]) -> Option<[u8; N]> {
+    key.get(1..)?.first_chunk().copied()
+}
