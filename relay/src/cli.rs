@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigFault, FILE_VARIABLE, Layered, Origin};
 
 const EXAMPLES: &str = "\
 Examples:
+  relevo-relay init --host relay.example.org         keys and address, before anything runs
   relevo-relay run --host relay.example.org          serve on UDP port 443, data in ./relevo-relay-data
   relevo-relay run --listen 127.0.0.1:4433           a trial on this machine
   relevo-relay run --config /etc/relevo-relay.toml   everything from a file
@@ -35,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve until told to stop (SIGTERM or Ctrl-C). Prints the relay's address; makes the keys at the first start.
     Run(Settings),
+    /// Make the data directory and the keys without serving, and print the relay's address. What is there stays.
+    Init(Settings),
     /// Print the relay's address: whoever has it may use the relay.
     Address {
         /// Where the relay is.

@@ -28,5 +28,5 @@ pub use config::{Config, ConfigFault, Layered, Limits, Origin};
 pub use data::DataFault;
 pub use keys::KeysFault;
 pub use metrics::Snapshot;
-pub use relay::{Relay, Running, StartFault, StopFault, address_of, verify_store};
+pub use relay::{Relay, Running, StartFault, StopFault, address_of, initialise, verify_store};
 pub use transport::ListenFault;

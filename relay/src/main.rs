@@ -8,9 +8,10 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
+use relevo_protocol::wire::RelayAddress;
 use relevo_relay::cli::{Cli, Command, ConfigAct};
 use relevo_relay::store::Verified;
-use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor, verify_store};
+use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor, initialise, verify_store};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -38,6 +39,10 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("relevo-relay").build()?;
             runtime.block_on(run(config))
+        }
+        Command::Init(settings) => {
+            let address = initialise(&settings.config()?).map_err(explained)?;
+            print_address(&address)
         }
         Command::Address { settings, qr } => {
             let text = address_of(&settings.config()?)?.to_text();
@@ -119,7 +124,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if local_only {
         tracing::warn!(advice = "--host NAME", "the address names localhost: only this machine can use it");
     }
-    print_address(&running)?;
+    print_address(&running.address())?;
     tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
     tokio::select! {
         () = asked(&mut terminate, &mut interrupt) => {}
@@ -162,10 +167,10 @@ async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-fn print_address(running: &Running) -> anyhow::Result<()> {
+fn print_address(address: &RelayAddress) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Whoever has this address may use the relay. Hand it to those who should, and to nobody else:")?;
-    writeln!(out, "{}", running.address().to_text())?;
+    writeln!(out, "{}", address.to_text())?;
     out.flush()?;
     Ok(())
 }

@@ -180,6 +180,19 @@ impl Observed {
     }
 }
 
+/// Makes the data directory and the keys if there are none, without serving, and gives the address.
+///
+/// # Errors
+/// [`StartFault`]; in particular while the relay runs.
+pub fn initialise(config: &Config) -> Result<RelayAddress, StartFault> {
+    config.check()?;
+    let data = DataDirectory::open(&config.data)?;
+    let keys = Keys::load_or_draw(data.path(), &config.advertised_host())?;
+    let address = address(config.advertised_host(), config.port.unwrap_or(config.listen.port()), &keys);
+    data.remember_endpoint(&address.host, address.port)?;
+    Ok(address)
+}
+
 /// Reads the whole store of a relay that does not run, and says what of it is not as it was written.
 ///
 /// # Errors

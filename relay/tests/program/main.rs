@@ -127,6 +127,28 @@ fn a_healthcheck_fails_until_a_relay_runs_and_after() {
 }
 
 #[test]
+fn keys_are_made_once_and_the_address_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let ask = |words: &[&str], host: &str| {
+        let mut command = program();
+        command.args(words).arg("--data").arg(directory.path().join("data")).args([
+            "--listen",
+            "127.0.0.1:4433",
+            "--host",
+            host,
+        ]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output).lines().find(|line| line.starts_with("relevo://")).unwrap().to_owned()
+    };
+    let first = ask(&["init"], "relay.example.org");
+    assert!(first.contains("relay.example.org:4433"), "{first}");
+    assert_eq!(ask(&["init"], "relay.example.org"), first);
+    assert_eq!(ask(&["address"], "relay.example.org"), first);
+    assert_ne!(ask(&["init"], "other.example.org"), first, "by its new name");
+}
+
+#[test]
 fn a_store_is_verified_when_its_relay_has_stopped() {
     let mut trial = Trial::start(&[]);
     let running = trial.ask(&["verify-store"], &[]);
