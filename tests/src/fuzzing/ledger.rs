@@ -67,8 +67,8 @@ fn entry(tape: &mut Tape<'_>) -> Option<Entry> {
     Entry::parse(vec![tape.byte(); size].into()).ok()
 }
 
-/// One change as the tape says. Capabilities are right three times of four.
-fn change(tape: &mut Tape<'_>) -> Option<Change> {
+/// One change as the tape says. Capabilities are right three times of four. No admission ends before `earliest`.
+fn change(tape: &mut Tape<'_>, earliest: Hour) -> Option<Change> {
     let operation = tape.next()?;
     let number = tape.below(MAILBOXES);
     let mailbox = MailboxId::of(&owner(number));
@@ -102,10 +102,11 @@ fn change(tape: &mut Tape<'_>) -> Option<Change> {
         15 => Change::Renew { mailbox, capability, lease_hours: u32::try_from(tape.number()).unwrap_or(u32::MAX) },
         16 => Change::Freeze { mailbox, capability },
         17 => Change::Close { mailbox, capability },
-        18 => Change::Provide { id: by, key: key(any), expires: Hour(500_000 + u32::from(tape.byte())) },
+        18 => Change::Provide { id: by, key: key(any), expires: Hour(500_000 + u32::from(tape.byte())).max(earliest) },
         19 => Change::Enroll { by, id: admission(any % 8), key: key(any) },
         20 => {
-            Change::Sponsor { by, id: admission(any % 8), key: key(any), expires: Hour(u32::from(tape.byte()) << 12) }
+            let expires = Hour(u32::from(tape.byte()) << 12).max(earliest);
+            Change::Sponsor { by, id: admission(any % 8), key: key(any), expires }
         }
         21 => Change::RenewBlob { id: relevo_protocol::wire::BlobId([any; 32]), lease_hours: 5 },
         _ => Change::Sweep { limit: usize::from(any % 8) },
@@ -134,10 +135,15 @@ pub fn ledger(bytes: &[u8]) {
         let mut list = Vec::new();
         let mut outcomes = Vec::new();
         let mut touches = Vec::new();
+        // A sweep in the same batch does not see what came with an end in the past; the next one does.
+        let alone = size & 7 == 0;
+        let earliest = if alone { Hour(0) } else { now.round_up().plus(1) };
         for _ in 0..=(size & 7) {
             let part = tape.some();
             // A change is not cloned in the product: it is read twice.
-            let (Some(one), Some(same)) = (change(&mut Tape::new(part)), change(&mut Tape::new(part))) else {
+            let (Some(one), Some(same)) =
+                (change(&mut Tape::new(part), earliest), change(&mut Tape::new(part), earliest))
+            else {
                 continue;
             };
             list.push(one);
