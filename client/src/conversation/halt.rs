@@ -118,7 +118,11 @@ impl Desk<'_> {
         let now = self.now;
         records::retain(self.tx, Noun::AskedIn, |asked: &AskedIn| now < asked.at.plus_seconds(REMEMBERED))?;
         let full = records::list::<AskedIn>(self.tx, Noun::AskedIn)?.len() >= ASKED;
-        if full || records::has(self.tx, Noun::AskedIn, why)? {
+        if records::has(self.tx, Noun::AskedIn, why)? {
+            return Ok(());
+        }
+        if full {
+            self.effects.extend(quiet.then_some(Effect::NotTakenIn));
             return Ok(());
         }
         let mut asked = false;

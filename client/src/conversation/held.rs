@@ -13,8 +13,13 @@ use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::room::Standing;
 use crate::sync;
+use crate::vault::conversations::{self, SeatRow};
 use crate::vault::held::{self, Held, Matter, Upto};
-use crate::vault::{Part, VaultFault, conversations, records};
+use crate::vault::records::{self, Noun};
+use crate::vault::{Part, VaultFault};
+
+/// Seconds after which an asking is judged by what is known.
+const DAY: u64 = 24 * 3600;
 
 impl Desk<'_> {
     /// Keeps a welcome until the log is read.
@@ -39,15 +44,22 @@ impl Desk<'_> {
         sender: &MemberKey,
         matter: &Matter,
     ) -> Result<bool, ConversationFault> {
-        let Some(number) = held::put(self.tx, group, sender, matter)? else { return Ok(false) };
-        self.ask_standing(group, number)?;
-        Ok(true)
+        let kept = held::put(self.tx, group, sender, matter, self.now)?;
+        if kept {
+            self.ask_standing(group)?;
+        }
+        Ok(kept)
     }
 
-    fn ask_standing(&mut self, group: &GroupId, number: i64) -> Result<(), ConversationFault> {
+    /// Asks where a log stands, for all that waits for it: once at a time, so that nobody makes us ask without end.
+    fn ask_standing(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
         let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
         let Some(place) = conversations::place(self.tx, &row.mailbox)? else { return Ok(()) };
-        held::asked(self.tx, number, &place.mailbox)?;
+        if records::get(self.tx, Noun::StandingAsked, &group.0)? == Some(place.mailbox) {
+            return Ok(());
+        }
+        records::put(self.tx, Noun::StandingAsked, &group.0, &place.mailbox)?;
+        let number = held::asked(self.tx, group, &place.mailbox)?;
         let call = Call::Checkpoint { mailbox: place.mailbox, capability: place.secrets.read };
         let then = Awaited::Standing { group: *group, held: number, mailbox: place.mailbox };
         self.effects.push(Effect::Call { relay: place.relay, call, then });
@@ -69,6 +81,9 @@ impl Desk<'_> {
             }
             (Ok(_) | Err(_), _) => None,
         };
+        if records::get(self.tx, Noun::StandingAsked, &group.0)? == Some(*mailbox) {
+            records::remove(self.tx, Noun::StandingAsked, &group.0)?;
+        }
         let upto = word.map_or(Upto::Nothing, |word| Upto::Entry(word.incarnation, word.sequence));
         held::stands(self.tx, group, Some(number), mailbox, upto)?;
         self.weigh(group)
@@ -83,14 +98,27 @@ impl Desk<'_> {
         self.weigh(group)
     }
 
+    /// Looks again at what waits, once an hour: its relay may have been restored since it answered, or have said that the log
+    /// goes further than it does. An asking is judged after a day by what is known.
+    pub(super) fn weigh_all(&mut self) -> Result<(), ConversationFault> {
+        for group in held::conversations(self.tx)? {
+            self.weigh(&group)?;
+            held::ask_again(self.tx, &group)?;
+            self.weigh(&group)?;
+        }
+        Ok(())
+    }
+
     /// Judges what waits for nothing more to be read.
     pub(super) fn weigh(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
-        for Held { number, sender, mailbox, upto, matter } in held::of(self.tx, group)? {
+        for held in held::of(self.tx, group)? {
+            let Held { number, mailbox, upto, .. } = held;
             let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
-            if row.standing == Standing::Live {
+            let given_up = !matches!(held.matter, Matter::Welcome { .. }) && held.at.plus_seconds(DAY) <= self.now;
+            if row.standing == Standing::Live && !given_up {
                 if mailbox != Some(row.mailbox) {
-                    // It has moved, and goes on there.
-                    self.ask_standing(group, number)?;
+                    // Not asked yet, or it has moved, and goes on there.
+                    self.ask_standing(group)?;
                     continue;
                 }
                 let read = match upto {
@@ -104,20 +132,32 @@ impl Desk<'_> {
             }
             held::remove(self.tx, number)?;
             let (tx, wanted) = (self.tx, self.effects.len());
-            match records::attempt(tx, || self.judge_held(group, &sender, &matter))? {
+            match records::attempt(tx, || self.judge_held(group, &held))? {
                 Ok(()) => {}
                 Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
                 // What is wrong with it is its author's fault.
                 Err(fault) => {
                     tracing::debug!(code = fault.code(), "parcel dropped");
                     self.effects.truncate(wanted);
+                    if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
+                        self.ask_in(group, &ask, &why, quiet)?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn judge_held(&mut self, group: &GroupId, sender: &MemberKey, matter: &Matter) -> Result<(), ConversationFault> {
+    fn judge_held(&mut self, group: &GroupId, held: &Held) -> Result<(), ConversationFault> {
+        let Held { sender, matter, .. } = held;
+        // Added since by somebody else, and in: they have written their leaf themselves.
+        let written = |seat: &SeatRow| seat.member == *sender && seat.committed_at.is_some();
+        if held.came
+            && !matches!(matter, Matter::Welcome { .. })
+            && conversations::seats(self.tx, group)?.iter().any(written)
+        {
+            return Ok(());
+        }
         match matter {
             Matter::Welcome { welcome, bytes } => {
                 let welcome = decode(welcome).map_err(|_| VaultFault::Damaged { what: Part::Row })?;

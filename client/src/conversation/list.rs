@@ -257,6 +257,7 @@ impl Desk<'_> {
         }
         RENEWED.write(self.tx, &hour)?;
         self.still_out()?;
+        self.weigh_all()?;
         let soon = hour.plus(RENEW_WITHIN_HOURS);
         for followed in sync::leases_ending(self.tx, soon)? {
             let place = conversations::place(self.tx, &followed.mailbox)?;

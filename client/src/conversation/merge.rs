@@ -17,6 +17,7 @@ use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::is_for_people;
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations::{self, Place};
+use crate::vault::held;
 use crate::vault::intentions::{self, IntentionRow};
 use crate::vault::messages;
 
@@ -104,6 +105,7 @@ impl Desk<'_> {
         let seats = seats_after(room, &judged.leaves)?;
         for seat in judged.leaves.iter().filter(|seat| room.seat_of(&seat.member).is_none()) {
             intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), seat.member.as_bytes())?;
+            held::came(self.tx, &room.id, &seat.member)?;
         }
         self.reseated(room, &seats, ours)?;
         room.seats = seats;

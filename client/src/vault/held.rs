@@ -1,9 +1,10 @@
 //! What others say of a conversation that is judged only when its log is read.
 
 use relevo_protocol::content::GroupId;
+use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Incarnation, MailboxId, Sequence};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use zeroize::Zeroizing;
 
 use super::conversations::{sql, unsql};
@@ -19,6 +20,8 @@ pub(super) const TABLES: &str = "
         kind         INTEGER NOT NULL,
         body         BLOB NOT NULL,
         mls          BLOB NOT NULL,     -- of a welcome: MLS's
+        at           INTEGER NOT NULL,  -- seconds
+        came         INTEGER NOT NULL,  -- whether the sender was added since
         mailbox      BLOB,              -- the log of which the relay was asked where it stands
         incarnation  BLOB,              -- and its answer; absent where there is nothing to be read
         upto         INTEGER,
@@ -83,6 +86,10 @@ impl Matter {
 pub(crate) struct Held {
     pub(crate) number: i64,
     pub(crate) sender: MemberKey,
+    /// When it came here.
+    pub(crate) at: Timestamp,
+    /// Whether its sender was added by a commit that was read since.
+    pub(crate) came: bool,
     /// The log of which the relay was asked where it stands.
     pub(crate) mailbox: Option<MailboxId>,
     pub(crate) upto: Upto,
@@ -100,39 +107,71 @@ pub(crate) enum Upto {
     Nothing,
 }
 
-/// Keeps what somebody says, and gives its number; not one more than there is room for.
+/// Keeps what somebody says; not one more than there is room for.
 pub(crate) fn put(
     tx: &Transaction<'_>,
     conversation: &GroupId,
     sender: &MemberKey,
     matter: &Matter,
-) -> Result<Option<i64>, VaultFault> {
+    now: Timestamp,
+) -> Result<bool, VaultFault> {
     let (body, mls) = matter.columns();
     tx.sql()
         .prepare_cached("DELETE FROM held WHERE conversation = ? AND sender = ? AND kind = ?")?
         .execute(params![conversation.0, sender.as_bytes(), matter.kind()])?;
-    let number = tx
+    let put = tx
         .sql()
         .prepare_cached(
-            "INSERT INTO held (conversation, sender, kind, body, mls) SELECT ?1, ?2, ?3, ?4, ?5
-             WHERE (SELECT count(*) FROM held WHERE conversation = ?1 AND kind = ?3) < ?6 RETURNING number",
+            "INSERT INTO held (conversation, sender, kind, body, mls, at, came) SELECT ?1, ?2, ?3, ?4, ?5, ?7, 0
+             WHERE (SELECT count(*) FROM held WHERE conversation = ?1 AND kind = ?3) < ?6",
         )?
-        .query_row(params![conversation.0, sender.as_bytes(), matter.kind(), body, mls, matter.senders()], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    Ok(number)
+        .execute(params![conversation.0, sender.as_bytes(), matter.kind(), body, mls, matter.senders(), sql(now.0)])?;
+    Ok(put > 0)
 }
 
-/// Notes that the relay is asked where a log stands.
-pub(crate) fn asked(tx: &Transaction<'_>, number: i64, mailbox: &MailboxId) -> Result<(), VaultFault> {
+/// Notes that the relay is asked where a log stands, for all that was not asked about that log yet. Gives the last one's
+/// number.
+pub(crate) fn asked(tx: &Transaction<'_>, conversation: &GroupId, mailbox: &MailboxId) -> Result<i64, VaultFault> {
     tx.sql()
-        .prepare_cached("UPDATE held SET mailbox = ?, incarnation = NULL, upto = NULL WHERE number = ?")?
-        .execute(params![mailbox.0, number])?;
+        .prepare_cached(
+            "UPDATE held SET mailbox = ?1, incarnation = NULL, upto = NULL
+             WHERE conversation = ?2 AND mailbox IS NOT ?1",
+        )?
+        .execute(params![mailbox.0, conversation.0])?;
+    let last = tx
+        .sql()
+        .prepare_cached("SELECT max(number) FROM held WHERE conversation = ?")?
+        .query_row([conversation.0], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Forgets what the relay has answered about a conversation's log: it is to be asked again.
+pub(crate) fn ask_again(tx: &Transaction<'_>, conversation: &GroupId) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached(
+            "UPDATE held SET mailbox = NULL, incarnation = NULL, upto = NULL
+             WHERE conversation = ? AND upto IS NOT NULL",
+        )?
+        .execute([conversation.0])?;
     Ok(())
 }
 
-/// Notes what is to be read of a log before this, or each that waits for that log, is judged.
+/// Notes that somebody was added to a conversation.
+pub(crate) fn came(tx: &Transaction<'_>, conversation: &GroupId, member: &MemberKey) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE held SET came = 1 WHERE conversation = ? AND sender = ?")?
+        .execute(params![conversation.0, member.as_bytes()])?;
+    Ok(())
+}
+
+/// Conversations for whose logs anything waits.
+pub(crate) fn conversations(tx: &Transaction<'_>) -> Result<Vec<GroupId>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT DISTINCT conversation FROM held")?;
+    let rows = statement.query_map([], |row| row.get(0).map(GroupId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes what is to be read of a log before all up to a number, or each that waits for that log, is judged.
 pub(crate) fn stands(
     tx: &Transaction<'_>,
     conversation: &GroupId,
@@ -148,7 +187,7 @@ pub(crate) fn stands(
     tx.sql()
         .prepare_cached(
             "UPDATE held SET incarnation = ?1, upto = ?2
-             WHERE conversation = ?3 AND mailbox = ?4 AND (?5 IS NULL OR number = ?5)",
+             WHERE conversation = ?3 AND mailbox = ?4 AND (?5 IS NULL OR number <= ?5)",
         )?
         .execute(params![incarnation, sequence, conversation.0, mailbox.0, number])?;
     Ok(())
@@ -157,8 +196,8 @@ pub(crate) fn stands(
 /// What waits for a conversation's log, in the order in which it came.
 pub(crate) fn of(tx: &Transaction<'_>, conversation: &GroupId) -> Result<Vec<Held>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
-        "SELECT number, sender, mailbox, incarnation, upto, kind, body, mls FROM held WHERE conversation = ?
-         ORDER BY number",
+        "SELECT number, sender, mailbox, incarnation, upto, kind, body, mls, at, came FROM held
+         WHERE conversation = ? ORDER BY number",
     )?;
     let rows = statement.query_map([conversation.0], |row| {
         let upto = match (row.get::<_, Option<[u8; 8]>>(3)?, row.get::<_, Option<i64>>(4)?) {
@@ -168,12 +207,23 @@ pub(crate) fn of(tx: &Transaction<'_>, conversation: &GroupId) -> Result<Vec<Hel
         };
         let mailbox = row.get::<_, Option<[u8; 16]>>(2)?.map(MailboxId);
         let matter = Matter::of(row.get(5)?, row.get(6)?, row.get(7)?);
-        Ok((row.get(0)?, MemberKey::new(row.get(1)?), mailbox, upto, matter))
+        let (at, came) = (Timestamp(unsql(row.get(8)?)), row.get(9)?);
+        Ok((
+            Held {
+                number: row.get(0)?,
+                sender: MemberKey::new(row.get(1)?),
+                at,
+                came,
+                mailbox,
+                upto,
+                matter: Matter::ReAdd,
+            },
+            matter,
+        ))
     })?;
     rows.map(|row| {
-        let (number, sender, mailbox, upto, matter) = row?;
-        let matter = matter.ok_or(VaultFault::Damaged { what: Part::Row })?;
-        Ok(Held { number, sender, mailbox, upto, matter })
+        let (held, matter) = row?;
+        Ok(Held { matter: matter.ok_or(VaultFault::Damaged { what: Part::Row })?, ..held })
     })
     .collect()
 }

@@ -73,6 +73,8 @@ pub(crate) enum Noun {
     AlertSent,
     /// When somebody was asked to add us to a group again, by a hash of the reason.
     AskedIn,
+    /// The log of a conversation of which its relay is being asked where it stands.
+    StandingAsked,
     /// Answers to introductions that have not come yet, by the member who gave them.
     EarlyAnswer,
     /// Counters of this table, by name.
@@ -108,6 +110,7 @@ impl Noun {
             Self::RollHead => 26,
             Self::Introduction => 27,
             Self::AskedIn => 28,
+            Self::StandingAsked => 29,
             Self::EarlyAnswer => 30,
             Self::Person => 24,
             Self::PersonByCard => 25,

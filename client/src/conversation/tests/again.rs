@@ -186,6 +186,81 @@ fn who_was_taken_out_and_in_by_others_is_added_again_by_one_who_has_read_neither
 }
 
 #[test]
+fn who_learns_from_the_log_that_it_was_out_asks_about_a_strangers_welcome_that_waited() {
+    let mut world = World::new(4);
+    world.signs();
+    world.group("Other");
+    let group = world.group("Strike");
+    let [first, third, gone] = [0, 2, 3].map(|person| world.member(person));
+    let off = Off::turn(&mut world, 3);
+    world.act(0, |desk| desk.remove(&group, &[gone])).unwrap();
+    world.settle();
+    world.act(0, |desk| desk.set_administrators(&group, &[first, third])).unwrap();
+    world.settle();
+    let people = world.contacts([3]);
+    world.act(2, |desk| desk.add(&group, again(&people))).unwrap();
+    world.settle();
+    off.on(&mut world);
+    world.open_parcels(3);
+    assert_eq!((held(&mut world, 3, group), world.row(3, group).standing), (1, Standing::Live));
+    world.settle();
+    assert_eq!(world.row(3, group).standing, Standing::Live);
+    assert_eq!(world.row(3, group).epoch, world.row(0, group).epoch);
+}
+
+#[test]
+fn who_was_added_again_by_one_administrator_is_not_by_another_who_comes_later() {
+    let mut world = World::new(4);
+    world.signs();
+    world.group("Other");
+    let group = world.group("Strike");
+    let asker = world.member(3);
+    let off = Off::turn(&mut world, 0);
+    let rounds = |world: &mut World, people: &[usize]| {
+        for _ in 0..4 {
+            world.settle();
+            world.now = world.now.plus_seconds(60);
+            for person in people {
+                world.act(*person, |desk| desk.tick()).unwrap();
+            }
+        }
+        world.settle();
+    };
+    let before = world.row(1, group).mailbox;
+    world.act(1, |desk| desk.re_add_received(&asker, &group)).unwrap();
+    rounds(&mut world, &[1, 2, 3]);
+    let (moved, epoch) = (world.row(1, group).mailbox, world.row(1, group).epoch);
+    assert_ne!(moved, before, "it was added again");
+    assert_eq!(world.row(3, group).epoch, epoch);
+    off.on(&mut world);
+    world.act(0, |desk| desk.re_add_received(&asker, &group)).unwrap();
+    assert_eq!(held(&mut world, 0, group), 1);
+    rounds(&mut world, &[0, 1, 2, 3]);
+    assert_eq!(held(&mut world, 0, group), 0);
+    for person in 0..4 {
+        assert_eq!((world.row(person, group).mailbox, world.row(person, group).epoch), (moved, epoch), "{person}");
+    }
+}
+
+#[test]
+fn an_asking_whose_relay_says_that_the_log_goes_further_than_it_gives_is_judged_after_a_day() {
+    let mut world = World::new(4);
+    world.signs();
+    world.group("Other");
+    let group = world.group("Strike");
+    let (log, asker) = (world.row(0, group).mailbox, world.member(3));
+    world.act(0, |desk| desk.re_add_received(&asker, &group)).unwrap();
+    let beyond = held::Upto::Entry(relevo_protocol::wire::Incarnation([9; 8]), relevo_protocol::wire::Sequence(999));
+    world.people[0].outbox.clear();
+    world.act(0, |desk| Ok(held::stands(desk.tx, &group, None, &log, beyond)?)).unwrap();
+    for (hours, waits) in [(23, 1), (1, 0)] {
+        world.now = world.now.plus_seconds(hours * 3600);
+        world.act(0, |desk| desk.tick()).unwrap();
+        assert_eq!(held(&mut world, 0, group), waits, "{hours}");
+    }
+}
+
+#[test]
 fn an_answer_for_an_earlier_asking_is_none_for_the_next_one() {
     let mut world = World::new(4);
     world.signs();
@@ -195,7 +270,14 @@ fn an_answer_for_an_earlier_asking_is_none_for_the_next_one() {
     world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
     // The relay says where the log stands, and its answer is slow: somebody removes them meanwhile, and they ask once more.
     let first = world.act(0, |desk| Ok(held::of(desk.tx, &group)?[0].number)).unwrap();
-    world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+    for _ in 0..9 {
+        world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
+    }
+    let asked = |world: &World| {
+        let calls = world.people[0].outbox.iter();
+        calls.filter(|(call, _)| matches!(call, relevo_protocol::wire::Call::Checkpoint { .. })).count()
+    };
+    assert_eq!(asked(&world), 1, "nobody has it asked without end");
     world.act(0, |desk| Ok(held::stands(desk.tx, &group, Some(first), &old, held::Upto::Nothing)?)).unwrap();
     let left = world.act(0, |desk| Ok(held::of(desk.tx, &group)?.pop().map(|held| held.upto))).unwrap();
     assert_eq!(left, Some(held::Upto::Unknown));
