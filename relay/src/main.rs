@@ -145,16 +145,18 @@ fn tell(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Tells the service manager that the relay is alive, as often as it wants, while store and front answer. Never returns.
+/// Tells the service manager that the relay is alive, as often as it wants, while the store answers. Never returns.
 async fn watched(running: &Running) {
-    let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
-    let mut pause = tokio::time::interval(within / 3);
+    let within = sd_notify::watchdog_enabled().filter(|within| !within.is_zero());
+    let Some(within) = within else { return std::future::pending().await };
+    // One that fails is no reason yet: there are three more before the time is up.
+    let mut pause = tokio::time::interval(within / 4);
     loop {
         pause.tick().await;
         if running.answers().await {
             tell(&[NotifyState::Watchdog]);
         } else {
-            tracing::error!("store or front do not answer");
+            tracing::error!("the store does not answer");
         }
     }
 }

@@ -38,7 +38,7 @@ use std::collections::HashSet;
 use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use relevo_protocol::time::{Hour, Timestamp};
@@ -115,6 +115,10 @@ pub struct Strain {
     pub commit_time: Duration,
     /// Time that the last one took.
     pub last_commit: Duration,
+    /// When that one ended.
+    pub ended: Option<Instant>,
+    /// Since when one is under way.
+    pub begun: Option<Instant>,
 }
 
 impl Store {

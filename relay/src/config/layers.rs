@@ -78,16 +78,14 @@ impl Layered {
         }
         for (path, value) in of_environment(environment, &known)? {
             set(&mut table, &path, value);
+            // All before it fits, so what does not is this one: a number out of its type's range, or no address.
+            let fits = table.clone().try_into::<Config>().is_ok();
+            fits.then_some(())
+                .ok_or_else(|| ConfigFault::Variable { name: variable(&path), must: "what its field can hold" })?;
             origins.insert(path, Origin::Environment);
         }
-        // The file's types are sound, so what is not is the environment's: a number out of its type's range.
-        let config = table.try_into().map_err(|_| ConfigFault::Variable {
-            name: origins
-                .iter()
-                .find(|(_, origin)| **origin == Origin::Environment)
-                .map_or(String::new(), |(path, _)| variable(path)),
-            must: "in the range of its field",
-        })?;
+        let nothing = |_| ConfigFault::Variable { name: PREFIX.to_owned(), must: "what its field can hold" };
+        let config = table.try_into().map_err(nothing)?;
         Ok(Self { config, origins })
     }
 
@@ -208,8 +206,16 @@ fn of_environment(
         };
         let Some((path, example)) = known.iter().find(|(path, _)| variable(path) == name) else {
             let nearest = nearest(name, known.iter().map(|(path, _)| variable(path)));
+            // Kubernetes and Docker tell a container so of a service that is called as the relay is.
+            let telling = ["SERVICE_", "PORT_"].iter().any(|kind| name.trim_start_matches(PREFIX).starts_with(kind));
+            if telling {
+                continue;
+            }
             return Err(ConfigFault::Unknown { origin: "the environment".to_owned(), name: name.to_owned(), nearest });
         };
+        if text.to_str().is_some_and(|text| ["tcp://", "udp://"].iter().any(|scheme| text.starts_with(scheme))) {
+            continue;
+        }
         let wrong = |must| ConfigFault::Variable { name: name.to_owned(), must };
         let text = text.to_str().ok_or_else(|| wrong("text"))?;
         let value = match example {
@@ -336,12 +342,16 @@ mod tests {
             (
                 "RELEVO_RELAY_LIMITS_BLOBS",
                 "-1",
-                "the environment: RELEVO_RELAY_LIMITS_BLOBS must be in the range of its field",
+                "the environment: RELEVO_RELAY_LIMITS_BLOBS must be what its field can hold",
             ),
         ] {
-            let fault = Layered::read(None, environment(&[(name, text)])).unwrap_err();
+            let fault = Layered::read(None, environment(&[("RELEVO_RELAY_DATA", "/a"), (name, text)])).unwrap_err();
             assert_eq!(fault.to_string(), said);
         }
+        // What Kubernetes and Docker tell of a service of that name is nobody's setting.
+        let told = [("RELEVO_RELAY_SERVICE_HOST", "10.0.0.1"), ("RELEVO_RELAY_PORT_443_UDP_ADDR", "10.0.0.1")];
+        let port = ("RELEVO_RELAY_PORT", "udp://10.0.0.1:443");
+        assert_eq!(Layered::read(None, environment(&[told[0], told[1], port])).unwrap().config, Config::default());
     }
 
     #[test]

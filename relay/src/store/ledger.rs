@@ -121,9 +121,11 @@ impl Ledger {
         if !batch.is_empty() {
             shared.hide(before);
             let begun = Instant::now();
+            shared.strain.lock().begun = Some(begun);
             shared.engine.commit(batch)?;
             let took = begun.elapsed();
             let mut strain = shared.strain.lock();
+            (strain.begun, strain.ended) = (None, Some(Instant::now()));
             strain.commits += 1;
             strain.commit_time = strain.commit_time.saturating_add(took);
             strain.last_commit = took;

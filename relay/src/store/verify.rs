@@ -59,11 +59,11 @@ impl Store {
                 Ok(Some(row)) if Entry::parse(row.body.clone()).is_ok() => {
                     found.bytes = found.bytes.saturating_add(u64::try_from(row.body.len()).unwrap_or(u64::MAX));
                 }
-                Ok(_) | Err(StoreFault::Corrupt { what: BODY }) => {
+                Err(fault) if !is_damage(&fault) => return Err(fault),
+                Ok(_) | Err(_) => {
                     found.damaged_entries += 1;
                     damaged.insert(id);
                 }
-                Err(fault) => return Err(fault),
             }
             watch(found);
             Ok(())
@@ -84,7 +84,9 @@ impl Store {
                     found.bytes = found.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                 }
                 Ok(_) => found.damaged_blobs += 1,
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => found.damaged_blobs += 1,
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound || is_unreadable(&fault) => {
+                    found.damaged_blobs += 1;
+                }
                 Err(fault) => return Err(fault.into()),
             }
             watch(&found);
@@ -92,6 +94,24 @@ impl Store {
         })?;
         Ok(found)
     }
+}
+
+/// Whether this is one entry's damage, and no reason to stop.
+fn is_damage(fault: &StoreFault) -> bool {
+    match fault {
+        StoreFault::Corrupt { what } => *what == BODY,
+        StoreFault::Disk(fault) => is_unreadable(fault),
+        StoreFault::Locked
+        | StoreFault::DiskFull
+        | StoreFault::Permission
+        | StoreFault::Randomness
+        | StoreFault::WriterDied => false,
+    }
+}
+
+/// A part of the disk that does not read any more (EIO).
+fn is_unreadable(fault: &io::Error) -> bool {
+    fault.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// The id behind a key's letter.
