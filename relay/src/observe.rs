@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::relay::Parts;
 use crate::store::Strain;
+use crate::transport::Endpoint;
 
 /// Questions at once. Others wait in the kernel's queue.
 const AT_ONCE: usize = 8;
@@ -39,7 +40,7 @@ const STUCK: Duration = Duration::from_secs(60);
 /// Answers questions until it is told to stop. Holds nothing of the relay between them, and nothing when it has ended.
 pub(crate) async fn serve(
     listener: TcpListener,
-    endpoint: quinn::Endpoint,
+    endpoint: Endpoint,
     parts: Weak<Parts>,
     mut stop: oneshot::Receiver<()>,
 ) {
@@ -60,7 +61,7 @@ pub(crate) async fn serve(
 }
 
 /// One question and its answer.
-async fn talk(stream: TcpStream, endpoint: quinn::Endpoint, parts: Weak<Parts>) {
+async fn talk(stream: TcpStream, endpoint: Endpoint, parts: Weak<Parts>) {
     let answer = service_fn(|asked| {
         let answer = parts.upgrade().map(|parts| answer(&asked, &endpoint, &parts));
         async { Ok::<_, Infallible>(answer.unwrap_or_else(|| plain(StatusCode::SERVICE_UNAVAILABLE, "stopped\n"))) }
@@ -71,7 +72,7 @@ async fn talk(stream: TcpStream, endpoint: quinn::Endpoint, parts: Weak<Parts>) 
     let _gone = tokio::time::timeout(2 * PATIENCE, http.serve_connection(TokioIo::new(stream), answer)).await;
 }
 
-fn answer(asked: &Request<Incoming>, endpoint: &quinn::Endpoint, parts: &Parts) -> Response<Full<Bytes>> {
+fn answer(asked: &Request<Incoming>, endpoint: &Endpoint, parts: &Parts) -> Response<Full<Bytes>> {
     // A page in a browser of this machine may lead a name of its own here (DNS rebinding).
     let host = asked.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_here) {
@@ -142,7 +143,7 @@ fn unready(parts: &Parts) -> Vec<&'static str> {
 }
 
 /// Every count in Prometheus' text format.
-fn counted(endpoint: &quinn::Endpoint, parts: &Parts) -> String {
+fn counted(endpoint: &Endpoint, parts: &Parts) -> String {
     let store = parts.service.store();
     let (totals, bounds, Strain { free, commits, commit_time, last_commit, ended: _, begun: _ }) =
         (store.totals(), store.config(), store.strain());

@@ -87,6 +87,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("openmls", &["client/src/conversation", "client/src/vault/mls_storage", "client/src/vault/tests/"]),
     ("rusqlite", &["client/src/vault", "client/src/sync/tests/"]),
     ("coset", &["protocol/src/trust", "protocol/tests/trust/"]),
+    ("hyper", &["relay/src/observe.rs"]),
+    ("sd_notify", &["relay/src/main.rs"]),
     (
         "shuttle",
         &["relay/src/threads/interleavings", "relay/src/store/interleavings", "relay/src/session/interleavings"],
