@@ -81,14 +81,11 @@ fn answer(asked: &Request<Incoming>, endpoint: &Endpoint, parts: &Parts) -> Resp
     if asked.method() != Method::GET {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }
+    let strain = parts.service.store().strain();
     match asked.uri().path() {
-        "/livez" => stands(&dead(parts)),
-        "/readyz" => {
-            let mut wrong = dead(parts);
-            wrong.extend(unready(parts));
-            stands(&wrong)
-        }
-        "/metrics" => plain(StatusCode::OK, counted(endpoint, parts)),
+        "/livez" => stands(&dead(parts, &strain)),
+        "/readyz" => stands(&unready(parts, &strain)),
+        "/metrics" => plain(StatusCode::OK, counted(endpoint, parts, &strain)),
         _ => plain(StatusCode::NOT_FOUND, "/livez, /readyz or /metrics\n"),
     }
 }
@@ -117,8 +114,8 @@ fn stands(wrong: &[&str]) -> Response<Full<Bytes>> {
 }
 
 /// Why the process must end, if it must.
-fn dead(parts: &Parts) -> Vec<&'static str> {
-    let stuck = parts.service.store().strain().begun.is_some_and(|begun| begun.elapsed() > STUCK);
+fn dead(parts: &Parts, strain: &Strain) -> Vec<&'static str> {
+    let stuck = strain.begun.is_some_and(|begun| begun.elapsed() > STUCK);
     let looks = [
         (parts.service.writer().is_stopped(), "the store has failed"),
         (stuck, "the disk does not answer: a batch has been under way for over a minute"),
@@ -126,10 +123,10 @@ fn dead(parts: &Parts) -> Vec<&'static str> {
     looks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, why)| why).collect()
 }
 
-/// Why members may not send now, if so.
-fn unready(parts: &Parts) -> Vec<&'static str> {
+/// Why members may not send now, if so: also where the process must end.
+fn unready(parts: &Parts, strain: &Strain) -> Vec<&'static str> {
     let store = parts.service.store();
-    let (bounds, strain) = (store.config(), store.strain());
+    let bounds = store.config();
     let full = store.totals().bytes() >= bounds.bytes;
     let slow = strain.begun.is_some_and(|begun| begun.elapsed() > SLOW_COMMIT)
         || strain.last_commit > SLOW_COMMIT && strain.ended.is_some_and(|ended| ended.elapsed() < SAID);
@@ -139,14 +136,16 @@ fn unready(parts: &Parts) -> Vec<&'static str> {
         (full, "the relay holds as much as store.bytes allows: nothing new is taken"),
         (slow, "the disk is slow: a batch takes over 2 s"),
     ];
-    looks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, why)| why).collect()
+    let mut all = dead(parts, strain);
+    all.extend(looks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, why)| why));
+    all
 }
 
 /// Every count in Prometheus' text format.
-fn counted(endpoint: &Endpoint, parts: &Parts) -> String {
+fn counted(endpoint: &Endpoint, parts: &Parts, strain: &Strain) -> String {
     let store = parts.service.store();
-    let (totals, bounds, Strain { free, commits, commit_time, last_commit, ended: _, begun: _ }) =
-        (store.totals(), store.config(), store.strain());
+    let (totals, bounds) = (store.totals(), store.config());
+    let Strain { free, commits, commit_time, last_commit, ended: _, begun: _ } = *strain;
     let mut text = String::new();
     for (name, help, count) in parts.metrics.snapshot().each() {
         line(&mut text, &format!("{name}_total"), help, "counter", &count);
@@ -170,7 +169,7 @@ fn counted(endpoint: &Endpoint, parts: &Parts) -> String {
         line(&mut text, name, help, "gauge", &value);
     }
     line(&mut text, "last_commit_seconds", "Time that the last batch took.", "gauge", &last_commit.as_secs_f64());
-    let ready = u8::from(dead(parts).is_empty() && unready(parts).is_empty());
+    let ready = u8::from(unready(parts, strain).is_empty());
     line(&mut text, "ready", "1 if /readyz says ok.", "gauge", &ready);
     text
 }

@@ -26,7 +26,8 @@ const TURN_SECONDS: u64 = 20;
 const REMEMBERED: u64 = 91 * 24 * 3600;
 const ASKED: usize = 256;
 
-const DAY: u64 = 24 * 3600;
+/// Seconds after which those who were asked have helped or not, and after which an asking is judged by what is known.
+pub(super) const DAY: u64 = 24 * 3600;
 
 /// That somebody was asked to add us to a group.
 #[derive(Encode, Decode)]

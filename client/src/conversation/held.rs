@@ -11,15 +11,13 @@ use relevo_protocol::wire::{Answer, Call, Incarnation, MailboxId, Refusal, Seque
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
+use super::halt::DAY;
 use super::room::Standing;
 use crate::sync;
 use crate::vault::conversations::{self, SeatRow};
 use crate::vault::held::{self, Held, Matter, Upto};
 use crate::vault::records::{self, Noun};
 use crate::vault::{Part, VaultFault};
-
-/// Seconds after which an asking is judged by what is known.
-const DAY: u64 = 24 * 3600;
 
 impl Desk<'_> {
     /// Keeps a welcome until the log is read.
@@ -150,7 +148,7 @@ impl Desk<'_> {
 
     fn judge_held(&mut self, group: &GroupId, held: &Held) -> Result<(), ConversationFault> {
         let Held { sender, matter, .. } = held;
-        // Added since by somebody else, and in: they have written their leaf themselves.
+        // Added since, and in: they have written their leaf themselves.
         let written = |seat: &SeatRow| seat.member == *sender && seat.committed_at.is_some();
         if held.came
             && !matches!(matter, Matter::Welcome { .. })

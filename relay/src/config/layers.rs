@@ -9,7 +9,6 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
@@ -69,23 +68,20 @@ impl Layered {
         environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigFault> {
         let known = known();
-        let (mut table, mut origins) = (Table::new(), BTreeMap::new());
+        let (mut table, mut config, mut origins) = (Table::new(), Config::default(), BTreeMap::new());
         if let Some(path) = file {
             let text =
                 fs::read_to_string(path).map_err(|source| ConfigFault::Read { path: path.to_owned(), source })?;
-            table = of_file(path, &text, &known)?;
+            (table, config) = of_file(path, &text, &known)?;
             origins.extend(paths(&table).into_iter().map(|(path, _)| (path, Origin::File)));
         }
         for (path, value) in of_environment(environment, &known)? {
             set(&mut table, &path, value);
             // All before it fits, so what does not is this one: a number out of its type's range, or no address.
-            let fits = table.clone().try_into::<Config>().is_ok();
-            fits.then_some(())
-                .ok_or_else(|| ConfigFault::Variable { name: variable(&path), must: "what its field can hold" })?;
+            let misfit = |_| ConfigFault::Variable { name: variable(&path), must: "what its field can hold" };
+            config = table.clone().try_into().map_err(misfit)?;
             origins.insert(path, Origin::Environment);
         }
-        let nothing = |_| ConfigFault::Variable { name: PREFIX.to_owned(), must: "what its field can hold" };
-        let config = table.try_into().map_err(nothing)?;
         Ok(Self { config, origins })
     }
 
@@ -171,7 +167,7 @@ fn value_at<'a>(values: &'a Json, path: &str) -> Option<&'a Json> {
     found.filter(|value| !value.is_null())
 }
 
-fn of_file(path: &Path, text: &str, known: &[(String, Value)]) -> Result<Table, ConfigFault> {
+fn of_file(path: &Path, text: &str, known: &[(String, Value)]) -> Result<(Table, Config), ConfigFault> {
     let parse = |source| ConfigFault::Parse { path: path.to_owned(), source: Box::new(source) };
     let table = text.parse::<Table>().map_err(parse)?;
     let unknown = paths(&table).into_iter().find(|(name, _)| known.iter().all(|(field, _)| field != name));
@@ -186,8 +182,8 @@ fn of_file(path: &Path, text: &str, known: &[(String, Value)]) -> Result<Table, 
         return Err(ConfigFault::Unknown { origin, name, nearest });
     }
     // With its own words on what is of another type, and where.
-    Config::deserialize(toml::Deserializer::parse(text).map_err(parse)?).map_err(parse)?;
-    Ok(table)
+    let config = toml::from_str(text).map_err(parse)?;
+    Ok((table, config))
 }
 
 /// What a field is called in the environment.

@@ -22,6 +22,15 @@ impl Off {
     }
 }
 
+/// Four in a group whose relay signs, and in another one, where they have said how they are reached.
+fn strike() -> (World, GroupId) {
+    let mut world = World::new(4);
+    world.signs();
+    world.group("Other");
+    let group = world.group("Strike");
+    (world, group)
+}
+
 /// The group removes somebody and adds them anew, together with others.
 fn taken_out_and_in(world: &mut World, group: GroupId, person: usize, others: &[usize]) {
     let member = world.member(person);
@@ -133,10 +142,7 @@ fn who_became_an_administrator_meanwhile_brings_somebody_back_with_the_help_of_o
 fn who_was_put_out_comes_not_back_by_asking_an_administrator_who_has_not_read_it() {
     // A relay that gives the log late leaves an administrator to decide by what it knew.
     for (seated_between, withheld) in [(false, false), (true, false), (false, true), (true, true)] {
-        let mut world = World::new(4);
-        world.signs();
-        world.group("Other");
-        let group = world.group("Strike");
+        let (mut world, group) = strike();
         let gone = world.member(3);
         let off = Off::turn(&mut world, 0);
         world.act(1, |desk| desk.remove(&group, &[gone])).unwrap();
@@ -163,10 +169,7 @@ fn who_was_put_out_comes_not_back_by_asking_an_administrator_who_has_not_read_it
 
 #[test]
 fn who_was_taken_out_and_in_by_others_is_added_again_by_one_who_has_read_neither() {
-    let mut world = World::new(4);
-    world.signs();
-    world.group("Other");
-    let group = world.group("Strike");
+    let (mut world, group) = strike();
     let gone = world.member(3);
     let off = Off::turn(&mut world, 0);
     world.act(1, |desk| desk.remove(&group, &[gone])).unwrap();
@@ -187,10 +190,7 @@ fn who_was_taken_out_and_in_by_others_is_added_again_by_one_who_has_read_neither
 
 #[test]
 fn who_learns_from_the_log_that_it_was_out_asks_about_a_strangers_welcome_that_waited() {
-    let mut world = World::new(4);
-    world.signs();
-    world.group("Other");
-    let group = world.group("Strike");
+    let (mut world, group) = strike();
     let [first, third, gone] = [0, 2, 3].map(|person| world.member(person));
     let off = Off::turn(&mut world, 3);
     world.act(0, |desk| desk.remove(&group, &[gone])).unwrap();
@@ -210,10 +210,7 @@ fn who_learns_from_the_log_that_it_was_out_asks_about_a_strangers_welcome_that_w
 
 #[test]
 fn who_was_added_again_by_one_administrator_is_not_by_another_who_comes_later() {
-    let mut world = World::new(4);
-    world.signs();
-    world.group("Other");
-    let group = world.group("Strike");
+    let (mut world, group) = strike();
     let asker = world.member(3);
     let off = Off::turn(&mut world, 0);
     let rounds = |world: &mut World, people: &[usize]| {
@@ -244,10 +241,7 @@ fn who_was_added_again_by_one_administrator_is_not_by_another_who_comes_later() 
 
 #[test]
 fn an_asking_whose_relay_says_that_the_log_goes_further_than_it_gives_is_judged_after_a_day() {
-    let mut world = World::new(4);
-    world.signs();
-    world.group("Other");
-    let group = world.group("Strike");
+    let (mut world, group) = strike();
     let (log, asker) = (world.row(0, group).mailbox, world.member(3));
     world.act(0, |desk| desk.re_add_received(&asker, &group)).unwrap();
     let beyond = held::Upto::Entry(relevo_protocol::wire::Incarnation([9; 8]), relevo_protocol::wire::Sequence(999));
@@ -262,10 +256,7 @@ fn an_asking_whose_relay_says_that_the_log_goes_further_than_it_gives_is_judged_
 
 #[test]
 fn an_answer_for_an_earlier_asking_is_none_for_the_next_one() {
-    let mut world = World::new(4);
-    world.signs();
-    world.group("Other");
-    let group = world.group("Strike");
+    let (mut world, group) = strike();
     let (old, gone) = (world.row(0, group).mailbox, world.member(3));
     world.act(0, |desk| desk.re_add_received(&gone, &group)).unwrap();
     // The relay says where the log stands, and its answer is slow: somebody removes them meanwhile, and they ask once more.

@@ -129,8 +129,8 @@ fn examine(sound: &Sound, store: &Store) -> Found {
     found
 }
 
-/// Flips one bit of a file, opens the store, and reads everything.
-fn flipped(sound: &Sound, file: &Path, bit: u64) -> Result<Found, StoreFault> {
+/// A copy of the store of which one bit of a file is flipped.
+fn with_flip(sound: &Sound, file: &Path, bit: u64) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     copy(&sound.path, &path);
@@ -138,6 +138,12 @@ fn flipped(sound: &Sound, file: &Path, bit: u64) -> Result<Found, StoreFault> {
     let mut bytes = fs::read(&target).unwrap();
     bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
     fs::write(&target, bytes).unwrap();
+    (folder, path)
+}
+
+/// Flips one bit of a file, opens the store, and reads everything.
+fn flipped(sound: &Sound, file: &Path, bit: u64) -> Result<Found, StoreFault> {
+    let (_folder, path) = with_flip(sound, file, bit);
     let (store, _ledger) = Store::open(&path, small())?;
     Ok(examine(sound, &store))
 }
@@ -156,13 +162,7 @@ fn a_body_that_lost_a_bit_is_refused_and_every_other_mailbox_is_whole() {
 
 /// What a look at the whole store finds after a bit of a file was flipped.
 fn verified(sound: &Sound, file: &Path, bit: u64) -> Verified {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store");
-    copy(&sound.path, &path);
-    let target = path.join(file.strip_prefix(&sound.path).unwrap());
-    let mut bytes = fs::read(&target).unwrap();
-    bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
-    fs::write(&target, bytes).unwrap();
+    let (_folder, path) = with_flip(sound, file, bit);
     let (store, _ledger) = Store::open(&path, small()).unwrap();
     let mut looks = 0;
     let found = store.verify(|_| looks += 1).unwrap();
