@@ -67,8 +67,18 @@ fn entry(tape: &mut Tape<'_>) -> Option<Entry> {
     Entry::parse(vec![tape.byte(); size].into()).ok()
 }
 
-/// One change as the tape says. Capabilities are right three times of four. No admission ends before `earliest`.
-fn change(tape: &mut Tape<'_>, earliest: Hour) -> Option<Change> {
+/// What a batch of several may not hold if it is to do the same as its changes one by one: a sweep looks for what is due
+/// as the disk had it before the batch.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// No admission ends before this.
+    earliest: Hour,
+    /// A sweep that may not stop in the middle; else it stops where the tape says.
+    whole_sweeps: bool,
+}
+
+/// One change as the tape says. Capabilities are right three times of four.
+fn change(tape: &mut Tape<'_>, Shape { earliest, whole_sweeps }: Shape) -> Option<Change> {
     let operation = tape.next()?;
     let number = tape.below(MAILBOXES);
     let mailbox = MailboxId::of(&owner(number));
@@ -109,7 +119,7 @@ fn change(tape: &mut Tape<'_>, earliest: Hour) -> Option<Change> {
             Change::Sponsor { by, id: admission(any % 8), key: key(any), expires }
         }
         21 => Change::RenewBlob { id: relevo_protocol::wire::BlobId([any; 32]), lease_hours: 5 },
-        _ => Change::Sweep { limit: usize::from(any % 8) },
+        _ => Change::Sweep { limit: if whole_sweeps { 10_000 } else { usize::from(any % 8) } },
     })
 }
 
@@ -135,14 +145,13 @@ pub fn ledger(bytes: &[u8]) {
         let mut list = Vec::new();
         let mut outcomes = Vec::new();
         let mut touches = Vec::new();
-        // A sweep in the same batch does not see what came with an end in the past; the next one does.
         let alone = size & 7 == 0;
         let earliest = if alone { Hour(0) } else { now.round_up().plus(1) };
+        let shape = Shape { earliest, whole_sweeps: !alone };
         for _ in 0..=(size & 7) {
             let part = tape.some();
             // A change is not cloned in the product: it is read twice.
-            let (Some(one), Some(same)) =
-                (change(&mut Tape::new(part), earliest), change(&mut Tape::new(part), earliest))
+            let (Some(one), Some(same)) = (change(&mut Tape::new(part), shape), change(&mut Tape::new(part), shape))
             else {
                 continue;
             };

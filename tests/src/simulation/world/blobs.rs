@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use relevo_client::link::{Said, StreamId};
+use relevo_protocol::wire::{BlobReply, decode_exact};
 use relevo_relay::driven::{BlobSaid, BlobStream, SessionId};
 
 use super::World;
@@ -96,8 +97,8 @@ impl World {
     /// A relay's words on a blob stream reach the client; none at their end.
     pub(super) fn blob_heard(&mut self, id: SessionId, stream: StreamId, bytes: Option<Bytes>) -> anyhow::Result<()> {
         let Some((client, relay, attempt)) = self.believed(id) else { return Ok(()) };
-        let length = bytes.as_ref().map(Bytes::len);
-        self.trace.line(self.now, format_args!("c{client} <- {} blob {} {length:?}", id.0, stream.0));
+        let heard = bytes.as_ref().map_or_else(|| "end".to_owned(), heard);
+        self.trace.line(self.now, format_args!("c{client} <- {} blob {} {heard}", id.0, stream.0));
         let now = self.clock(client);
         self.acts(client);
         let Some(driven) = &mut self.clients[client].driven else { return Ok(()) };
@@ -109,6 +110,12 @@ impl World {
         let effects = heard?;
         self.perform(client, effects)
     }
+}
+
+/// A relay's answer by its name, else how many bytes.
+fn heard(bytes: &Bytes) -> String {
+    let reply = bytes.get(4..).and_then(|frame| decode_exact::<BlobReply>(frame).ok());
+    reply.map_or_else(|| bytes.len().to_string(), |reply| format!("{reply:?}"))
 }
 
 fn words(said: &Said) -> String {

@@ -11,7 +11,7 @@ use relevo_relay::store::{StoreConfig, StoreFault};
 
 use super::session::UNANSWERED;
 use super::{START, World};
-use crate::simulation::network::Event;
+use crate::simulation::network::{Event, Link};
 
 /// A relay and its disk.
 pub struct Relay {
@@ -76,8 +76,9 @@ impl World {
         }
         self.relays[relay].driven = None;
         self.relays[relay].committing = false;
-        let its: Vec<SessionId> =
-            self.links.iter().filter(|(_, link)| link.seat.relay == relay).map(|(id, _)| *id).collect();
+        // Not those that are still to knock: they find whoever is there then.
+        let is_its = |link: &Link| link.relay && link.seat.relay == relay;
+        let its: Vec<SessionId> = self.links.iter().filter(|(_, link)| is_its(link)).map(|(id, _)| *id).collect();
         for id in its {
             self.relay_gone(id);
         }
