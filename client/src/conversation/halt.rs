@@ -203,6 +203,28 @@ impl Desk<'_> {
         self.behind(room)
     }
 
+    /// Entries of the group's log are lost to us, and may have been commits.
+    pub(super) fn lost_entries(&self, group: &GroupId) -> Result<(), ConversationFault> {
+        Ok(records::put(self.tx, Noun::LogGap, &group.0, &self.now)?)
+    }
+
+    /// Somebody else is in our epoch: no commit is missing. Says whether one might have been.
+    pub(super) fn heard_in_epoch(&self, group: &GroupId) -> Result<bool, ConversationFault> {
+        let lost = records::has(self.tx, Noun::LogGap, &group.0)?;
+        if lost {
+            records::remove(self.tx, Noun::LogGap, &group.0)?;
+        }
+        Ok(lost)
+    }
+
+    /// Whether the others may be in an epoch that we have not heard of. A commit of ours would part us from them, and draw
+    /// after us whom it adds and who has missed the same. Not for ever: all of them may have lost the same entries, or have
+    /// nothing to say.
+    pub(super) fn may_have_missed_commits(&self, room: &Room) -> Result<bool, ConversationFault> {
+        let lost: Option<Timestamp> = records::get(self.tx, Noun::LogGap, &room.id.0)?;
+        Ok(lost.is_some_and(|at| (at.0..at.0.saturating_add(DAY)).contains(&self.now.0)))
+    }
+
     /// The others are in an epoch that this device cannot reach: it asks their administrators to be added again, also those
     /// whom its commit in flight makes so, and those whom it meant to bring in, who may be in already.
     pub(super) fn behind(&mut self, room: &mut Room) -> Result<(), ConversationFault> {

@@ -224,7 +224,10 @@ impl Desk<'_> {
             [&mailbox.0[..], &life, &place.0.to_be_bytes()].concat()
         };
         match what {
-            Notice::Gap { from, .. } => self.alarm(group, AlarmKind::Gap, &at(*from)),
+            Notice::Gap { from, .. } => {
+                self.alarm(group, AlarmKind::Gap, &at(*from))?;
+                self.lost_entries(group)
+            }
             Notice::OtherIncarnation { before: Incarnation(before), .. } => {
                 self.alarm(group, AlarmKind::Rollback, before)
             }

@@ -157,6 +157,7 @@ impl Desk<'_> {
         conversations::put_seats(self.tx, &welcome.group, &seats)?;
         let mut room = Room { id: welcome.group, mls, row, context, seats };
         self.read_from(welcome, sender)?;
+        self.heard_in_epoch(&room.id)?;
         self.rekey_soon(&room)?;
         self.effects.push(Effect::Joined { group: room.id });
         self.go_on(&mut room)?;

@@ -79,6 +79,7 @@ impl Desk<'_> {
         }
         let before = self.settle(room, judged, false)?;
         room.row.heard = true;
+        self.heard_in_epoch(&room.id)?;
         if judged.effect.moves {
             self.moved(room, &before, None)?;
         }
@@ -96,7 +97,9 @@ impl Desk<'_> {
         if room.row.standing != Standing::Live {
             return Ok(());
         }
-        self.launch(room)?;
+        if !self.may_have_missed_commits(room)? {
+            self.launch(room)?;
+        }
         self.flush(room)
     }
 

@@ -149,7 +149,9 @@ impl Desk<'_> {
         let Some(author) = room.seat(leaf.u32()).map(|seat| seat.member) else { return Ok(()) };
         let Ok(message) = decode::<Message>(plain) else { return Ok(()) };
         self.compare(room, &author, &message, entry)?;
-        self.write(room, &author, &message)
+        self.write(room, &author, &message)?;
+        // Commits waited for this.
+        if self.heard_in_epoch(&room.id)? { self.go_on(room) } else { Ok(()) }
     }
 
     /// Our own message came back: it is on disk at the relay, in its epoch.

@@ -75,6 +75,8 @@ pub(crate) enum Noun {
     AskedIn,
     /// The log of a conversation of which its relay is being asked where it stands.
     StandingAsked,
+    /// When entries of a conversation's log were found to be lost to us, until somebody else is heard in our epoch.
+    LogGap,
     /// Answers to introductions that have not come yet, by the member who gave them.
     EarlyAnswer,
     /// Counters of this table, by name.
@@ -112,6 +114,7 @@ impl Noun {
             Self::AskedIn => 28,
             Self::StandingAsked => 29,
             Self::EarlyAnswer => 30,
+            Self::LogGap => 31,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

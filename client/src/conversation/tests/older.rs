@@ -1,9 +1,12 @@
 //! A vault that is an older copy of itself.
 
 use relevo_protocol::content::GroupId;
+use relevo_protocol::wire::{Cursor, Sequence};
 
 use crate::conversation::world::{World, again};
 use crate::conversation::{AlarmKind, Standing};
+use crate::sync::Notice;
+use crate::vault::followed;
 
 /// Each administrator's turn comes.
 fn later(world: &mut World) {
@@ -93,4 +96,89 @@ fn an_older_copy_that_has_begun_a_group_brings_nobody_into_another_one() {
     assert_eq!(world.row(0, group).standing, Standing::Live);
     assert_eq!(world.row(0, group).epoch, world.row(2, group).epoch);
     everybody_hears(&mut world, 0, group);
+}
+
+/// What somebody has not read of the group's log has expired.
+fn misses_the_log(world: &mut World, person: usize, group: GroupId) {
+    let mailbox = world.row(person, group).mailbox;
+    let log = &world.relay.logs[&mailbox];
+    let (incarnation, head) = (log.incarnation, log.entries.last().unwrap().1);
+    let after = Sequence(log.entries.len().try_into().unwrap());
+    world
+        .act(person, |desk| {
+            let row = followed::newer(desk.tx, 0)?.into_iter().find(|row| row.followed.mailbox == mailbox).unwrap();
+            let mut at = row.followed;
+            let from = at.cursor.after.next();
+            at.cursor = Cursor { incarnation: Some(incarnation), after };
+            at.head = head;
+            followed::advance(desk.tx, &at)?;
+            desk.noticed(&group, &mailbox, &Notice::Gap { from, first_available: after.next() })
+        })
+        .unwrap();
+}
+
+fn renames(world: &mut World, person: usize, group: GroupId, name: &str) {
+    world.act(person, |desk| desk.rename(&group, name)).unwrap();
+    world.settle();
+}
+
+#[test]
+fn who_may_have_missed_a_commit_commits_nothing_until_somebody_is_heard() {
+    let mut world = World::new(3);
+    let group = world.group("Older");
+    let both = [world.member(0), world.member(1)];
+    world.act(0, |desk| desk.set_administrators(&group, &both)).unwrap();
+    world.settle();
+    let copy = world.copy(0);
+    world.say(1, group, "missed");
+    renames(&mut world, 1, group, "Newer");
+    world.put_back(0, copy);
+    misses_the_log(&mut world, 0, group);
+    let epoch = world.row(0, group).epoch;
+    renames(&mut world, 0, group, "Apart");
+    assert_eq!(world.row(0, group).epoch, epoch, "a commit that the others have left behind");
+    // They are heard in an epoch that cannot be reached.
+    world.say(1, group, "here we are");
+    world.settle();
+    later(&mut world);
+    assert_eq!(world.row(0, group).standing, Standing::Live);
+    assert_eq!(world.row(0, group).epoch, world.row(1, group).epoch);
+    everybody_hears(&mut world, 0, group);
+    // It has come in anew, and need not hear anybody again.
+    world.act(1, |desk| desk.set_administrators(&group, &both)).unwrap();
+    world.settle();
+    renames(&mut world, 0, group, "Together");
+    assert_eq!(world.row(2, group).name, "Together");
+}
+
+#[test]
+fn who_has_missed_words_alone_commits_as_soon_as_somebody_is_heard() {
+    let mut world = World::new(3);
+    let group = world.group("Older");
+    let copy = world.copy(0);
+    world.say(1, group, "missed");
+    world.settle();
+    world.put_back(0, copy);
+    misses_the_log(&mut world, 0, group);
+    renames(&mut world, 0, group, "Newer");
+    assert_eq!(world.row(1, group).name, "Older");
+    world.say(1, group, "here we are");
+    world.settle();
+    assert_eq!(world.row(1, group).name, "Newer");
+}
+
+#[test]
+fn where_nobody_says_anything_a_group_can_be_changed_after_a_day() {
+    let mut world = World::new(3);
+    let group = world.group("Older");
+    world.say(1, group, "missed");
+    world.send_all(1);
+    for person in 0..3 {
+        misses_the_log(&mut world, person, group);
+    }
+    renames(&mut world, 0, group, "Newer");
+    assert_eq!(world.row(1, group).name, "Older");
+    world.now = world.now.plus_seconds(24 * 3600);
+    later(&mut world);
+    assert_eq!(world.row(1, group).name, "Newer");
 }
