@@ -307,6 +307,9 @@ fn two_words_about_one_place_convict_also_where_the_first_was_true() {
 
 /// Moves a group of the signing relay away from its log.
 fn move_away(world: &mut World, group: GroupId) {
+    // After lost entries somebody has to be heard first.
+    world.say(1, group, "still here");
+    world.settle();
     let relay = world.address.duplicate();
     world.act(0, |desk| desk.move_to(&group, &relay)).unwrap();
     world.settle();

@@ -150,6 +150,7 @@ impl World {
         };
         let greeted = driven.greet(id, address, now);
         if self.relays[seat.relay].disk.has_stopped() {
+            self.relay_gone(id);
             return self.died(seat.relay);
         }
         let delay = self.delay();
