@@ -19,7 +19,8 @@
 //! Known not to hold:
 //! - A vault that is put back to an older copy may use a key again until its first sync. It finds its own later entries,
 //!   and what it says of itself before that is forgotten; so the owner of such a vault is asked for nothing here but
-//!   not to break others. A welcome that waited in it is forgotten too: whom its owner had brought in never hears of it.
+//!   not to break others. A welcome that waited in it is forgotten too: whom its owner had brought in never hears of it,
+//!   or comes in when the owner is added again, behind what was said meanwhile.
 //! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`; of a blob,
 //!   `blob-gone`), and until they are sent again after a restoration what was lost stays lost.
 //! - A relay that is put back may lose the commit by which a conversation moved. Who had read it reads elsewhere and is not

@@ -40,12 +40,16 @@ impl Model {
         views.iter().enumerate().any(|(who, view)| self.meant.contains(&(who, group.id, to)) && told(view))
     }
 
-    /// Whether the welcome of a member may have gone with the gap of whoever wanted them in: they were added again, behind
-    /// words that were said meanwhile.
+    /// Whether the welcome of a member may have gone with the gap of whoever wanted them in, or with a vault that went back:
+    /// they were added again, behind words that were said meanwhile.
     pub(super) fn came_late(&self, group: &GroupId, reader: usize, views: &[View]) -> bool {
-        let gap = |view: &View| view.alarms.iter().any(|one| one.group == *group && one.kind == AlarmKind::Gap);
-        let wanted = |who: usize| self.meant.contains(&(who, *group, reader));
-        self.slept >= RETENTION && views.iter().enumerate().any(|(who, view)| wanted(who) && gap(view))
+        let told = |view: &View, kind| view.alarms.iter().any(|one| one.group == *group && one.kind == kind);
+        let lost = |(who, view): (usize, &View)| {
+            self.meant.contains(&(who, *group, reader))
+                && (self.slept >= RETENTION && told(view, AlarmKind::Gap)
+                    || self.rolled.contains(&who) && told(view, AlarmKind::OlderCopy))
+        };
+        views.iter().enumerate().any(lost)
     }
 
     /// Whether a relay that was put back has given a reader's key package twice, and they know: they were counted in before
