@@ -17,6 +17,7 @@ Examples:
   relevo-relay run --config /etc/relevo-relay.toml   everything from a file
   relevo-relay doctor --host relay.example.org       what is wrong here, and what to do
   relevo-relay config show                           every setting with its reason
+  relevo-relay backup --to age1... relay.backup      a backup, while it runs
   relevo-relay address --qr                          the address again, as a QR code
 
 Exit codes: 0 done, 1 failed, 2 usage.
@@ -58,6 +59,36 @@ pub enum Command {
     },
     /// Read everything that a stopped relay holds, and say what of it is damaged. Mends nothing. Fails if something is.
     VerifyStore(Settings),
+    /// Write everything that the relay is into one file, while it runs or not. Encrypted by age: make a key with
+    /// `age-keygen -o backup.key`, keep it elsewhere, and name its public half here.
+    Backup {
+        /// Where the relay is.
+        #[command(flatten)]
+        settings: Settings,
+        /// Public key of age (age1...) that may open the backup; more than one may.
+        #[arg(long, value_name = "KEY", required_unless_present = "unencrypted")]
+        to: Vec<String>,
+        /// Whoever has the file can then be this relay: for a disk that is encrypted itself.
+        #[arg(long, conflicts_with = "to")]
+        unencrypted: bool,
+        /// The file, which must not exist.
+        file: PathBuf,
+    },
+    /// Make the relay of a backup in a data directory that does not exist yet or is empty. What came after the backup is
+    /// lost, and clients tell their people so.
+    Restore {
+        /// Where the relay is to be.
+        #[command(flatten)]
+        settings: Settings,
+        /// File with the key that age-keygen made.
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+        /// Read the backup to its end, say whether it is whole, and restore nothing.
+        #[arg(long)]
+        check: bool,
+        /// The backup.
+        file: PathBuf,
+    },
     /// Ask the relay that runs here whether it serves: for service managers and containers. Fails if not.
     Healthcheck(Settings),
     /// Look at the configuration without starting anything.

@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use minicbor::{Decode, Encode};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, PathSecret, RelayIdentity};
 use sha2::{Digest, Sha256};
@@ -94,6 +95,59 @@ impl Keys {
     pub(crate) fn public(&self) -> RelayIdentity {
         RelayIdentity(self.identity.verifying_key().to_bytes())
     }
+}
+
+/// A file of the keys, as a backup holds it.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct KeyFile {
+    #[n(0)]
+    name: String,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    bytes: Vec<u8>,
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// All files of the keys of a data directory, once they are found sound.
+///
+/// # Errors
+/// [`KeysFault`].
+pub(crate) fn files(data: &Path) -> Result<Vec<KeyFile>, KeysFault> {
+    let directory = data.join(DIRECTORY);
+    compare_sums(&directory)?;
+    let mut files = Vec::new();
+    for name in SUMMED.into_iter().chain([SUMS]) {
+        let path = directory.join(name);
+        // Keys of the first version have no sums.
+        if name != SUMS || path.exists() {
+            files.push(KeyFile { name: name.to_owned(), bytes: read(&path)?.to_vec() });
+        }
+    }
+    Ok(files)
+}
+
+/// Writes the files of a backup into a data directory that has no keys, and compares them.
+///
+/// # Errors
+/// [`KeysFault`].
+pub(crate) fn put_files(data: &Path, files: &[KeyFile]) -> Result<(), KeysFault> {
+    let directory = data.join(DIRECTORY);
+    let file = |source| KeysFault::File { path: directory.clone(), source };
+    fs::DirBuilder::new().mode(0o700).create(&directory).map_err(file)?;
+    for KeyFile { name, bytes } in files {
+        let path = directory.join(name);
+        if !SUMMED.contains(&name.as_str()) && name != SUMS {
+            return Err(KeysFault::Damaged { path: directory });
+        }
+        write(&path, bytes)?;
+    }
+    fs::File::open(&directory).and_then(|opened| opened.sync_all()).map_err(file)?;
+    Keys::load(data).map(drop)
 }
 
 const DIRECTORY: &str = "keys";

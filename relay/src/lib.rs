@@ -2,10 +2,12 @@
 //!
 //! [`Relay::start`] runs one in a process; the program `relevo-relay` is a command line around it.
 
+pub mod backup;
 mod blob;
 pub mod cli;
 mod clock;
 mod config;
+mod control;
 mod data;
 mod delivery;
 pub mod doctor;

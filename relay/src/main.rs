@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use relevo_protocol::wire::RelayAddress;
+use relevo_relay::backup::{self, Contents, Wanted};
 use relevo_relay::cli::{Cli, Command, ConfigAct};
 use relevo_relay::store::Verified;
 use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor, initialise, verify_store};
@@ -66,6 +67,33 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::VerifyStore(settings) => verify(&settings.config()?),
+        Command::Backup { settings, to, unencrypted: _, file } => {
+            let contents = backup::back_up(&settings.config()?, &Wanted { file: file.clone(), to })?;
+            say_contents(&contents)?;
+            writeln!(
+                io::stdout(),
+                "Written to {}. Try it from time to time: relevo-relay restore --check.",
+                file.display()
+            )?;
+            Ok(())
+        }
+        Command::Restore { settings: _, identity, check: true, file } => {
+            say_contents(&backup::check(&file, identity.as_deref())?)?;
+            writeln!(io::stdout(), "The backup is whole.")?;
+            Ok(())
+        }
+        Command::Restore { settings, identity, check: false, file } => {
+            let config = settings.config()?;
+            let (contents, address) = backup::restore(&config, &file, identity.as_deref())?;
+            say_contents(&contents)?;
+            let data = config.data.display();
+            writeln!(
+                io::stdout(),
+                "Restored into {data}. Start it now; never start the old one again beside it. What came after the backup is lost, and \
+                 members are told that the relay went back."
+            )?;
+            print_address(&address)
+        }
         Command::Healthcheck(settings) => {
             doctor::healthy(&settings.config()?).map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
             writeln!(io::stdout(), "ok")?;
@@ -87,6 +115,20 @@ fn act(cli: Cli) -> anyhow::Result<()> {
         Command::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
             .with_context(|| format!("cannot write into {}", directory.display())),
     }
+}
+
+fn say_contents(contents: &Contents) -> io::Result<()> {
+    let Contents { mailboxes, entries, damaged_entries, admissions, blobs, bytes } = contents;
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "{mailboxes} mailboxes with {entries} entries, {admissions} admissions, {blobs} blobs, {} MiB.",
+        bytes >> 20
+    )?;
+    if *damaged_entries > 0 {
+        writeln!(out, "{damaged_entries} entries could not be read: the disk is failing, or was.")?;
+    }
+    Ok(())
 }
 
 /// Reads the whole store, with a line a second for who watches.

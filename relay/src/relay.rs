@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::blob::BlobPlaces;
 use crate::config::{Config, ConfigFault};
+use crate::control::Control;
 use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
 use crate::keys::{Keys, KeysFault};
@@ -35,6 +36,7 @@ pub struct Running {
     endpoint: transport::Endpoint,
     front: JoinHandle<()>,
     metrics: Option<Observed>,
+    control: Option<Control>,
     parts: Arc<Parts>,
     data: DataDirectory,
 }
@@ -151,9 +153,16 @@ impl Relay {
             Some(address) => Some(Observed::start(address, &endpoint, &parts).await?),
             None => None,
         };
+        let control = match Control::start(data.path(), parts.service.store().clone()) {
+            Ok(control) => Some(control),
+            Err(fault) => {
+                tracing::warn!(%fault, "no socket for the operator's commands: stop the relay to back it up");
+                None
+            }
+        };
         let front = tokio::spawn(transport::serve(endpoint.clone(), Arc::clone(&parts)));
         tracing::info!(port = local.port(), "serving");
-        Ok(Running { local, address, endpoint, front, metrics, parts, data })
+        Ok(Running { local, address, endpoint, front, metrics, control, parts, data })
     }
 }
 
@@ -290,7 +299,7 @@ impl Running {
     /// # Errors
     /// [`StopFault`].
     pub async fn shutdown(self) -> Result<(), StopFault> {
-        let Self { local: _, address: _, endpoint, front, metrics, parts, data } = self;
+        let Self { local: _, address: _, endpoint, front, metrics, control, parts, data } = self;
         tracing::info!("draining");
         parts.phase.send_replace(Phase::Draining);
         // Ends by itself: `serve` closes the endpoint when the time is up.
@@ -301,6 +310,9 @@ impl Running {
         if let Some(Observed { local: _, stop, answering }) = metrics {
             drop(stop);
             let _ended = answering.await;
+        }
+        if let Some(control) = control {
+            control.stop().await;
         }
         // Every connection has ended, so nobody else holds the parts.
         let stopped = match Arc::into_inner(parts) {

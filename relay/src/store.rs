@@ -7,6 +7,7 @@
 //! The rules live in `ledger` and `rules`, once; an engine only keeps rows.
 
 mod applied;
+mod archive;
 pub mod blobs;
 mod census;
 mod change;
@@ -48,6 +49,7 @@ use relevo_protocol::wire::{
 };
 
 pub use applied::{Appended, Applied, Popped, Rest, Touch};
+pub(crate) use archive::Item;
 pub use census::Census;
 pub use change::Change;
 pub use config::StoreConfig;
@@ -320,7 +322,7 @@ impl Shared {
 /// Sums what is stored, page by page: counted at every opening, so that no crash can make the sums drift.
 fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
     let mut totals = Totals::default();
-    each(engine, keys::MAILBOXES, |_, bytes| {
+    each::<StoreFault>(engine, keys::MAILBOXES, |_, bytes| {
         let mailbox: Mailbox = record::read(bytes, "mailbox")?;
         totals.mailboxes += 1;
         totals.entry_bytes = totals.entry_bytes.saturating_add(mailbox.bytes);
@@ -328,11 +330,11 @@ fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
         totals.grants = totals.grants.saturating_add(mailbox.grants());
         Ok(())
     })?;
-    each(engine, keys::ADMISSIONS, |_, _| {
+    each::<StoreFault>(engine, keys::ADMISSIONS, |_, _| {
         totals.admissions += 1;
         Ok(())
     })?;
-    each(engine, keys::BLOBS, |_, bytes| {
+    each::<StoreFault>(engine, keys::BLOBS, |_, bytes| {
         let blob: record::Blob = record::read(bytes, "blob")?;
         totals.blobs += 1;
         totals.blob_bytes = totals.blob_bytes.saturating_add(blob.length);
@@ -342,11 +344,11 @@ fn count(engine: &dyn Engine) -> Result<Totals, StoreFault> {
 }
 
 /// Visits every row with a prefix, a page at a time.
-fn each(
+fn each<E: From<StoreFault>>(
     engine: &dyn Engine,
     prefix: &[u8],
-    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreFault>,
-) -> Result<(), StoreFault> {
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     const PAGE: usize = 1024;
     let mut from = prefix.to_vec();
     loop {

@@ -203,6 +203,16 @@ impl Blobs {
         Ok(Upload { id, length, file, offset, found: offset, partial, whole: place.file(&id), most, busy })
     }
 
+    /// Writes a whole blob, without a row.
+    pub(super) fn put(&self, id: BlobId, bytes: &[u8]) -> Result<(), StoreFault> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        match self.begin(id, length, u64::MAX).and_then(|upload| upload.complete(bytes)) {
+            Ok(_whole) => Ok(()),
+            Err(Refusal::RelayFull) => Err(StoreFault::DiskFull),
+            Err(_) => Err(StoreFault::Corrupt { what: "blob" }),
+        }
+    }
+
     /// Whether the file of a blob is there; a store in memory has no files to miss.
     pub(crate) fn holds(&self, id: &BlobId) -> bool {
         self.place.as_ref().is_none_or(|place| place.file(id).exists())

@@ -34,7 +34,7 @@ impl Store {
     pub fn census(&self) -> Result<Census, StoreFault> {
         let engine = &*self.shared.engine;
         let mut census = Census::default();
-        each(engine, keys::MAILBOXES, |_, bytes| {
+        each::<StoreFault>(engine, keys::MAILBOXES, |_, bytes| {
             let mailbox: Mailbox = record::read(bytes, "mailbox")?;
             match mailbox.kind {
                 MailboxKind::Personal => census.personal += 1,
@@ -45,13 +45,13 @@ impl Store {
             }
             Ok(())
         })?;
-        each(engine, keys::ENTRIES, |_, bytes| {
+        each::<StoreFault>(engine, keys::ENTRIES, |_, bytes| {
             let EntryHeader { expires, size, .. } = EntryHeader::decode(bytes)?;
             *census.entries.entry(u64::from(size)).or_default() += 1;
             census.entry_hours.insert(expires);
             Ok(())
         })?;
-        each(engine, keys::BLOBS, |_, bytes| {
+        each::<StoreFault>(engine, keys::BLOBS, |_, bytes| {
             let blob: record::Blob = record::read(bytes, "blob")?;
             census.blobs += 1;
             census.blob_bytes = census.blob_bytes.saturating_add(blob.length);

@@ -2,6 +2,7 @@
 
 mod access;
 mod agreement;
+mod archive;
 mod bounds;
 mod census;
 mod damage;

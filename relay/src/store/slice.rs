@@ -78,7 +78,7 @@ impl Shared {
     ) -> Result<Option<ReadEntry>, StoreFault> {
         let Some(row) = self.engine.row(&keys::entry(id, incarnation, sequence))? else { return Ok(None) };
         let expires = record::EntryHeader::decode(&row.header)?.expires;
-        let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: "entry" })?;
+        let entry = Entry::parse(row.body).map_err(|_| StoreFault::Corrupt { what: BODY })?;
         Ok(Some(ReadEntry { sequence, expires, entry }))
     }
 }

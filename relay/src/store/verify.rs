@@ -45,7 +45,7 @@ impl Store {
         let engine = &*self.shared.engine;
         let (mut found, mut damaged) = (Verified::default(), BTreeSet::new());
         let mut last_resorts = Vec::new();
-        each(engine, keys::MAILBOXES, |key, bytes| {
+        each::<StoreFault>(engine, keys::MAILBOXES, |key, bytes| {
             let mailbox: Mailbox = record::read(bytes, "mailbox")?;
             found.mailboxes += 1;
             if let (Some(last), Some(id)) = (mailbox.last_resort, id_in(key).map(MailboxId)) {
@@ -71,12 +71,12 @@ impl Store {
         for (id, key) in last_resorts {
             look(&mut found, id, &key)?;
         }
-        each(engine, keys::ENTRIES, |key, header| {
+        each::<StoreFault>(engine, keys::ENTRIES, |key, header| {
             EntryHeader::decode(header)?;
             look(&mut found, id_in(key).map(MailboxId).ok_or(StoreFault::Corrupt { what: "entry" })?, key)
         })?;
         found.damaged_mailboxes = u64::try_from(damaged.len()).unwrap_or(u64::MAX);
-        each(engine, keys::BLOBS, |key, _| {
+        each::<StoreFault>(engine, keys::BLOBS, |key, _| {
             let id = id_in(key).map(BlobId).ok_or(StoreFault::Corrupt { what: "blob" })?;
             found.blobs += 1;
             match self.shared.blobs.whole(&id) {
@@ -97,7 +97,7 @@ impl Store {
 }
 
 /// Whether this is one entry's damage, and no reason to stop.
-fn is_damage(fault: &StoreFault) -> bool {
+pub(super) fn is_damage(fault: &StoreFault) -> bool {
     match fault {
         StoreFault::Corrupt { what } => *what == BODY,
         StoreFault::Disk(fault) => is_unreadable(fault),
@@ -110,11 +110,11 @@ fn is_damage(fault: &StoreFault) -> bool {
 }
 
 /// A part of the disk that does not read any more (EIO).
-fn is_unreadable(fault: &io::Error) -> bool {
+pub(super) fn is_unreadable(fault: &io::Error) -> bool {
     fault.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// The id behind a key's letter.
-fn id_in<const N: usize>(key: &[u8]) -> Option<[u8; N]> {
+pub(super) fn id_in<const N: usize>(key: &[u8]) -> Option<[u8; N]> {
     key.get(1..)?.first_chunk().copied()
 }

@@ -1,9 +1,10 @@
 //! Both engines agree on any history, and what they count is what they hold.
 
 use proptest::prelude::*;
-use relevo_protocol::wire::{CapabilityHash, GrantTable, Incarnation, MailboxId, MailboxKind, Sequence};
+use relevo_protocol::wire::{CapabilityHash, GrantTable, Incarnation, Lineage, MailboxId, MailboxKind, Sequence};
 
 use super::super::{Change, Most, Store};
+use super::archive::{is_chained, refilled};
 use super::world::{World, entry, grant};
 
 /// One step of a history over three mailboxes. Rates have facts of their own: a reopened ledger forgets them.
@@ -116,6 +117,21 @@ fn seen(store: &Store, world: &World) -> Vec<String> {
     slices.map(|slice| format!("{slice:?}")).chain([format!("{:?}", store.totals())]).collect()
 }
 
+/// Every mailbox has begun another life, says which it had and where, and chains its entries anew.
+fn lives_go_on(before: &World, after: &World) {
+    for mailbox in 0..3 {
+        let (id, owner) = (MailboxId::of(&owner(mailbox)), owner(mailbox));
+        let old = before.store.checkpoint(&id, &owner, before.now);
+        let new = after.store.checkpoint(&id, &owner, after.now);
+        assert_eq!(old.is_ok(), new.is_ok());
+        let (Ok(old), Ok(new)) = (old, new) else { continue };
+        assert_ne!(new.incarnation, old.incarnation);
+        let Lineage { incarnation, sequence, head } = new.restored_from.unwrap();
+        assert_eq!((incarnation, sequence, head), (old.incarnation, old.sequence, old.head));
+        is_chained(after, &id);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -144,8 +160,12 @@ proptest! {
         let kept = sled.store.totals();
         sled.reopen();
         prop_assert_eq!(sled.store.totals(), kept);
+        // A store that is filled from a backup holds the same, in other lives.
+        let mut refilled = refilled(&sled);
+        prop_assert_eq!(seen(&refilled.store, &refilled), seen(&sled.store, &sled));
+        lives_go_on(&sled, &refilled);
         // Time takes everything, and leaves nothing behind that would never go.
-        for world in [&mut memory, &mut sled] {
+        for world in [&mut memory, &mut sled, &mut refilled] {
             world.pass_hours(200 * 24);
             world.sweep();
             prop_assert_eq!(world.store.totals(), super::world::only_the_purse());

@@ -171,7 +171,7 @@ fn large_bodies_lie_beside_the_index_and_go_when_they_are_trimmed() {
     assert_eq!(used(), 0);
 }
 
-fn put(world: &mut World, bytes: &[u8], hours: u32) -> Result<BlobId, Refusal> {
+pub(super) fn put(world: &mut World, bytes: &[u8], hours: u32) -> Result<BlobId, Refusal> {
     let id = BlobId::of(bytes);
     let (purse, now, length) = (world.purse, world.now, u64::try_from(bytes.len()).unwrap());
     match world.store.begin_blob(&purse, id, length, now)? {
@@ -192,7 +192,7 @@ fn put(world: &mut World, bytes: &[u8], hours: u32) -> Result<BlobId, Refusal> {
     Ok(id)
 }
 
-fn get(world: &World, id: &BlobId, offset: u64, length: u64) -> Result<Vec<u8>, Refusal> {
+pub(super) fn get(world: &World, id: &BlobId, offset: u64, length: u64) -> Result<Vec<u8>, Refusal> {
     let mut download = world.store.open_blob(id, offset, length, world.now)?;
     let mut all = Vec::new();
     loop {

@@ -1,0 +1,493 @@
+//! Backups: everything that a relay is, in one file that is written while it runs, encrypted by `age` to its operator's key.
+//!
+//! ```text
+//! relay that runs --control--> backup --> age -r KEY --> FILE        Head, Item..., End (counts, SHA-256)
+//! FILE --> age -d -i KEY --> restore --> DIRECTORY.restoring --> DIRECTORY
+//! ```
+//! A backup holds the relay's keys, so whoever reads one can be the relay. `age` is a program of its own: its keys and
+//! files are what an operator may open without us, and the relay itself can open nothing.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use minicbor::{Decode, Encode};
+use relevo_protocol::limits::MAX_BLOB;
+use relevo_protocol::wire::{RelayAddress, decode_exact, encode, write_frame};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::control;
+use crate::data::{DataDirectory, DataFault, is_held, remembered_endpoint};
+use crate::keys::{self, KeyFile, KeysFault};
+use crate::relay::{StartFault, address_of};
+use crate::store::{Item, Store, StoreFault};
+
+/// Why there is no backup, or nothing was restored from one.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupFault {
+    /// The relay's own trouble.
+    #[error(transparent)]
+    Relay(#[from] StartFault),
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The backup would overwrite something.
+    #[error("{} is there already: a backup never overwrites anything, so give it another name", path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Where the relay is to be restored there is something.
+    #[error("{} is not empty: restore into a directory that does not exist yet, or move this one away first", path.display())]
+    NotEmpty {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// There is no program to encrypt with.
+    #[error("the program age, which encrypts backups, cannot be started ({0}): install it with apt-get install age")]
+    NoAge(io::Error),
+    /// `age` said no; what it said stands above.
+    #[error("age could not {what}: what it says stands above")]
+    Age {
+        /// What it was to do.
+        what: &'static str,
+    },
+    /// The file is encrypted, and no key was given.
+    #[error("the backup is encrypted: name the file with your key (--identity FILE)")]
+    NoIdentity,
+    /// The relay that runs does not give its backup.
+    #[error("the relay that runs on {} did not answer ({source}): try again, or stop it first", path.display())]
+    NoAnswer {
+        /// Its data directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// It is no backup.
+    #[error("this is no backup of a relay")]
+    NotABackup,
+    /// It is of a later version.
+    #[error("this backup is of a later version of relevo-relay: restore it with that one")]
+    Newer,
+    /// It ends before its end.
+    #[error("the backup is cut short: it is not whole, and nothing was restored from it")]
+    CutShort,
+    /// It is not what was written.
+    #[error("the backup is damaged, and nothing was restored from it")]
+    Damaged,
+}
+
+impl From<StoreFault> for BackupFault {
+    fn from(source: StoreFault) -> Self {
+        Self::Relay(StartFault::Store { path: PathBuf::from("store"), source })
+    }
+}
+
+impl From<DataFault> for BackupFault {
+    fn from(fault: DataFault) -> Self {
+        Self::Relay(fault.into())
+    }
+}
+
+impl From<KeysFault> for BackupFault {
+    fn from(fault: KeysFault) -> Self {
+        Self::Relay(fault.into())
+    }
+}
+
+/// What a backup holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct Contents {
+    /// Mailboxes.
+    #[n(0)]
+    pub mailboxes: u64,
+    /// Entries.
+    #[n(1)]
+    pub entries: u64,
+    /// Entries that the disk had lost when it was written.
+    #[n(2)]
+    pub damaged_entries: u64,
+    /// Admissions.
+    #[n(3)]
+    pub admissions: u64,
+    /// Blobs.
+    #[n(4)]
+    pub blobs: u64,
+    /// Bytes of the backup before encryption.
+    #[n(5)]
+    pub bytes: u64,
+}
+
+/// What stands before the first frame.
+const MAGIC: &[u8] = b"relevo-relay backup\n";
+const VERSION: u32 = 1;
+/// The largest frame: a blob, or an entry, and a little.
+#[expect(clippy::as_conversions, reason = "a constant of 256 KiB")]
+const MAX_PART: usize = 4 * MAX_BLOB as usize;
+/// With this every encrypted file begins.
+const ENCRYPTED: &[u8] = b"age-encryption.org/v1\n";
+
+/// A frame of a backup.
+#[derive(Encode, Decode)]
+enum Part {
+    /// The first: whose backup it is.
+    #[n(0)]
+    Head {
+        #[n(0)]
+        version: u32,
+        #[n(1)]
+        keys: Vec<KeyFile>,
+        #[n(2)]
+        host: String,
+        #[n(3)]
+        port: u16,
+    },
+    /// What the store holds.
+    #[n(1)]
+    Stored(#[n(0)] Item),
+    /// The last.
+    #[n(2)]
+    End {
+        #[n(0)]
+        contents: Contents,
+        /// SHA-256 of every byte before this frame.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        sum: [u8; 32],
+    },
+}
+
+impl Contents {
+    fn count(&mut self, item: &Item) {
+        let counted = match item {
+            Item::Mailbox { .. } => &mut self.mailboxes,
+            Item::Entry { entry: Some(_), .. } => &mut self.entries,
+            Item::Entry { entry: None, .. } => &mut self.damaged_entries,
+            Item::Admission { .. } => &mut self.admissions,
+            Item::Blob { .. } => &mut self.blobs,
+            Item::Trimmed { .. } | Item::Gone => return,
+        };
+        *counted = counted.saturating_add(1);
+    }
+}
+
+/// Writes a backup of an open store, of whichever process.
+///
+/// # Errors
+/// [`BackupFault`].
+pub(crate) fn write(data: &Path, store: &Store, out: &mut impl Write) -> Result<Contents, BackupFault> {
+    let (host, port) = remembered_endpoint(data)?;
+    let head = Part::Head { version: VERSION, keys: keys::files(data)?, host, port };
+    let mut writing = Writing { out, sum: Sha256::new(), contents: Contents::default() };
+    writing.bytes(MAGIC)?;
+    writing.part(&head)?;
+    store.archive(|item| {
+        writing.contents.count(&item);
+        writing.part(&Part::Stored(item))
+    })?;
+    let Writing { contents, ref sum, .. } = writing;
+    let sum = sum.clone().finalize().into();
+    writing.part(&Part::End { contents, sum })?;
+    writing.out.flush().map_err(ended)?;
+    Ok(contents)
+}
+
+/// Whoever was to take the backup does not: it says itself why.
+fn ended(source: io::Error) -> BackupFault {
+    BackupFault::File { path: PathBuf::from("the backup"), source }
+}
+
+struct Writing<'w, W> {
+    out: &'w mut W,
+    sum: Sha256,
+    contents: Contents,
+}
+
+impl<W: Write> Writing<'_, W> {
+    fn part(&mut self, part: &Part) -> Result<(), BackupFault> {
+        let mut frame = Zeroizing::new(Vec::new());
+        write_frame(&mut frame, &Zeroizing::new(encode(part)), MAX_PART).map_err(|_| BackupFault::Damaged)?;
+        self.bytes(&frame)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), BackupFault> {
+        self.sum.update(bytes);
+        self.contents.bytes = self.contents.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.out.write_all(bytes).map_err(ended)
+    }
+}
+
+/// Reads a backup to its end, giving each part once, and a copy of every byte to `copy`.
+///
+/// # Errors
+/// [`BackupFault`], also whatever `take` refuses with.
+fn read(
+    mut from: impl Read,
+    mut copy: impl Write,
+    mut take: impl FnMut(Taken) -> Result<(), BackupFault>,
+) -> Result<Contents, BackupFault> {
+    let (mut sum, mut contents) = (Sha256::new(), Contents::default());
+    let mut magic = [0; MAGIC.len()];
+    from.read_exact(&mut magic).map_err(|_| BackupFault::NotABackup)?;
+    if magic != MAGIC {
+        return Err(BackupFault::NotABackup);
+    }
+    let mut frame = Zeroizing::new(magic.to_vec());
+    let mut first = true;
+    loop {
+        sum.update(&*frame);
+        copy.write_all(&frame).map_err(ended)?;
+        contents.bytes = contents.bytes.saturating_add(u64::try_from(frame.len()).unwrap_or(u64::MAX));
+        frame = next_frame(&mut from)?;
+        let part = decode_exact(frame.get(4..).unwrap_or_default()).map_err(|_| BackupFault::Damaged)?;
+        match part {
+            Part::Head { version, .. } if version > VERSION => return Err(BackupFault::Newer),
+            Part::Head { version: _, keys, host, port } if first => take(Taken::Head { keys, host, port })?,
+            Part::Stored(item) if !first => {
+                contents.count(&item);
+                take(Taken::Stored(item))?;
+            }
+            Part::End { contents: said, sum: written } if !first => {
+                let whole = written == <[u8; 32]>::from(sum.finalize()) && said == contents;
+                if !whole || from.read(&mut [0]).map_err(|_| BackupFault::CutShort)? != 0 {
+                    return Err(BackupFault::Damaged);
+                }
+                copy.write_all(&frame).and_then(|()| copy.flush()).map_err(ended)?;
+                return Ok(contents);
+            }
+            Part::Head { .. } | Part::Stored(_) | Part::End { .. } => return Err(BackupFault::Damaged),
+        }
+        first = false;
+    }
+}
+
+/// What is taken from a backup.
+enum Taken {
+    Head { keys: Vec<KeyFile>, host: String, port: u16 },
+    Stored(Item),
+}
+
+fn next_frame(from: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, BackupFault> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length).map_err(|_| BackupFault::CutShort)?;
+    let body = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if body > MAX_PART {
+        return Err(BackupFault::Damaged);
+    }
+    let mut frame = Zeroizing::new(vec![0; body.saturating_add(4)]);
+    let (head, rest) = frame.split_at_mut(4);
+    head.copy_from_slice(&length);
+    from.read_exact(rest).map_err(|_| BackupFault::CutShort)?;
+    Ok(frame)
+}
+
+/// How a backup is written.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The file, which is not there yet.
+    pub file: PathBuf,
+    /// Public keys of `age` for which it is encrypted; none for a file that anybody can read.
+    pub to: Vec<String>,
+}
+
+/// Writes a backup of a relay, whether it runs or not. The file appears whole or not at all.
+///
+/// # Errors
+/// [`BackupFault`].
+pub fn back_up(config: &Config, wanted: &Wanted) -> Result<Contents, BackupFault> {
+    let Wanted { file, to } = wanted;
+    if file.exists() {
+        return Err(BackupFault::Exists { path: file.clone() });
+    }
+    let part = beside(file, ".part");
+    let fault = |source| BackupFault::File { path: part.clone(), source };
+    let written = private(&part).map_err(fault)?;
+    let done = (|| {
+        let mut sink = Sink::open(written.try_clone().map_err(fault)?, to)?;
+        let contents = give(config, &mut sink);
+        // What age says is the cause, where it has ended.
+        sink.close()?;
+        let contents = contents?;
+        written.sync_all().and_then(|()| fs::rename(&part, file)).map_err(fault)?;
+        sync_above(file).map_err(fault)?;
+        Ok(contents)
+    })();
+    if done.is_err() {
+        // What is left of it is no backup.
+        let _gone = fs::remove_file(&part);
+    }
+    done
+}
+
+/// The backup of a relay: its own, if it runs.
+fn give(config: &Config, out: &mut Sink) -> Result<Contents, BackupFault> {
+    let data = &config.data;
+    if is_held(data) {
+        let no_answer = |source| BackupFault::NoAnswer { path: data.clone(), source };
+        let mut stream = UnixStream::connect(data.join(control::SOCKET)).map_err(no_answer)?;
+        stream.write_all(control::BACKUP).map_err(no_answer)?;
+        return read(BufReader::new(stream), out, |_| Ok(()));
+    }
+    // Asked first: to open it would make one.
+    let _there = remembered_endpoint(data)?;
+    let held = DataDirectory::open(data)?;
+    let (store, _ledger) = Store::open(&held.path().join("store"), config.store.clone())?;
+    write(data, &store, out)
+}
+
+/// Reads a backup to its end and restores nothing.
+///
+/// # Errors
+/// [`BackupFault`].
+pub fn check(file: &Path, identity: Option<&Path>) -> Result<Contents, BackupFault> {
+    let mut source = Source::open(file, identity)?;
+    let contents = read(&mut source.from, io::sink(), |_| Ok(()));
+    source.close()?;
+    contents
+}
+
+/// Makes the relay of a backup in the configured directory, which must not hold anything. It appears whole or not at all.
+/// Every mailbox begins another life, which clients tell their people.
+///
+/// # Errors
+/// [`BackupFault`].
+pub fn restore(config: &Config, file: &Path, identity: Option<&Path>) -> Result<(Contents, RelayAddress), BackupFault> {
+    let data = &config.data;
+    let fault = |source| BackupFault::File { path: data.clone(), source };
+    if data.exists() && fs::read_dir(data).map_err(fault)?.next().is_some() {
+        return Err(BackupFault::NotEmpty { path: data.clone() });
+    }
+    let staging = beside(data, ".restoring");
+    if staging.exists() {
+        // Of a restoration that did not come to its end.
+        fs::remove_dir_all(&staging).map_err(fault)?;
+    }
+    let contents = refill(config, &staging, file, identity).inspect_err(|_| {
+        let _gone = fs::remove_dir_all(&staging);
+    })?;
+    fs::rename(&staging, data).and_then(|()| sync_above(data)).map_err(fault)?;
+    Ok((contents, address_of(config)?))
+}
+
+fn refill(config: &Config, staging: &Path, file: &Path, identity: Option<&Path>) -> Result<Contents, BackupFault> {
+    let mut source = Source::open(file, identity)?;
+    let directory = DataDirectory::open(staging)?;
+    let (store, _ledger) = Store::open(&directory.path().join("store"), config.store.clone())?;
+    let mut filling = store.refill();
+    let contents = read(&mut source.from, io::sink(), |taken| match taken {
+        Taken::Head { keys, host, port } => {
+            keys::put_files(staging, &keys)?;
+            Ok(directory.remember_endpoint(&host, port)?)
+        }
+        Taken::Stored(item) => Ok(filling.take(item)?),
+    });
+    source.close()?;
+    let contents = contents?;
+    filling.finish()?;
+    Ok(contents)
+}
+
+/// Where a backup goes: a file, through `age` if somebody is to open it.
+struct Sink {
+    out: Option<Box<dyn Write>>,
+    age: Option<Child>,
+}
+
+impl Sink {
+    fn open(file: File, to: &[String]) -> Result<Self, BackupFault> {
+        if to.is_empty() {
+            return Ok(Self { out: Some(Box::new(BufWriter::new(file))), age: None });
+        }
+        let mut command = Command::new("age");
+        command.arg("--encrypt").args(to.iter().flat_map(|key| ["--recipient", key]));
+        let mut age = command.stdin(Stdio::piped()).stdout(file).spawn().map_err(BackupFault::NoAge)?;
+        let out = age.stdin.take().map(|input| Box::new(BufWriter::new(input)) as Box<dyn Write>);
+        Ok(Self { out, age: Some(age) })
+    }
+
+    /// Waits for the last of it to be written.
+    fn close(mut self) -> Result<(), BackupFault> {
+        self.out = None;
+        finished(self.age.take(), "encrypt the backup")
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.as_mut().map_or(Ok(0), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.as_mut().map_or(Ok(()), |out| out.flush())
+    }
+}
+
+/// Where a backup comes from.
+struct Source {
+    from: Box<dyn Read>,
+    age: Option<Child>,
+}
+
+impl Source {
+    fn open(file: &Path, identity: Option<&Path>) -> Result<Self, BackupFault> {
+        let fault = |source| BackupFault::File { path: file.to_owned(), source };
+        let mut start = Vec::new();
+        File::open(file).and_then(|file| file.take(64).read_to_end(&mut start)).map_err(fault)?;
+        if !start.starts_with(ENCRYPTED) {
+            return Ok(Self { from: Box::new(BufReader::new(File::open(file).map_err(fault)?)), age: None });
+        }
+        let identity = identity.ok_or(BackupFault::NoIdentity)?;
+        let arguments: [OsString; 4] = ["--decrypt".into(), "--identity".into(), identity.into(), file.into()];
+        let mut command = Command::new("age");
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut age = command.spawn().map_err(BackupFault::NoAge)?;
+        let from: Box<dyn Read> = match age.stdout.take() {
+            Some(output) => Box::new(BufReader::new(output)),
+            None => Box::new(io::empty()),
+        };
+        Ok(Self { from, age: Some(age) })
+    }
+
+    fn close(mut self) -> Result<(), BackupFault> {
+        // It ends when nobody reads on.
+        self.from = Box::new(io::empty());
+        finished(self.age.take(), "open the backup")
+    }
+}
+
+fn finished(age: Option<Child>, what: &'static str) -> Result<(), BackupFault> {
+    match age.map(|mut age| age.wait()) {
+        None => Ok(()),
+        Some(Ok(status)) if status.success() => Ok(()),
+        Some(_) => Err(BackupFault::Age { what }),
+    }
+}
+
+/// A file that only this user reads, made anew.
+fn private(path: &Path) -> io::Result<File> {
+    let file = File::create(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn sync_above(path: &Path) -> io::Result<()> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(above)?.sync_all()
+}

@@ -1,0 +1,392 @@
+//! What a backup holds of a store: read while the writer goes on, and written into a new store.
+//!
+//! ```text
+//! Mailbox, Entry..., Mailbox, Entry..., ...   each as it stood at one moment
+//! Admission...  Blob...
+//! ```
+//! What becomes due is not in it: it follows from the rest.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+use relevo_protocol::wire::{AdmissionId, BlobId, Entry, Head, Incarnation, Lineage, MailboxId, Sequence};
+
+use super::draft::Draft;
+use super::engine::Key;
+use super::fault::StoreFault;
+use super::record::{self, Admission, Blob, EntryHeader, GrantRow, Mailbox, Place};
+use super::verify::{id_in, is_damage, is_unreadable};
+use super::{Store, each, keys, random_incarnation};
+
+/// A part of a backup.
+#[derive(Encode, Decode)]
+pub(crate) enum Item {
+    /// A mailbox. Its entries follow, from the first that can be read.
+    #[n(0)]
+    Mailbox {
+        /// Which.
+        #[n(0)]
+        id: MailboxId,
+        /// As it stood.
+        #[n(1)]
+        record: Mailbox,
+        /// Its grants.
+        #[n(2)]
+        grants: Vec<KeptGrant>,
+        /// Its last resort.
+        #[n(3)]
+        last_resort: Option<Entry>,
+    },
+    /// The next entry of the mailbox.
+    #[n(1)]
+    Entry {
+        /// Its header.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        header: Vec<u8>,
+        /// None if the disk had lost it.
+        #[n(1)]
+        entry: Option<Entry>,
+    },
+    /// Entries went while the mailbox was read: those before this one are not to be kept, and it is the next.
+    #[n(2)]
+    Trimmed {
+        /// First that could be read then.
+        #[n(0)]
+        first: Sequence,
+        /// Head before it.
+        #[n(1)]
+        head_before_first: Head,
+    },
+    /// The mailbox went while it was read.
+    #[n(3)]
+    Gone,
+    /// An admission.
+    #[n(4)]
+    Admission {
+        /// Which.
+        #[n(0)]
+        id: AdmissionId,
+        /// As it stood.
+        #[n(1)]
+        record: Admission,
+    },
+    /// A blob.
+    #[n(5)]
+    Blob {
+        /// Which.
+        #[n(0)]
+        id: BlobId,
+        /// Its lease.
+        #[n(1)]
+        record: Blob,
+        /// Its bytes.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        bytes: Vec<u8>,
+    },
+}
+
+/// A grant of a mailbox.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct KeptGrant {
+    /// Its key behind the mailbox: table and hash.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    key: [u8; 33],
+    #[n(1)]
+    row: GrantRow,
+}
+
+impl Store {
+    /// Gives everything that is stored, part by part. The writer goes on meanwhile: each mailbox comes as it stood at one
+    /// moment, but not all of them at the same.
+    ///
+    /// # Errors
+    /// The store's, or whatever `put` refuses with.
+    pub(crate) fn archive<E: From<StoreFault>>(&self, mut put: impl FnMut(Item) -> Result<(), E>) -> Result<(), E> {
+        let engine = &*self.shared.engine;
+        each::<E>(engine, keys::MAILBOXES, |key, _| match id_in(key).map(MailboxId) {
+            Some(id) => self.archive_mailbox(id, &mut put),
+            None => Err(StoreFault::Corrupt { what: "mailbox" }.into()),
+        })?;
+        each::<E>(engine, keys::ADMISSIONS, |key, header| {
+            let id = id_in(key).map(AdmissionId).ok_or(StoreFault::Corrupt { what: "admission" })?;
+            put(Item::Admission { id, record: record::read(header, "admission")? })
+        })?;
+        each::<E>(engine, keys::BLOBS, |key, header| {
+            let id = id_in(key).map(BlobId).ok_or(StoreFault::Corrupt { what: "blob" })?;
+            match self.shared.blobs.whole(&id) {
+                // One that is damaged is of no use, and whoever posted it may send it again.
+                Ok(bytes) if BlobId::of(&bytes) != id => Ok(()),
+                Ok(bytes) => put(Item::Blob { id, record: record::read(header, "blob")?, bytes }),
+                // Its lease has ended since.
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound || is_unreadable(&fault) => Ok(()),
+                Err(fault) => Err(StoreFault::from(fault).into()),
+            }
+        })
+    }
+
+    fn archive_mailbox<E: From<StoreFault>>(
+        &self,
+        id: MailboxId,
+        put: &mut impl FnMut(Item) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let engine = &*self.shared.engine;
+        let (record, grants, last_resort) = loop {
+            let Some(record) = self.durable(&id)? else { return Ok(()) };
+            let mut grants = Vec::new();
+            let prefix = keys::grants(&id);
+            for (key, header) in engine.scan(&prefix, &prefix, usize::MAX)? {
+                let key = key.get(prefix.len()..).and_then(|key| key.try_into().ok());
+                let key = key.ok_or(StoreFault::Corrupt { what: "grant" })?;
+                grants.push(KeptGrant { key, row: record::read(&header, "grant")? });
+            }
+            let last = record.last_resort.map(|last| keys::last_resort(&id, record.incarnation, last.serial));
+            let last_resort = last.map(|key| self.body(&key)).transpose()?.flatten();
+            // Entries may have come since, and go.
+            let same = |now: &Mailbox| {
+                now.incarnation == record.incarnation
+                    && now.last_resort == record.last_resort
+                    && (now.append_grants, now.take_grants) == (record.append_grants, record.take_grants)
+            };
+            if self.durable(&id)?.is_some_and(|now| same(&now)) {
+                break (record, grants, last_resort);
+            }
+        };
+        let (incarnation, last) = (record.incarnation, record.last);
+        let mut next = record.first;
+        put(Item::Mailbox { id, record, grants, last_resort })?;
+        while next <= last {
+            let key = keys::entry(&id, incarnation, next);
+            // The header first: who finds it without a body finds it damaged, unless it has gone.
+            let header = engine.header(&key)?;
+            let entry = self.body(&key)?;
+            match (header, engine.header(&key)?) {
+                (Some(header), Some(_)) => {
+                    put(Item::Entry { header: header.to_vec(), entry })?;
+                    next = next.next();
+                }
+                (_, None) | (None, Some(_)) => match self.after(&id, incarnation, next)? {
+                    Some(now) => {
+                        put(Item::Trimmed { first: now.first, head_before_first: now.head_before_first })?;
+                        next = now.first;
+                    }
+                    None => return put(Item::Gone),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// A mailbox from which an entry has gone; none if it has gone itself. The batch that took it may not be durable yet.
+    fn after(&self, id: &MailboxId, incarnation: Incarnation, gone: Sequence) -> Result<Option<Mailbox>, StoreFault> {
+        for _ in 0..PATIENCE {
+            match self.durable(id)?.filter(|now| now.incarnation == incarnation) {
+                Some(now) if now.first <= gone => std::thread::sleep(Duration::from_millis(1)),
+                now => return Ok(now),
+            }
+        }
+        Err(StoreFault::Corrupt { what: "entry" })
+    }
+
+    /// A mailbox as of the last durable batch.
+    fn durable(&self, id: &MailboxId) -> Result<Option<Mailbox>, StoreFault> {
+        let header = self.shared.header(&keys::mailbox(id))?;
+        header.map(|bytes| record::read(&bytes, "mailbox")).transpose()
+    }
+
+    /// The entry in a row; none if there is no such row or it is damaged.
+    fn body(&self, key: &[u8]) -> Result<Option<Entry>, StoreFault> {
+        match self.shared.engine.row(key) {
+            Ok(row) => Ok(row.and_then(|row| Entry::parse(row.body).ok())),
+            Err(fault) if is_damage(&fault) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Fills this store, which is empty, from the parts of a backup.
+    pub(crate) fn refill(&self) -> Refill<'_> {
+        Refill { store: self, draft: Draft::new(&*self.shared.engine), open: None, waiting: 0 }
+    }
+}
+
+/// Milliseconds for a batch to become durable.
+const PATIENCE: u32 = 10_000;
+/// Bytes after which what was taken is made durable.
+const BATCH: usize = 4 << 20;
+/// What a row counts for beside its body.
+const ROW: usize = 256;
+
+/// A store that is being filled from a backup. Every mailbox begins another life, and says which one it had.
+pub(crate) struct Refill<'s> {
+    store: &'s Store,
+    draft: Draft<'s>,
+    open: Option<Filling>,
+    waiting: usize,
+}
+
+/// The mailbox whose entries are coming.
+struct Filling {
+    id: MailboxId,
+    /// As it will stand; `last` and `head` grow.
+    record: Mailbox,
+    /// What the life before says of itself at `last`.
+    lineage: Lineage,
+    /// Keys of the entries so far.
+    kept: Vec<Key>,
+}
+
+impl Refill<'_> {
+    /// Takes the next part.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; [`StoreFault::Corrupt`] for parts that no store gives.
+    pub(crate) fn take(&mut self, item: Item) -> Result<(), StoreFault> {
+        match item {
+            Item::Mailbox { id, record, grants, last_resort } => self.begin(id, record, grants, last_resort)?,
+            Item::Entry { header, entry } => self.entry(&header, entry)?,
+            Item::Trimmed { first, head_before_first } => {
+                let Some(filling) = &mut self.open else { return Err(MISPLACED) };
+                let Some(before) = first.0.checked_sub(1).filter(|before| *before >= filling.record.last.0) else {
+                    return Err(MISPLACED);
+                };
+                for key in filling.kept.drain(..) {
+                    self.draft.remove(key);
+                }
+                filling.record = emptied(&filling.record, first, head_before_first);
+                filling.lineage = Lineage { sequence: Sequence(before), head: head_before_first, ..filling.lineage };
+            }
+            Item::Gone => {
+                let Some(filling) = self.open.take() else { return Err(MISPLACED) };
+                // What is left of it stands empty until its lease ends; whoever closed it does not look for it.
+                for key in filling.kept {
+                    self.draft.remove(key);
+                }
+                let first = filling.record.last.next();
+                let record = emptied(&filling.record, first, filling.record.head);
+                self.draft.set_mailbox(&filling.id, Some(record))?;
+            }
+            Item::Admission { id, record } => {
+                self.close()?;
+                self.draft.set_admission(&id, Some(record))?;
+            }
+            Item::Blob { id, record, bytes } => {
+                self.close()?;
+                let damaged = StoreFault::Corrupt { what: "blob" };
+                if BlobId::of(&bytes) != id || u64::try_from(bytes.len()) != Ok(record.length) {
+                    return Err(damaged);
+                }
+                self.store.shared.blobs.put(id, &bytes)?;
+                self.draft.set_blob(&id, Some(&record))?;
+            }
+        }
+        self.waiting = self.waiting.saturating_add(ROW);
+        if self.waiting >= BATCH { self.commit() } else { Ok(()) }
+    }
+
+    /// Makes the last of it durable.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub(crate) fn finish(mut self) -> Result<(), StoreFault> {
+        self.close()?;
+        self.commit()
+    }
+
+    fn begin(
+        &mut self,
+        id: MailboxId,
+        before: Mailbox,
+        grants: Vec<KeptGrant>,
+        last_resort: Option<Entry>,
+    ) -> Result<(), StoreFault> {
+        self.close()?;
+        let Some(last) = before.first.0.checked_sub(1).map(Sequence) else { return Err(MISPLACED) };
+        let lineage = Lineage { incarnation: before.incarnation, sequence: last, head: before.head_before_first };
+        let (first, head) = (before.first, before.head_before_first);
+        let last_resort = before.last_resort.zip(last_resort);
+        let incarnation = random_incarnation()?;
+        let kept = Mailbox {
+            incarnation,
+            last_resort: last_resort.as_ref().map(|(last, _)| *last),
+            append_grants: 0,
+            take_grants: 0,
+            ..before
+        };
+        let mut record = emptied(&kept, first, head);
+        for KeptGrant { key, row } in &grants {
+            match key.first() {
+                Some(b'a') => record.append_grants = record.append_grants.saturating_add(1),
+                Some(b't') => record.take_grants = record.take_grants.saturating_add(1),
+                Some(_) | None => return Err(MISPLACED),
+            }
+            self.draft.put([keys::grants(&id), key.to_vec()].concat(), record::write(row), Bytes::new());
+            self.waiting = self.waiting.saturating_add(ROW);
+        }
+        if let Some((last, entry)) = last_resort {
+            self.draft.put(keys::last_resort(&id, incarnation, last.serial), Bytes::new(), entry.bytes().clone());
+            self.waiting = self.waiting.saturating_add(entry.size());
+        }
+        self.open = Some(Filling { id, record, lineage, kept: Vec::new() });
+        Ok(())
+    }
+
+    fn entry(&mut self, header: &[u8], entry: Option<Entry>) -> Result<(), StoreFault> {
+        let Some(Filling { id, record, lineage, kept }) = &mut self.open else { return Err(MISPLACED) };
+        let mut header = EntryHeader::decode(header)?;
+        let sequence = record.last.next();
+        if record.entries() == 0 {
+            record.first_expires = header.expires;
+        }
+        (lineage.sequence, lineage.head) = (sequence, header.head);
+        // What the disk had lost keeps its place, and its readers are told that it is damaged.
+        if let Some(entry) = &entry {
+            header.head = record.head.extend(id, record.incarnation, sequence, entry);
+        }
+        (record.last, record.head) = (sequence, header.head);
+        record.bytes = record.bytes.saturating_add(header.size.into());
+        match header.place {
+            Place::Ordinary => {}
+            Place::Reserve => {
+                record.reserved_entries = record.reserved_entries.saturating_add(1);
+                record.reserved_bytes = record.reserved_bytes.saturating_add(header.size.into());
+            }
+        }
+        let key = keys::entry(id, record.incarnation, sequence);
+        let body = entry.map_or_else(Bytes::new, |entry| entry.bytes().clone());
+        self.waiting = self.waiting.saturating_add(body.len());
+        kept.push(key.clone());
+        self.draft.put(key, header.encode(), body);
+        Ok(())
+    }
+
+    /// The last entry of a mailbox has come.
+    fn close(&mut self) -> Result<(), StoreFault> {
+        let Some(Filling { id, record, lineage, kept: _ }) = self.open.take() else { return Ok(()) };
+        self.draft.set_mailbox(&id, Some(Mailbox { restored_from: Some(lineage), ..record }))
+    }
+
+    fn commit(&mut self) -> Result<(), StoreFault> {
+        let engine = &*self.store.shared.engine;
+        let (batch, _before) = std::mem::replace(&mut self.draft, Draft::new(engine)).finish();
+        self.waiting = 0;
+        engine.commit(batch)
+    }
+}
+
+const MISPLACED: StoreFault = StoreFault::Corrupt { what: "the order of a backup" };
+
+/// A mailbox without entries, whose next one is `first`.
+fn emptied(of: &Mailbox, first: Sequence, head_before_first: Head) -> Mailbox {
+    Mailbox {
+        first,
+        head_before_first,
+        last: Sequence(first.0.saturating_sub(1)),
+        head: head_before_first,
+        bytes: of.last_resort.map_or(0, |last| last.bytes),
+        reserved_entries: 0,
+        reserved_bytes: 0,
+        ..of.clone()
+    }
+}
