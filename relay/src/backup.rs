@@ -491,3 +491,149 @@ fn sync_above(path: &Path) -> io::Result<()> {
     let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(above)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::initialise;
+    use crate::store::{Change, StoreConfig};
+    use relevo_protocol::time::{Hour, Timestamp};
+    use relevo_protocol::wire::{Admission, Capability, CapabilityHash, Entry, MailboxId, MailboxKind};
+    use std::fmt::Write as _;
+    use tempfile::TempDir;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    /// A relay that does not run, with one mailbox of two entries, and a folder for its backups.
+    struct Kept {
+        folder: TempDir,
+        config: Config,
+        owner: CapabilityHash,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let store = StoreConfig { ballast_bytes: 0, cache_bytes: 4 << 20, ..StoreConfig::default() };
+            let config = Config { data: folder.path().join("data"), store, ..Config::default() };
+            initialise(&config).unwrap();
+            let owner = Capability::random().unwrap().hash();
+            let (_store, mut ledger) = Store::open(&config.data.join("store"), config.store.clone()).unwrap();
+            let purse = Admission::new(relevo_protocol::secret::Secret::new([9; 32]));
+            let (admission, mailbox) = (purse.id(), MailboxId::of(&owner));
+            let entry = |fill, size| Entry::parse(vec![fill; size].into()).unwrap();
+            let append = |entry| Change::Append { admission, mailbox, capability: owner, entry };
+            let changes = vec![
+                Change::Provide { id: admission, key: purse.key(), expires: Hour(u32::MAX) },
+                Change::Open {
+                    admission,
+                    kind: MailboxKind::Shared,
+                    owner,
+                    read: None,
+                    append: vec![],
+                    take: vec![],
+                    lease_hours: 48,
+                },
+                append(entry(1, 512)),
+                append(entry(2, 8192)),
+            ];
+            let outcomes = ledger.apply(changes, NOW).unwrap().outcomes;
+            assert!(outcomes.iter().all(Result::is_ok));
+            Self { folder, config, owner }
+        }
+
+        fn back_up(&self, name: &str) -> PathBuf {
+            let file = self.folder.path().join(name);
+            back_up(&self.config, &Wanted { file: file.clone(), to: vec![] }).unwrap();
+            file
+        }
+
+        /// Restores into another directory.
+        fn restore(&self, file: &Path) -> Result<Config, BackupFault> {
+            let config = Config { data: self.folder.path().join("restored"), ..self.config.clone() };
+            restore(&config, file, None).map(|_| config)
+        }
+
+        fn nothing_is_left(&self) {
+            for name in ["restored", "restored.restoring"] {
+                assert!(!self.folder.path().join(name).exists(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_restored_relay_has_the_address_and_the_entries() {
+        let kept = Kept::new();
+        let file = kept.back_up("backup");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let contents = check(&file, None).unwrap();
+        assert_eq!((contents.mailboxes, contents.entries, contents.admissions, contents.blobs), (1, 2, 1, 0));
+        let config = kept.restore(&file).unwrap();
+        assert_eq!(address_of(&config).unwrap().to_text(), address_of(&kept.config).unwrap().to_text());
+        let (store, _ledger) = Store::open(&config.data.join("store"), config.store).unwrap();
+        let checkpoint = store.checkpoint(&MailboxId::of(&kept.owner), &kept.owner, NOW).unwrap();
+        assert_eq!(checkpoint.sequence.0, 2);
+        assert!(checkpoint.restored_from.is_some());
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let kept = Kept::new();
+        let file = kept.back_up("backup");
+        let again = back_up(&kept.config, &Wanted { file: file.clone(), to: vec![] });
+        assert!(matches!(again, Err(BackupFault::Exists { .. })));
+        assert!(matches!(restore(&kept.config, &file, None), Err(BackupFault::NotEmpty { .. })));
+        // An empty directory may be there already, such as the mount point of a disk.
+        fs::create_dir(kept.folder.path().join("restored")).unwrap();
+        kept.restore(&file).unwrap();
+    }
+
+    #[test]
+    fn a_backup_that_is_cut_or_damaged_restores_nothing() {
+        let kept = Kept::new();
+        let file = kept.back_up("backup");
+        let whole = fs::read(&file).unwrap();
+        let broken = kept.folder.path().join("broken");
+        let cut = (0..whole.len()).step_by(whole.len() / 40).chain([whole.len() - 1]).map(|at| whole[..at].to_vec());
+        let flipped = (0..whole.len()).step_by(whole.len() / 60).map(|at| {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            flipped
+        });
+        for (number, bytes) in cut.chain(flipped).enumerate() {
+            fs::write(&broken, bytes).unwrap();
+            check(&broken, None).unwrap_err();
+            // To make a store takes a while.
+            if number % 8 == 0 {
+                kept.restore(&broken).unwrap_err();
+                kept.nothing_is_left();
+            }
+        }
+        fs::write(&broken, [whole.as_slice(), b"more"].concat()).unwrap();
+        assert!(matches!(check(&broken, None), Err(BackupFault::Damaged)));
+        fs::write(&broken, b"something else altogether").unwrap();
+        assert!(matches!(check(&broken, None), Err(BackupFault::NotABackup)));
+    }
+
+    #[test]
+    fn a_later_versions_backup_is_left_to_that_version() {
+        let mut later = MAGIC.to_vec();
+        let head = Part::Head { version: VERSION + 1, keys: vec![], host: "relay.example".to_owned(), port: 443 };
+        write_frame(&mut later, &encode(&head), MAX_PART).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("later"), later).unwrap();
+        assert!(matches!(check(&folder.path().join("later"), None), Err(BackupFault::Newer)));
+    }
+
+    #[test]
+    fn there_is_nothing_to_back_up_before_the_first_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().join("data"), ..Config::default() };
+        let file = folder.path().join("backup");
+        let fault = back_up(&config, &Wanted { file: file.clone(), to: vec![] }).unwrap_err();
+        let mut said = String::new();
+        write!(said, "{fault}").unwrap();
+        assert!(said.contains("holds no relay yet"), "{said}");
+        assert!(!file.exists() && !config.data.exists() && !beside(&file, ".part").exists());
+    }
+}

@@ -45,8 +45,7 @@ impl TestRelay {
     /// # Errors
     /// It did not start.
     pub async fn resume(&mut self) -> anyhow::Result<()> {
-        let config = Config { data: self.folder.path().join("data"), listen: self.listen, ..Config::default() };
-        let running = Relay::start(config).await.context("the relay did not start")?;
+        let running = Relay::start(self.config()).await.context("the relay did not start")?;
         self.listen = running.local_addr();
         self.running = Some(running);
         Ok(())
@@ -81,6 +80,12 @@ impl TestRelay {
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// What it is started with.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config { data: self.data(), listen: self.listen, ..Config::default() }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use relevo_client::account::{AccountFault, What};
 use relevo_client::conversation::{AlarmKind, MessageState};
 use relevo_client::document::{DocumentFault, DocumentState};
+use relevo_relay::backup::{Wanted, back_up, restore};
 use relevo_tests::world::{Allied, TestRelay, found_first, until};
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -58,6 +59,60 @@ async fn a_relay_that_was_rolled_back_is_noticed_by_everybody() -> anyhow::Resul
     }
     // What was read stays read.
     assert_eq!(allied.people[2].messages(None, 0, 10).await?.len(), 6);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_is_restored_from_a_backup_says_so_and_people_go_on() -> anyhow::Result<()> {
+    let mut allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    let words = async |allied: &Allied, count: usize| {
+        until("they arrive", &allied.all(), async || {
+            Ok((allied.people[2].messages(None, 0, 20).await?.len() == count).then_some(()))
+        })
+        .await
+    };
+    allied.people[0].send("Ceibo", "before the backup", None).await?;
+    words(&allied, 1).await?;
+    // In mid-traffic: some of these are in it and some are not.
+    for n in 0..3 {
+        allied.people[0].send("Ceibo", &format!("meanwhile {n}"), None).await?;
+    }
+    let folder = tempfile::tempdir()?;
+    let wanted = Wanted { file: folder.path().join("backup"), to: vec![] };
+    let config = allied.north.config();
+    let asked = config.clone();
+    let (contents, wanted) =
+        tokio::task::spawn_blocking(move || back_up(&asked, &wanted).map(|contents| (contents, wanted))).await??;
+    assert!(contents.mailboxes > 0 && contents.entries > 0);
+    for n in 0..3 {
+        allied.people[0].send("Ceibo", &format!("after the backup {n}"), None).await?;
+    }
+    words(&allied, 7).await?;
+
+    // The machine is lost, and another one takes its place.
+    allied.north.stop().await?;
+    std::fs::remove_dir_all(&config.data)?;
+    let (_, address) = restore(&config, &wanted.file, None)?;
+    allied.north.resume().await?;
+    assert_eq!(address.to_text(), allied.north.address());
+    for person in [0, 2] {
+        until("it is said", &allied.all(), async || {
+            let alarms = allied.people[person].alarms().await?;
+            let kinds: Vec<_> = alarms.iter().map(|alarm| alarm.kind).collect();
+            // An honest restoration is called that, and nothing worse.
+            assert!(kinds.iter().all(|kind| *kind == AlarmKind::Rollback), "{kinds:?}");
+            Ok((!kinds.is_empty()).then_some(()))
+        })
+        .await?;
+    }
+    allied.people[0].send("Ceibo", "we go on", None).await?;
+    allied.people[2].send("Quilla", "so do we", None).await?;
+    words(&allied, 9).await?;
+    until("both are heard", &allied.all(), async || {
+        Ok((allied.people[0].messages(None, 0, 20).await?.len() == 9).then_some(()))
+    })
+    .await?;
     Ok(())
 }
 

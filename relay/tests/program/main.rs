@@ -1,6 +1,8 @@
 //! The program `relevo-relay` as an operator and a service manager run it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod backup;
+
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
