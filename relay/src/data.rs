@@ -2,8 +2,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
 
 /// Why the data directory cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,12 @@ pub enum DataFault {
     /// Others than its owner may look into it.
     #[error("{} can be read by others: chmod 700 it", path.display())]
     Open {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It is another user's: what this one writes there, that one could not open.
+    #[error("{} belongs to another user: run this as its owner, such as with sudo -u relevo-relay", path.display())]
+    Owner {
         /// The directory.
         path: PathBuf,
     },
@@ -60,8 +68,12 @@ impl DataDirectory {
             let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
             File::open(above).and_then(|above| above.sync_all()).map_err(fault)?;
         }
-        if fs::metadata(path).map_err(fault)?.permissions().mode() & 0o077 != 0 {
+        let about = fs::metadata(path).map_err(fault)?;
+        if about.permissions().mode() & 0o077 != 0 {
             return Err(DataFault::Open { path: path.to_owned() });
+        }
+        if about.uid() != geteuid().as_raw() {
+            return Err(DataFault::Owner { path: path.to_owned() });
         }
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
@@ -129,6 +141,20 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(matches!(DataDirectory::open(&path), Err(DataFault::Open { .. })));
+    }
+
+    #[test]
+    fn what_is_anothers_is_left_alone() {
+        // Root may, and would leave files that the relay cannot open.
+        let fault = DataDirectory::open(Path::new("/proc/1")).unwrap_err();
+        assert!(matches!(fault, DataFault::Open { .. } | DataFault::Owner { .. }), "{fault}");
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        DataDirectory::open(&path).unwrap();
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            assert!(matches!(DataDirectory::open(&path), Err(DataFault::Owner { .. })));
+        }
     }
 
     #[test]
