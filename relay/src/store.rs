@@ -37,6 +37,7 @@ mod writer;
 
 use std::collections::HashSet;
 use std::fs::TryLockError;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -143,6 +144,7 @@ impl Store {
             TryLockError::WouldBlock => StoreFault::Locked,
             TryLockError::Error(error) => error.into(),
         })?;
+        let layout = layout(directory)?;
         let ballast = disk::Ballast::new(directory, &config);
         if disk::free_bytes(directory)? < config.ballast_bytes && ballast.drop_it()? == disk::Dropped::Yes {
             tracing::warn!("the disk is full: the ballast file was given up so that the store can open");
@@ -150,6 +152,11 @@ impl Store {
         let engine = sled::Sled::open(directory, &config, lock)?;
         ballast.take(disk::free_bytes(directory)?, &config);
         let blobs = blobs::Blobs::open(&directory.join("blobs"), |id| Ok(engine.header(&keys::blob(id))?.is_some()))?;
+        if layout != Some(LAYOUT) {
+            let mut written = disk::private_file().truncate(true).open(directory.join(LAYOUT_FILE))?;
+            writeln!(written, "{LAYOUT}")?;
+            written.sync_all()?;
+        }
         // What was made since the engine synced it, and the directory's own name.
         disk::sync_directory(directory)?;
         if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
@@ -316,6 +323,26 @@ impl Shared {
             mailboxes_left: allowance.mailboxes.saturating_sub(admission.mailboxes),
             key: admission.key,
         }))
+    }
+}
+
+/// How a store lies on the disk. One more with each change that an earlier version would misread.
+const LAYOUT: u32 = 1;
+/// Holds the number of the layout, in digits.
+const LAYOUT_FILE: &str = "layout";
+
+/// The layout of a store, none of one that is new or older than this number.
+fn layout(directory: &Path) -> Result<Option<u32>, StoreFault> {
+    let text = match std::fs::read_to_string(directory.join(LAYOUT_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    match text.trim().parse() {
+        Ok(layout) if layout > LAYOUT => Err(StoreFault::Newer),
+        Ok(layout) => Ok(Some(layout)),
+        // A power cut may have taken what was written.
+        Err(_) if text.trim().is_empty() => Ok(None),
+        Err(_) => Err(StoreFault::Corrupt { what: "layout" }),
     }
 }
 

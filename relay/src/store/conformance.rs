@@ -10,6 +10,7 @@ mod durability;
 mod entries;
 mod faults;
 mod mailboxes;
+mod upgrade;
 mod world;
 
 /// Makes one test per fact and engine.

@@ -20,6 +20,11 @@ pub enum StoreFault {
     /// The data directory may not be read or written.
     #[error("the data directory may not be read and written by this user")]
     Permission,
+    /// A later version has written it.
+    #[error(
+        "the store was written by a later version of relevo-relay: install that one again, or restore a backup that this one made"
+    )]
+    Newer,
     /// What lies on disk is not what was written.
     #[error("the store is damaged ({what}): restore it from a backup")]
     Corrupt {

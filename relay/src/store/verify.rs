@@ -104,6 +104,7 @@ pub(super) fn is_damage(fault: &StoreFault) -> bool {
         StoreFault::Locked
         | StoreFault::DiskFull
         | StoreFault::Permission
+        | StoreFault::Newer
         | StoreFault::Randomness
         | StoreFault::WriterDied => false,
     }

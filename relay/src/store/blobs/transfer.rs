@@ -241,6 +241,7 @@ fn full_or_failed(error: io::Error) -> Refusal {
         StoreFault::DiskFull => Refusal::RelayFull,
         fault @ (StoreFault::Locked
         | StoreFault::Permission
+        | StoreFault::Newer
         | StoreFault::Corrupt { .. }
         | StoreFault::Randomness
         | StoreFault::WriterDied

@@ -344,3 +344,23 @@ fn a_missing_ballast_is_taken_again_and_kept_whole() {
     world.configured(|config| config.ballast_bytes = 1 << 20);
     assert_eq!(fs::metadata(world.path().unwrap().join("ballast")).unwrap().len(), 1 << 20);
 }
+
+#[test]
+fn what_a_later_version_has_written_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let opened = || Store::open(&path, small()).map(drop);
+    opened().unwrap();
+    let layout = path.join("layout");
+    let present: u32 = fs::read_to_string(&layout).unwrap().trim().parse().unwrap();
+    fs::write(&layout, format!("{}\n", present + 1)).unwrap();
+    assert!(matches!(opened(), Err(StoreFault::Newer)));
+    fs::write(&layout, "none\n").unwrap();
+    assert!(matches!(opened(), Err(StoreFault::Corrupt { .. })));
+    // Of before layouts were counted, or taken by a power cut.
+    fs::write(&layout, "").unwrap();
+    opened().unwrap();
+    fs::remove_file(&layout).unwrap();
+    opened().unwrap();
+    assert_eq!(fs::read_to_string(&layout).unwrap().trim(), present.to_string());
+}
