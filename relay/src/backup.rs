@@ -357,6 +357,22 @@ pub fn check(file: &Path, identity: Option<&Path>) -> Result<Contents, BackupFau
     contents
 }
 
+/// Restores a backup into a store in memory, which keeps no blobs: for those who try to break it.
+///
+/// # Errors
+/// [`BackupFault`].
+#[cfg(feature = "simulation")]
+pub fn rehearse(from: impl Read) -> Result<Contents, BackupFault> {
+    let (store, _ledger) = Store::in_memory(crate::store::StoreConfig::default())?;
+    let mut filling = store.refill();
+    let contents = read(from, io::sink(), |taken| match taken {
+        Taken::Head { .. } => Ok(()),
+        Taken::Stored(item) => Ok(filling.take(item)?),
+    })?;
+    filling.finish()?;
+    Ok(contents)
+}
+
 /// Makes the relay of a backup in the configured directory, which must not hold anything. It appears whole or not at all.
 /// Every mailbox begins another life, which clients tell their people.
 ///

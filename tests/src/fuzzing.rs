@@ -1,6 +1,7 @@
 //! What the fuzz targets do, one `fn(&[u8])` each. `tests/fuzz` gives them to libFuzzer; `tests/tests/fuzz.rs` runs them
 //! over the committed corpus and over mutations of it. A body panics when a fact that it states does not hold.
 
+pub mod backup;
 pub mod engine;
 pub mod ledger;
 pub mod mutation;
@@ -87,6 +88,7 @@ targets! {
     said::log_item Insider 15000;
     said::location Insider 15000;
     slots::slots Insider 1500;
+    backup::backup Insider 3000;
     session::session State 3000;
     ledger::ledger State 3000;
     engine::engine State 300;

@@ -8,12 +8,17 @@ use relevo_protocol::content::{
     Alert, AlertText, Bundle, Envelope, GroupId, LeaveRequest, Manifest, MediaType, Severity,
 };
 use relevo_protocol::secret::Secret;
-use relevo_protocol::time::Timestamp;
+use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::trust::{
     DeviceSecret, LeafBinding, LeafCredential, LeafKey, LeafUse, MemberSecret, Pins, Proof, RevocationList, Scope,
     Signed, UnionId, Vouch,
 };
-use relevo_protocol::wire::{MailboxId, encode, write_frame};
+use relevo_protocol::wire::{
+    Admission, CapabilityHash, Entry, Grant, MailboxId, MailboxKind, Sequence, encode, write_frame,
+};
+use relevo_relay::backup::{Wanted, back_up};
+use relevo_relay::store::{Change, Store, StoreConfig};
+use relevo_relay::{Config, initialise};
 use relevo_tests::fuzzing::mutation::Dice;
 use relevo_tests::fuzzing::objects::cast;
 use relevo_tests::fuzzing::sign::{COORDINATORS, MEMBER, NOW, device, member};
@@ -23,7 +28,7 @@ type Seed = (&'static str, String, Vec<u8>);
 
 /// Every seed: its target, its name and its bytes.
 pub(crate) fn all() -> Vec<Seed> {
-    [frames(), objects(), people(), texts(), histories()].concat()
+    [frames(), objects(), people(), texts(), histories(), backups()].concat()
 }
 
 fn root() -> &'static Path {
@@ -255,4 +260,36 @@ fn histories() -> Vec<Seed> {
         }
     }
     seeds
+}
+
+/// A backup of a relay with two mailboxes, one of which was trimmed.
+fn backups() -> Vec<Seed> {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { data: folder.path().join("data"), ..Config::default() };
+    initialise(&config).unwrap();
+    let bounds = StoreConfig { ballast_bytes: 0, cache_bytes: 4 << 20, ..StoreConfig::default() };
+    let (store, mut ledger) = Store::open(&config.data.join("store"), bounds).unwrap();
+    let purse = Admission::new(Secret::new([9; 32]));
+    let grant = |number| {
+        let hash = CapabilityHash([number; 32]);
+        Grant { hash, per_hour: 9, bytes_per_hour: 1 << 20, expires: Hour(u32::MAX) }
+    };
+    let mut changes = vec![Change::Provide { id: purse.id(), key: purse.key(), expires: Hour(u32::MAX) }];
+    for (number, kind) in [(1, MailboxKind::Shared), (2, MailboxKind::Personal)] {
+        let (owner, admission) = (CapabilityHash([number; 32]), purse.id());
+        let take = if kind == MailboxKind::Personal { vec![grant(8)] } else { vec![] };
+        let read = None;
+        changes.push(Change::Open { admission, kind, owner, read, append: vec![grant(7)], take, lease_hours: 900 });
+        for fill in 0..3 {
+            let (mailbox, entry) = (MailboxId::of(&owner), Entry::parse(vec![fill; 512].into()).unwrap());
+            changes.push(Change::Append { admission, mailbox, capability: CapabilityHash([7; 32]), entry });
+        }
+    }
+    let (mailbox, capability) = (MailboxId::of(&CapabilityHash([2; 32])), CapabilityHash([2; 32]));
+    changes.push(Change::Trim { mailbox, capability, upto: Sequence(1) });
+    assert!(ledger.apply(changes, NOW).unwrap().outcomes.iter().all(Result::is_ok));
+    drop((store, ledger));
+    let file = folder.path().join("backup");
+    back_up(&config, &Wanted { file: file.clone(), to: vec![] }).unwrap();
+    vec![("backup", "two-mailboxes".to_owned(), fs::read(file).unwrap())]
 }
