@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -22,7 +21,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Question};
 use crate::data::{DataDirectory, DataFault, is_held, remembered_endpoint};
 use crate::keys::{self, KeyFile, KeysFault};
 use crate::relay::{StartFault, address_of};
@@ -335,8 +334,7 @@ fn give(config: &Config, out: &mut Sink) -> Result<Contents, BackupFault> {
     let data = &config.data;
     if is_held(data) {
         let no_answer = |source| BackupFault::NoAnswer { path: data.clone(), source };
-        let mut stream = UnixStream::connect(data.join(control::SOCKET)).map_err(no_answer)?;
-        stream.write_all(control::BACKUP).map_err(no_answer)?;
+        let stream = control::ask(data, &Question::Backup).map_err(no_answer)?;
         return read(BufReader::new(stream), out, |_| Ok(()));
     }
     // Asked first: to open it would make one.
@@ -428,8 +426,12 @@ impl Sink {
         let mut command = Command::new("age");
         command.arg("--encrypt").args(to.iter().flat_map(|key| ["--recipient", key]));
         let mut age = command.stdin(Stdio::piped()).stdout(file).spawn().map_err(BackupFault::NoAge)?;
-        let out = age.stdin.take().map(|input| Box::new(BufWriter::new(input)) as Box<dyn Write>);
-        Ok(Self { out, age: Some(age) })
+        let mut sink = Self { out: None, age: None };
+        if let Some(input) = age.stdin.take() {
+            sink.out = Some(Box::new(BufWriter::new(input)));
+        }
+        sink.age = Some(age);
+        Ok(sink)
     }
 
     /// Waits for the last of it to be written.

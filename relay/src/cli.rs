@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::config::{Config, ConfigFault, FILE_VARIABLE, Layered, Origin};
@@ -17,6 +17,7 @@ Examples:
   relevo-relay run --config /etc/relevo-relay.toml   everything from a file
   relevo-relay doctor --host relay.example.org       what is wrong here, and what to do
   relevo-relay config show                           every setting with its reason
+  relevo-relay status                                how it is
   relevo-relay backup --to age1... relay.backup      a backup, while it runs
   relevo-relay address --qr                          the address again, as a QR code
 
@@ -59,6 +60,45 @@ pub enum Command {
     },
     /// Read everything that a stopped relay holds, and say what of it is damaged. Mends nothing. Fails if something is.
     VerifyStore(Settings),
+    /// Say how the relay that runs here is: what it holds, what is free, who is connected.
+    Status {
+        /// Where the relay is.
+        #[command(flatten)]
+        settings: Settings,
+        /// For programs: one object with every count.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the relay that runs here take no new mailboxes, or take them again. What is there goes on; a restart ends the pause.
+    Openings {
+        /// Where the relay is.
+        #[command(flatten)]
+        settings: Settings,
+        /// What is to be.
+        #[arg(value_enum)]
+        act: Openings,
+    },
+    /// Have the relay that runs here remove one thing for good, whoever's it is. Its users are told that it is gone.
+    Remove {
+        /// Where the relay is.
+        #[command(flatten)]
+        settings: Settings,
+        /// What it is.
+        #[arg(value_enum)]
+        what: Removable,
+        /// Its id, in hexadecimal digits.
+        id: String,
+    },
+    /// Give a stopped relay another address, because somebody has the old one who should not. The old one lets people in for
+    /// a while yet, in which the founders need the new one; whoever was invited by a link has a way in of their own.
+    RotateAdmission {
+        /// Where the relay is.
+        #[command(flatten)]
+        settings: Settings,
+        /// Days for which the old address goes on.
+        #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=365))]
+        overlap_days: u32,
+    },
     /// Write everything that the relay is into one file, while it runs or not. Encrypted by age: make a key with
     /// `age-keygen -o backup.key`, keep it elsewhere, and name its public half here.
     Backup {
@@ -107,6 +147,24 @@ pub enum Command {
         /// The directory, which must exist.
         directory: PathBuf,
     },
+}
+
+/// Whether mailboxes may be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Openings {
+    /// They may not.
+    Pause,
+    /// They may.
+    Resume,
+}
+
+/// What an operator may remove.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Removable {
+    /// A mailbox with all that is in it.
+    Mailbox,
+    /// One chunk of a document.
+    Blob,
 }
 
 /// What is done with the configuration.

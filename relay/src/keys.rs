@@ -13,6 +13,7 @@ use ed25519_dalek::SigningKey;
 use minicbor::{Decode, Encode};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, PathSecret, RelayIdentity};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -89,6 +90,33 @@ impl Keys {
             draw(data, host)?;
         }
         Self::load(data)
+    }
+
+    /// Draws another admission. The directory is replaced whole, so that no power cut leaves keys that contradict their sums.
+    ///
+    /// # Errors
+    /// [`KeysFault`].
+    pub(crate) fn rotate_admission(data: &Path) -> Result<(), KeysFault> {
+        let mut files = files(data)?;
+        let secret = Secret::<32>::random().map_err(|_| KeysFault::Randomness)?;
+        for file in files.iter_mut().filter(|file| file.name == ADMISSION) {
+            file.bytes.zeroize();
+            file.bytes = secret.expose().to_vec();
+        }
+        files.retain(|file| file.name != SUMS);
+        let new = data.join("keys.new");
+        let fault = |source| KeysFault::File { path: new.clone(), source };
+        if new.exists() {
+            fs::remove_dir_all(&new).map_err(fault)?;
+        }
+        fs::DirBuilder::new().mode(0o700).create(&new).map_err(fault)?;
+        for KeyFile { name, bytes } in &files {
+            write(&new.join(name), bytes)?;
+        }
+        seal(&new)?;
+        exchange(&new, &data.join(DIRECTORY)).map_err(fault)?;
+        // What stands there now is the old one.
+        fs::remove_dir_all(&new).and_then(|()| sync(data)).map_err(fault)
     }
 
     /// The public identity.
@@ -175,15 +203,28 @@ fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
     let (certificate, key) = self_signed(host).map_err(|_| KeysFault::Certificate)?;
     write(&directory.join(CERTIFICATE), certificate.der())?;
     write(&directory.join(CERTIFICATE_KEY), &Zeroizing::new(key.serialize_der()))?;
+    seal(&directory)?;
+    fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
+}
+
+/// Writes the sums of keys that are all there, and makes their names durable.
+fn seal(directory: &Path) -> Result<(), KeysFault> {
     let mut sums = Vec::new();
     for name in SUMMED {
         sums.extend(Sha256::digest(&*read(&directory.join(name))?));
     }
     sums.extend(Sha256::digest(&sums));
     write(&directory.join(SUMS), &sums)?;
-    let sync = |path: &Path| fs::File::open(path).and_then(|opened| opened.sync_all());
-    sync(&directory).map_err(file)?;
-    fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
+    sync(directory).map_err(|source| KeysFault::File { path: directory.to_owned(), source })
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
+
+/// Puts each of two directories in the other's place, in one step.
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
 /// Compares each key with its sum. Keys of the first version have none, those of the second none of the sums.

@@ -10,9 +10,11 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use relevo_protocol::wire::RelayAddress;
 use relevo_relay::backup::{self, Contents, Wanted};
-use relevo_relay::cli::{Cli, Command, ConfigAct};
+use relevo_relay::cli::{Cli, Command, ConfigAct, Openings, Removable};
 use relevo_relay::store::Verified;
-use relevo_relay::{Config, Relay, Running, StartFault, address_of, doctor, initialise, verify_store};
+use relevo_relay::{
+    Config, Relay, Running, StartFault, address_of, control, doctor, initialise, rotate_admission, verify_store,
+};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -67,6 +69,42 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::VerifyStore(settings) => verify(&settings.config()?),
+        Command::Status { settings, json } => {
+            let status = control::status(&settings.config()?.data)?;
+            let said = if json { serde_json::to_string(&status)? } else { status.to_string() };
+            writeln!(io::stdout(), "{said}")?;
+            anyhow::ensure!(status.wrong.is_empty(), "members may not be able to send");
+            Ok(())
+        }
+        Command::Openings { settings, act } => {
+            control::pause_openings(&settings.config()?.data, act == Openings::Pause)?;
+            let said = match act {
+                Openings::Pause => {
+                    "No new mailboxes until relevo-relay openings resume, or the next start. The others go on."
+                }
+                Openings::Resume => "Mailboxes may be opened.",
+            };
+            writeln!(io::stdout(), "{said}")?;
+            Ok(())
+        }
+        Command::Remove { settings, what, id } => {
+            let data = settings.config()?.data;
+            match what {
+                Removable::Mailbox => control::remove_mailbox(&data, &id)?,
+                Removable::Blob => control::remove_blob(&data, &id)?,
+            }
+            writeln!(io::stdout(), "It is gone. Backups that were written before still hold it.")?;
+            Ok(())
+        }
+        Command::RotateAdmission { settings, overlap_days } => {
+            let address = rotate_admission(&settings.config()?, overlap_days).map_err(explained)?;
+            writeln!(
+                io::stdout(),
+                "The relay has another address. The old one lets people in for {overlap_days} days more: until then whoever founded a union \
+                 needs the new one. Those who were invited by a link have a way in of their own."
+            )?;
+            print_address(&address)
+        }
         Command::Backup { settings, to, unencrypted: _, file } => {
             let contents = backup::back_up(&settings.config()?, &Wanted { file: file.clone(), to })?;
             say_contents(&contents)?;

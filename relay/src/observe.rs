@@ -4,6 +4,7 @@
 //! format 0.0.4). Counts are of the whole process and carry no label: there is nothing by which one could tell of one
 //! client, mailbox or admission.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
@@ -18,6 +19,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use relevo_protocol::wire::RelayAddress;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -141,6 +144,90 @@ fn unready(parts: &Parts, strain: &Strain) -> Vec<&'static str> {
     all
 }
 
+/// How a relay is, for whoever looks after it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub version: String,
+    /// Where clients are told to come.
+    pub host: String,
+    /// The UDP port.
+    pub port: u16,
+    /// Seconds since its start.
+    pub up_seconds: u64,
+    /// Why members may not send now; nothing if they may.
+    pub wrong: Vec<String>,
+    /// Every count, named as Prometheus is told, without what they all begin with.
+    pub numbers: BTreeMap<String, f64>,
+}
+
+/// How the relay is now.
+pub(crate) fn status(endpoint: &Endpoint, parts: &Parts, address: &RelayAddress) -> Status {
+    let strain = parts.service.store().strain();
+    let counted = counted(endpoint, parts, &strain);
+    let lines = counted.lines().filter_map(|line| line.strip_prefix(PREFIX)?.split_once(' '));
+    let numbers = lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect();
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: address.host.clone(),
+        port: address.port,
+        up_seconds: parts.started.elapsed().as_secs(),
+        wrong: unready(parts, &strain).into_iter().map(str::to_owned).collect(),
+        numbers,
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { version, host, port, up_seconds, wrong, numbers } = self;
+        let of = |name: &str| numbers.get(name).copied().unwrap_or(0.0);
+        let (days, hours, minutes) = (up_seconds / 86_400, up_seconds / 3600 % 24, up_seconds / 60 % 60);
+        writeln!(f, "relevo-relay {version} serves as {host}:{port}, for {days} d {hours} h {minutes} min.")?;
+        match wrong.as_slice() {
+            [] => writeln!(f, "All is well: members can send.")?,
+            wrong => wrong.iter().try_for_each(|why| writeln!(f, "NOT WELL: {why}."))?,
+        }
+        writeln!(f, "  now          {} connections, {} sessions", of("connections"), of("sessions"))?;
+        writeln!(
+            f,
+            "  stored       {} of {}: {} mailboxes, {} documents' chunks",
+            Size(of("stored_bytes")),
+            Size(of("stored_bytes_limit")),
+            of("mailboxes"),
+            of("blobs")
+        )?;
+        let least = Size(of("disk_free_bytes_limit"));
+        writeln!(f, "  disk         {} free; nothing new below {least}", Size(of("disk_free_bytes")))?;
+        writeln!(f, "  last write   {:.0} ms", of("last_commit_seconds") * 1000.0)?;
+        write!(
+            f,
+            "  since start  {} entries and {} chunks stored, {} requests refused",
+            of("entries_stored_total"),
+            of("blobs_stored_total"),
+            of("refusals_total")
+        )
+    }
+}
+
+/// A number of bytes as people read it.
+struct Size(f64);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (mut value, mut unit) = (self.0, "B");
+        for larger in ["KiB", "MiB", "GiB", "TiB"] {
+            if value < 1024.0 {
+                break;
+            }
+            (value, unit) = (value / 1024.0, larger);
+        }
+        if value < 10.0 && unit != "B" { write!(f, "{value:.1} {unit}") } else { write!(f, "{value:.0} {unit}") }
+    }
+}
+
+/// What every count's name begins with.
+const PREFIX: &str = "relevo_relay_";
+
 /// Every count in Prometheus' text format.
 fn counted(endpoint: &Endpoint, parts: &Parts, strain: &Strain) -> String {
     let store = parts.service.store();
@@ -179,7 +266,7 @@ fn number(count: usize) -> u64 {
 }
 
 fn line(text: &mut String, name: &str, help: &str, kind: &str, value: &dyn std::fmt::Display) {
-    let name = format!("relevo_relay_{name}");
+    let name = format!("{PREFIX}{name}");
     // Writing into a string does not fail.
     let _written = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
 }

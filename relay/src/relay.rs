@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relevo_protocol::secret::Secret;
 use relevo_protocol::wire::{Admission, AdmissionId, PathSecret, RelayAddress};
@@ -14,8 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::blob::BlobPlaces;
+use crate::clock;
 use crate::config::{Config, ConfigFault};
-use crate::control::Control;
+use crate::control::{Asked, Control};
 use crate::data::{DataDirectory, DataFault, remembered_endpoint};
 use crate::delivery::Delivery;
 use crate::keys::{Keys, KeysFault};
@@ -96,6 +97,8 @@ pub(crate) struct Parts {
     pub(crate) blobs: BlobPlaces,
     /// Admitted connections.
     pub(crate) watch: transport::Watch,
+    /// When it began to serve.
+    pub(crate) started: Instant,
 }
 
 /// What the relay is about.
@@ -142,6 +145,7 @@ impl Relay {
             sessions: Places::new(Most { all: usize::MAX, each: config.limits.sessions_per_admission }),
             blobs: BlobPlaces::new(config.limits.all_blobs),
             watch: transport::Watch::default(),
+            started: Instant::now(),
             config,
             keys,
             service,
@@ -153,10 +157,16 @@ impl Relay {
             Some(address) => Some(Observed::start(address, &endpoint, &parts).await?),
             None => None,
         };
-        let control = match Control::start(data.path(), parts.service.store().clone()) {
+        let asked = Asked {
+            data: data.path().to_owned(),
+            address: address.duplicate(),
+            endpoint: endpoint.clone(),
+            parts: Arc::downgrade(&parts),
+        };
+        let control = match Control::start(asked) {
             Ok(control) => Some(control),
             Err(fault) => {
-                tracing::warn!(%fault, "no socket for the operator's commands: stop the relay to back it up");
+                tracing::warn!(%fault, "no socket for the operator's commands: stop the relay before them");
                 None
             }
         };
@@ -199,6 +209,30 @@ pub fn initialise(config: &Config) -> Result<RelayAddress, StartFault> {
     let address = address(config.advertised_host(), config.port.unwrap_or(config.listen.port()), &keys);
     data.remember_endpoint(&address.host, address.port)?;
     Ok(address)
+}
+
+/// Gives a relay that does not run another admission, and so another address; the old one ends after so many days. Members
+/// have admissions of their own, which stay. Gives the new address.
+///
+/// # Errors
+/// [`StartFault`]; in particular while the relay runs.
+pub fn rotate_admission(config: &Config, overlap_days: u32) -> Result<RelayAddress, StartFault> {
+    // Asked first: to open it would make one.
+    let _there = remembered_endpoint(&config.data)?;
+    let data = DataDirectory::open(&config.data)?;
+    let path = data.path().join("store");
+    let old = Keys::load(data.path())?.admission;
+    let end = || -> Result<(), StoreFault> {
+        let (_store, mut ledger) = Store::open(&path, config.store.clone())?;
+        let now = clock::now();
+        let expires = now.round_up().plus(overlap_days.saturating_mul(24));
+        ledger.apply(vec![Change::Provide { id: old.id(), key: old.key(), expires }], now).map(drop)
+    };
+    // Ended first: cut off in between, the old one lives on at the next start, and can be rotated again.
+    end().map_err(|source| StartFault::Store { path: path.clone(), source })?;
+    Keys::rotate_admission(data.path())?;
+    drop(data);
+    address_of(config)
 }
 
 /// Reads the whole store of a relay that does not run, and says what of it is not as it was written.
@@ -321,5 +355,43 @@ impl Running {
         };
         drop(data);
         stopped.map_err(StopFault::Store)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::AdmissionKind;
+
+    #[test]
+    fn another_admission_ends_the_old_one_after_a_while_and_changes_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().join("data"), ..Config::default() };
+        let old = initialise(&config).unwrap();
+        let new = rotate_admission(&config, 2).unwrap();
+        assert_ne!(new.admission.id(), old.admission.id());
+        let same = |address: &RelayAddress| (address.fingerprint, address.host.clone(), *address.path.expose());
+        assert_eq!(same(&new), same(&old));
+        assert_eq!(initialise(&config).unwrap().to_text(), new.to_text());
+        let (store, _ledger) = Store::open(&config.data.join("store"), config.store.clone()).unwrap();
+        let admission =
+            |hours: u64| store.admission(&old.admission.id(), clock::now().plus_seconds(hours * 3600)).unwrap();
+        assert_eq!(admission(0).unwrap().kind, AdmissionKind::Shared);
+        assert!(admission(47).is_some() && admission(50).is_none());
+        // No key of before is left.
+        assert!(!config.data.join("keys.new").exists());
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_runs_keeps_its_admission() {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+        let config = Config { data: folder.path().join("data"), listen, ..Config::default() };
+        let running = Relay::start(config.clone()).await.unwrap();
+        let refused = rotate_admission(&config, 2);
+        assert!(matches!(refused, Err(StartFault::Data(DataFault::Locked { .. }))));
+        let before = running.address().to_text();
+        running.shutdown().await.unwrap();
+        assert_eq!(address_of(&config).unwrap().to_text(), before);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum Item {
         id: MailboxId,
         /// As it stood.
         #[n(1)]
-        record: Mailbox,
+        record: Box<Mailbox>,
         /// Its grants.
         #[n(2)]
         grants: Vec<KeptGrant>,
@@ -156,7 +156,7 @@ impl Store {
         };
         let (incarnation, last) = (record.incarnation, record.last);
         let mut next = record.first;
-        put(Item::Mailbox { id, record, grants, last_resort })?;
+        put(Item::Mailbox { id, record: Box::new(record), grants, last_resort })?;
         while next <= last {
             let key = keys::entry(&id, incarnation, next);
             // The header first: who finds it without a body finds it damaged, unless it has gone.
@@ -244,7 +244,7 @@ impl Refill<'_> {
     /// [`StoreFault`]; [`StoreFault::Corrupt`] for parts that no store gives.
     pub(crate) fn take(&mut self, item: Item) -> Result<(), StoreFault> {
         match item {
-            Item::Mailbox { id, record, grants, last_resort } => self.begin(id, record, grants, last_resort)?,
+            Item::Mailbox { id, record, grants, last_resort } => self.begin(id, *record, grants, last_resort)?,
             Item::Entry { header, entry } => self.entry(&header, entry)?,
             Item::Trimmed { first, head_before_first } => {
                 let Some(filling) = &mut self.open else { return Err(MISPLACED) };

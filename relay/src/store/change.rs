@@ -146,6 +146,21 @@ pub enum Change {
         /// Wished lease.
         lease_hours: u32,
     },
+    /// Removes a mailbox with all that is in it, whoever's it is: the operator's word.
+    RemoveMailbox {
+        /// The mailbox.
+        mailbox: MailboxId,
+    },
+    /// Removes a blob: the operator's word.
+    RemoveBlob {
+        /// The blob.
+        id: BlobId,
+    },
+    /// Lets mailboxes be opened or not, until the next start: the operator's word.
+    Openings {
+        /// Whether they are refused.
+        paused: bool,
+    },
     /// Removes what has expired, in a bounded slice.
     Sweep {
         /// Entries, mailboxes, blobs and admissions to remove at most.
@@ -173,6 +188,9 @@ impl Change {
             | Self::Sponsor { .. }
             | Self::KeepBlob { .. }
             | Self::RenewBlob { .. }
+            | Self::RemoveMailbox { .. }
+            | Self::RemoveBlob { .. }
+            | Self::Openings { .. }
             | Self::Sweep { .. } => FIXED,
         }
     }

@@ -27,6 +27,8 @@ pub struct Ledger {
     shared: Arc<Shared>,
     rates: Rates,
     incarnations: Incarnations,
+    /// Whether no mailbox is to be opened, by the word of an operator.
+    paused: bool,
 }
 
 /// Why a change stops: the client's fault ends the change, the machine's fault ends the store.
@@ -58,6 +60,8 @@ pub(crate) struct Work<'l> {
     pub(crate) draft: Draft<'l>,
     pub(crate) rates: &'l mut Rates,
     pub(crate) incarnations: &'l mut Incarnations,
+    /// Whether no mailbox is to be opened.
+    pub(crate) paused: &'l mut bool,
     pub(crate) shared: &'l Shared,
     pub(crate) totals: Totals,
     pub(crate) free: Option<u64>,
@@ -76,7 +80,7 @@ pub struct Batched {
 
 impl Ledger {
     pub(super) fn new(shared: Arc<Shared>, incarnations: Incarnations) -> Self {
-        Self { shared, rates: Rates::new(), incarnations }
+        Self { shared, rates: Rates::new(), incarnations, paused: false }
     }
 
     /// Takes new incarnations from elsewhere than the operating system.
@@ -101,6 +105,7 @@ impl Ledger {
             draft: Draft::new(&*shared.engine),
             rates: &mut self.rates,
             incarnations: &mut self.incarnations,
+            paused: &mut self.paused,
             shared,
             totals: shared.totals(),
             free: shared.engine.free_bytes()?,
@@ -176,6 +181,12 @@ impl Work<'_> {
                 self.keep_blob(admission, id, length, lease_hours)
             }
             Change::RenewBlob { id, lease_hours } => self.renew_blob(id, lease_hours),
+            Change::RemoveMailbox { mailbox } => self.remove_mailbox(&mailbox),
+            Change::RemoveBlob { id } => self.remove_blob(id),
+            Change::Openings { paused } => {
+                *self.paused = paused;
+                Ok(Effect::Told(Applied::Done))
+            }
             Change::Sweep { limit } => self.sweep(limit),
         }
     }

@@ -119,6 +119,9 @@ fn change(tape: &mut Tape<'_>, Shape { earliest, whole_sweeps }: Shape) -> Optio
             Change::Sponsor { by, id: admission(any % 8), key: key(any), expires }
         }
         21 => Change::RenewBlob { id: relevo_protocol::wire::BlobId([any; 32]), lease_hours: 5 },
+        22 if any < 8 => Change::RemoveMailbox { mailbox },
+        22 if any < 16 => Change::RemoveBlob { id: relevo_protocol::wire::BlobId([any; 32]) },
+        22 if any < 24 => Change::Openings { paused: any & 1 == 0 },
         _ => Change::Sweep { limit: if whole_sweeps { 10_000 } else { usize::from(any % 8) } },
     })
 }

@@ -364,3 +364,15 @@ fn what_a_later_version_has_written_is_left_alone() {
     opened().unwrap();
     assert_eq!(fs::read_to_string(&layout).unwrap().trim(), present.to_string());
 }
+
+#[test]
+fn a_blob_that_the_operator_removes_is_gone_with_its_file() {
+    let mut world = World::sled();
+    let id = put(&mut world, &[5; 5000], 24).unwrap();
+    let kept = put(&mut world, &[6; 5000], 24).unwrap();
+    world.apply(Change::RemoveBlob { id }).unwrap();
+    assert_eq!(world.apply(Change::RemoveBlob { id }), Err(Refusal::NoSuchBlob));
+    assert_eq!(get(&world, &id, 0, 9), Err(Refusal::NoSuchBlob));
+    assert!(!world.store.shared.blobs.holds(&id) && world.store.shared.blobs.holds(&kept));
+    assert_eq!(world.store.totals().blobs, 1);
+}

@@ -21,6 +21,8 @@ facts!(
     a_closed_mailbox_is_gone_and_reopens_as_another_life,
     a_mailbox_goes_with_its_lease,
     a_lapsed_mailbox_is_readable_until_its_entries_go,
+    what_the_operator_removes_is_gone_with_all_that_is_in_it,
+    while_openings_are_paused_the_others_go_on,
 );
 
 fn opening_twice_answers_as_the_first_time(world: &mut World) {
@@ -232,4 +234,45 @@ fn a_lapsed_mailbox_is_readable_until_its_entries_go(world: &mut World) {
     world.pass_hours(30 * 24);
     world.sweep();
     assert_eq!(world.store.totals(), only_the_purse());
+}
+
+fn what_the_operator_removes_is_gone_with_all_that_is_in_it(world: &mut World) {
+    // Even one that its owner may not close.
+    let mailbox = world.open(MailboxKind::Shared);
+    let other = world.open(MailboxKind::Shared);
+    for fill in 0..3 {
+        world.append(&mailbox, fill);
+    }
+    world.append(&other, 9);
+    world.touches.clear();
+    let remove = || Change::RemoveMailbox { mailbox: mailbox.id };
+    assert_eq!(world.apply(remove()), Ok(Applied::Done));
+    assert_eq!(world.touches, [(mailbox.id, Touch::Closed)], "whoever follows it is told");
+    assert_eq!(world.apply(remove()), Err(Refusal::NoSuchMailbox));
+    assert_eq!(world.fills(&other), [9]);
+    assert_eq!((world.store.rows(b"e"), world.store.rows(b"g"), world.store.rows(b"m")), (1, 1, 1));
+    world.pass_hours(100 * 24);
+    world.sweep();
+    assert_eq!(world.store.totals(), only_the_purse());
+}
+
+fn while_openings_are_paused_the_others_go_on(world: &mut World) {
+    let mailbox = world.open(MailboxKind::Personal);
+    let open = |world: &mut World, owner| {
+        world.apply(Change::Open {
+            admission: world.purse,
+            kind: MailboxKind::Personal,
+            owner,
+            read: None,
+            append: vec![],
+            take: vec![],
+            lease_hours: 7,
+        })
+    };
+    world.apply(Change::Openings { paused: true }).unwrap();
+    assert_eq!(open(world, capability()), Err(Refusal::RelayFull));
+    assert!(open(world, mailbox.owner).is_ok(), "it is there already");
+    world.append(&mailbox, 1);
+    world.apply(Change::Openings { paused: false }).unwrap();
+    assert!(open(world, capability()).is_ok());
 }

@@ -134,4 +134,19 @@ impl Work<'_> {
         self.draft.set_blob(&id, Some(&blob))?;
         Ok(Effect::Told(Applied::Renewed { expires: blob.expires }))
     }
+
+    pub(super) fn remove_blob(&mut self, id: BlobId) -> Result<Effect, Stop> {
+        let blob = self.draft.blob(&id)?.ok_or(Refusal::NoSuchBlob)?;
+        self.drop_blob(id, &blob)?;
+        DONE
+    }
+
+    /// Takes a blob out of the index; its file goes when that is durable.
+    pub(super) fn drop_blob(&mut self, id: BlobId, blob: &Blob) -> Result<(), Stop> {
+        self.draft.set_blob(&id, None)?;
+        self.totals.blobs = self.totals.blobs.saturating_sub(1);
+        self.totals.blob_bytes = self.totals.blob_bytes.saturating_sub(blob.length);
+        self.dropped_blobs.push(id);
+        Ok(())
+    }
 }

@@ -43,7 +43,8 @@ impl Work<'_> {
         rules::grants(wish.append.len())?;
         rules::grants(wish.take.len())?;
         let size = rules::grant_bytes(u64::try_from(wish.append.len() + wish.take.len()).unwrap_or(u64::MAX));
-        if self.totals.mailboxes >= self.shared.config.mailboxes || self.room(size) != Relay::Roomy {
+        let full = self.totals.mailboxes >= self.shared.config.mailboxes || self.room(size) != Relay::Roomy;
+        if full || *self.paused {
             return Err(Refusal::RelayFull.into());
         }
         // Both or none: a refusal takes nothing.
@@ -196,6 +197,12 @@ impl Work<'_> {
         }
         self.erase(&id, &mailbox)?;
         DONE
+    }
+
+    pub(super) fn remove_mailbox(&mut self, id: &MailboxId) -> Result<Effect, Stop> {
+        let mailbox = self.live(id)?;
+        self.erase(id, &mailbox)?;
+        Ok(Effect::Told(Applied::Done))
     }
 
     /// Removes a mailbox with all that belongs to it.

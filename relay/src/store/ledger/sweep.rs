@@ -32,10 +32,7 @@ impl Work<'_> {
                 }
                 Due::Blob(id) => {
                     if let Some(blob) = self.draft.blob(&id)?.filter(|blob| blob.expires.is_past(self.now)) {
-                        self.draft.set_blob(&id, None)?;
-                        self.totals.blobs = self.totals.blobs.saturating_sub(1);
-                        self.totals.blob_bytes = self.totals.blob_bytes.saturating_sub(blob.length);
-                        self.dropped_blobs.push(id);
+                        self.drop_blob(id, &blob)?;
                     }
                 }
             }
