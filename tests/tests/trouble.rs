@@ -7,7 +7,7 @@ use relevo_client::account::{AccountFault, What};
 use relevo_client::conversation::{AlarmKind, MessageState};
 use relevo_client::document::{DocumentFault, DocumentState};
 use relevo_relay::backup::{Wanted, back_up, restore};
-use relevo_tests::world::{Allied, TestRelay, found_first, until};
+use relevo_tests::world::{Allied, TestMember, TestRelay, found_first, until};
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
@@ -59,6 +59,49 @@ async fn a_relay_that_was_rolled_back_is_noticed_by_everybody() -> anyhow::Resul
     }
     // What was read stays read.
     assert_eq!(allied.people[2].messages(None, 0, 10).await?.len(), 6);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_restarts_under_load_lose_and_repeat_nothing() -> anyhow::Result<()> {
+    const EACH: usize = 120;
+    let mut relay = TestRelay::start().await?;
+    let (quilla, mistral) = found_first(&relay).await?;
+    quilla.send("Mistral", "hola", None).await?;
+    until("both are in a conversation", &[&quilla, &mistral], async || {
+        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    let restarts = async {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            relay.stop().await?;
+            relay.resume().await?;
+        }
+        anyhow::Ok(())
+    };
+    let talk = async |who: &TestMember, to: &str| {
+        for n in 0..EACH {
+            who.send(to, &format!("{} {n}", who.name), None).await?;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(restarts, talk(&quilla, "Mistral"), talk(&mistral, "Quilla"))?;
+    for (reader, author) in [(&quilla, "Mistral"), (&mistral, "Quilla")] {
+        let wanted: Vec<String> = (0..EACH).map(|n| format!("{author} {n}")).collect();
+        until("all of it arrives, once and in order", &[&quilla, &mistral], async || {
+            let said = reader.messages(None, 0, 1000).await?;
+            let texts = said.iter().filter(|said| !said.is_ours).filter_map(|said| match &said.what {
+                What::Text(text) => Some(text.as_str()),
+                What::Document(_) | What::Alert | What::Leave | What::Newer => None,
+            });
+            let heard: Vec<&str> = texts.filter(|text| text.starts_with(author)).collect();
+            assert!(heard.len() <= EACH && wanted.iter().zip(&heard).all(|(one, other)| one == other), "{heard:?}");
+            Ok((heard.len() == EACH).then_some(()))
+        })
+        .await?;
+    }
     Ok(())
 }
 
