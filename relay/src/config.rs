@@ -26,6 +26,11 @@ pub struct Config {
     pub port: Option<u16>,
     /// TCP address of this machine alone on which the relay says how it is: `/livez`, `/readyz`, `/metrics`.
     pub metrics: Option<SocketAddr>,
+    /// PEM file with a certificate of the operator's, and those that vouch for it; none for the relay's own. Clients do not
+    /// believe it: it is what visitors of the web site see.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with its key.
+    pub certificate_key: Option<PathBuf>,
     /// What the front allows.
     pub limits: Limits,
     /// What the store keeps.
@@ -72,6 +77,8 @@ impl Default for Config {
             host: None,
             port: None,
             metrics: None,
+            certificate: None,
+            certificate_key: None,
             limits: Limits::default(),
             store: StoreConfig::default(),
         }
@@ -183,6 +190,9 @@ impl Config {
         } = self.limits;
         if self.metrics.is_some_and(|address| !address.ip().is_loopback()) {
             return fault("metrics", "an address of this machine alone, such as 127.0.0.1:9464");
+        }
+        if self.certificate.is_some() != self.certificate_key.is_some() {
+            return fault("certificate and certificate_key", "both, or neither");
         }
         if connections.min(connections_per_address).min(visitors).min(sessions_per_admission) == 0 {
             return fault(

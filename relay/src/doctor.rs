@@ -16,7 +16,7 @@ use crate::data::{DataFault, is_held};
 use crate::keys::{Keys, KeysFault};
 use crate::observe;
 use crate::store::free_bytes;
-use crate::transport;
+use crate::transport::{self, ShownCertificate};
 
 /// How a thing stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -80,6 +80,7 @@ pub fn examine(settings: Result<Config, ConfigFault>) -> Vec<Finding> {
     found.extend(disk(&config));
     found.push(port(&config, running));
     found.extend(name(&config, running));
+    found.extend(certificate(&config));
     found.push(buffer());
     found.push(clock(&config.data, Path::new("/run/systemd/timesync/synchronized"), SystemTime::now()));
     found.push(files(getrlimit(Resource::Nofile).current));
@@ -297,6 +298,20 @@ fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
         IpAddr::V6(address) if address.is_unspecified() => vec![v4, (Ipv6Addr::LOCALHOST, port).into()],
         IpAddr::V4(_) | IpAddr::V6(_) => vec![listen],
     }
+}
+
+/// The operator's certificate, if there is one.
+fn certificate(config: &Config) -> Option<Finding> {
+    config.certificate.as_ref()?;
+    let keys = Keys::load(&config.data).ok()?;
+    Some(match ShownCertificate::of(config, &keys) {
+        Ok(_) => good("certificate", "your certificate and its key are readable and belong together"),
+        Err(fault) => {
+            let advice = "run this as the relay's own user, to see what it sees; copy the files where it may read them"
+                .to_owned();
+            bad("certificate", fault.to_string(), advice)
+        }
+    })
 }
 
 fn buffer() -> Finding {

@@ -31,4 +31,4 @@ pub use data::DataFault;
 pub use keys::KeysFault;
 pub use metrics::Snapshot;
 pub use relay::{Relay, Running, StartFault, StopFault, address_of, initialise, rotate_admission, verify_store};
-pub use transport::ListenFault;
+pub use transport::{CertificateFault, ListenFault};

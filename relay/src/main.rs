@@ -199,6 +199,7 @@ fn verify(config: &Config) -> anyhow::Result<()> {
 
 async fn run(config: Config) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let local_only = config.host.is_none() && config.listen.ip().is_unspecified();
     let running = Relay::start(config).await.map_err(explained)?;
     if local_only {
@@ -210,6 +211,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         () = asked(&mut terminate, &mut interrupt) => {}
         () = running.failed() => {}
         () = watched(&running) => {}
+        () = reloaded(&running, &mut hangup) => {}
     }
     tell(&[NotifyState::Stopping]);
     tokio::select! {
@@ -237,6 +239,18 @@ async fn watched(running: &Running) {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!("the store does not answer");
+        }
+    }
+}
+
+/// Reads the certificate again whenever SIGHUP comes. Never returns.
+async fn reloaded(running: &Running, hangup: &mut Signal) {
+    loop {
+        hangup.recv().await;
+        match running.reload_certificate() {
+            Ok(true) => tracing::info!("the certificate was read again"),
+            Ok(false) => tracing::info!("the relay shows its own certificate: nothing was read again"),
+            Err(fault) => tracing::error!(%fault, "the certificate was not read again: the one before is shown on"),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::observe;
 use crate::places::{Most, Places};
 use crate::service::Service;
 use crate::store::{Change, Store, StoreFault, Verified};
-use crate::transport::{self, ListenFault};
+use crate::transport::{self, CertificateFault, ListenFault};
 
 /// Starts relays.
 pub struct Relay;
@@ -39,6 +39,7 @@ pub struct Running {
     metrics: Option<Observed>,
     control: Option<Control>,
     parts: Arc<Parts>,
+    shown: Arc<transport::ShownCertificate>,
     data: DataDirectory,
 }
 
@@ -137,7 +138,8 @@ impl Relay {
         let service = Service::start(&path, &config.store, &keys.admission, Arc::clone(&delivery))
             .await
             .map_err(|source| StartFault::Store { path, source })?;
-        let endpoint = transport::listen(config.listen, &keys)?;
+        let shown = Arc::new(transport::ShownCertificate::of(&config, &keys).map_err(ListenFault::from)?);
+        let endpoint = transport::listen(config.listen, &keys, Arc::clone(&shown))?;
         let local = endpoint.local_addr().map_err(|source| ListenFault::Bind { port: config.listen.port(), source })?;
         let address = address(config.advertised_host(), config.port.unwrap_or(local.port()), &keys);
         data.remember_endpoint(&address.host, address.port)?;
@@ -172,7 +174,7 @@ impl Relay {
         };
         let front = tokio::spawn(transport::serve(endpoint.clone(), Arc::clone(&parts)));
         tracing::info!(port = local.port(), "serving");
-        Ok(Running { local, address, endpoint, front, metrics, control, parts, data })
+        Ok(Running { local, address, endpoint, front, metrics, control, parts, shown, data })
     }
 }
 
@@ -313,6 +315,15 @@ impl Running {
         matches!(written, Ok(Ok(_)))
     }
 
+    /// Reads the operator's certificate again. Handshakes from now on show it; sessions that are open go on. False when the
+    /// relay shows its own.
+    ///
+    /// # Errors
+    /// [`CertificateFault`]; then it goes on with the one before.
+    pub fn reload_certificate(&self) -> Result<bool, CertificateFault> {
+        self.shown.reload()
+    }
+
     /// The relay's counts of itself.
     #[must_use]
     pub fn counters(&self) -> Snapshot {
@@ -333,7 +344,7 @@ impl Running {
     /// # Errors
     /// [`StopFault`].
     pub async fn shutdown(self) -> Result<(), StopFault> {
-        let Self { local: _, address: _, endpoint, front, metrics, control, parts, data } = self;
+        let Self { local: _, address: _, endpoint, front, metrics, control, parts, shown: _, data } = self;
         tracing::info!("draining");
         parts.phase.send_replace(Phase::Draining);
         // Ends by itself: `serve` closes the endpoint when the time is up.

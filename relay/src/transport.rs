@@ -18,4 +18,6 @@ pub use endpoint::ListenFault;
 pub(crate) use endpoint::{RECEIVE_BUFFER, listen, receive_buffer, serve};
 pub(crate) use quinn::{Endpoint, VarInt};
 pub(crate) use stream::{Batch, PeerGone, ReceiveHalf, SendHalf, StreamFault};
+pub use tls::CertificateFault;
+pub(crate) use tls::ShownCertificate;
 pub(crate) use watch::Watch;

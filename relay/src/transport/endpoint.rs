@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connection::{self, Admittance};
+use super::reset;
 use super::socket::Socket;
-use super::{reset, tls};
+use super::tls::{self, CertificateFault, ShownCertificate};
 use crate::config::Limits;
 use crate::keys::Keys;
 use crate::places::{Most, Places, Source};
@@ -29,9 +30,12 @@ pub enum ListenFault {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The certificate in the data directory is of no use.
-    #[error("the certificate in keys/ is damaged: {0}")]
-    Certificate(rustls::Error),
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] CertificateFault),
+    /// TLS cannot be had as it must be.
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
 }
 
 /// Attempts that quinn holds for us before we look at them. A ClientHello with ML-KEM is two packets, at most 3 KiB:
@@ -74,8 +78,8 @@ pub(crate) const RECEIVE_BUFFER: usize = 8 << 20;
 ///
 /// # Errors
 /// [`ListenFault`].
-pub(crate) fn listen(address: SocketAddr, keys: &Keys) -> Result<Endpoint, ListenFault> {
-    let tls = tls::server(keys).map_err(ListenFault::Certificate)?;
+pub(crate) fn listen(address: SocketAddr, keys: &Keys, shown: Arc<ShownCertificate>) -> Result<Endpoint, ListenFault> {
+    let tls = tls::server(shown).map_err(ListenFault::Tls)?;
     let mut server = ServerConfig::with_crypto(Arc::new(tls));
     server
         .transport_config(Arc::new(limits()))
