@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 
@@ -51,6 +52,9 @@ pub(crate) struct DataDirectory {
     _lock: File,
 }
 
+/// How long a directory that is held is asked for again.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// Where the last start wrote the host and port that it advertised, for `relevo-relay address`.
 const ENDPOINT: &str = "endpoint";
 
@@ -78,10 +82,15 @@ impl DataDirectory {
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
         let lock = opened.map_err(fault)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DataFault::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(fault(source)),
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                // Whoever asks whether a relay runs here has it for a moment.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < MOMENT => std::thread::sleep(MOMENT / 16),
+                Err(TryLockError::WouldBlock) => return Err(DataFault::Locked { path: path.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(fault(source)),
+            }
         }
     }
 
@@ -131,6 +140,20 @@ mod tests {
         assert!(matches!(DataDirectory::open(&path), Err(DataFault::Locked { .. })));
         drop(held);
         DataDirectory::open(&path).unwrap();
+    }
+
+    #[test]
+    fn whoever_looks_whether_a_relay_runs_keeps_none_from_starting() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        drop(DataDirectory::open(&path).unwrap());
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| (0..2000).filter(|_| is_held(&path)).count());
+            for _ in 0..200 {
+                drop(DataDirectory::open(&path).unwrap());
+            }
+            looking.join().unwrap();
+        });
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::engine::Key;
 use super::fault::StoreFault;
 use super::record::{self, Admission, Blob, EntryHeader, GrantRow, Mailbox, Place};
 use super::verify::{id_in, is_damage, is_unreadable};
-use super::{Store, each, keys, random_incarnation};
+use super::{Store, count, each, keys, random_incarnation};
 
 /// A part of a backup.
 #[derive(Encode, Decode)]
@@ -291,7 +291,10 @@ impl Refill<'_> {
     /// [`StoreFault`].
     pub(crate) fn finish(mut self) -> Result<(), StoreFault> {
         self.close()?;
-        self.commit()
+        self.commit()?;
+        let shared = &self.store.shared;
+        *shared.totals.lock() = count(&*shared.engine)?;
+        Ok(())
     }
 
     fn begin(

@@ -161,7 +161,7 @@ proptest! {
         sled.reopen();
         prop_assert_eq!(sled.store.totals(), kept);
         // A store that is filled from a backup holds the same, in other lives.
-        let mut refilled = refilled(&sled);
+        let mut refilled = refilled(&sled, World::memory());
         prop_assert_eq!(seen(&refilled.store, &refilled), seen(&sled.store, &sled));
         lives_go_on(&sled, &refilled);
         // Time takes everything, and leaves nothing behind that would never go.

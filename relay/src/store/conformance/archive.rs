@@ -29,13 +29,10 @@ fn refill(store: &Store, items: Vec<Item>) {
     filling.finish().unwrap();
 }
 
-/// A world on a disk of its own, with what another one holds.
-pub(super) fn refilled(world: &World) -> World {
-    let mut other = World::sled();
+/// Fills another world with what one holds.
+pub(super) fn refilled(world: &World, mut other: World) -> World {
     other.now = world.now;
     refill(&other.store, archived(&world.store));
-    // What was counted along the way, and what an opening counts.
-    other.reopen();
     other
 }
 
@@ -69,7 +66,7 @@ fn whoever_might_before_may_after() {
     world.apply(change).unwrap();
     let blob = put(&mut world, &[5; 5000], 24).unwrap();
 
-    let mut other = refilled(&world);
+    let mut other = refilled(&world, World::sled());
     assert_eq!(get(&other, &blob, 0, u64::MAX).unwrap(), [5; 5000]);
     let appended = other.append_as(&mailbox, mailbox.append, entry(2, 2)).unwrap();
     assert_eq!(appended.sequence(), Sequence(2));
@@ -91,7 +88,7 @@ fn an_entry_that_the_disk_had_lost_keeps_its_place_and_those_behind_it_are_read(
     let mut items = archived(&world.store);
     let Some(Item::Entry { entry, .. }) = items.get_mut(2) else { panic!("the second entry") };
     *entry = None;
-    let other = World::sled();
+    let other = World::memory();
     refill(&other.store, items);
     let read = |after| {
         let most = Most { entries: 9, bytes: usize::MAX };
@@ -120,10 +117,7 @@ fn parts_that_no_store_gives_are_refused() {
     for broken in [vec![second()], vec![back()], vec![Item::Gone], vec![other_bytes()], vec![first(), second(), back()]]
     {
         let (store, _ledger) = Store::in_memory(small()).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let (on_disk, _its) = Store::open(&directory.path().join("store"), small()).unwrap();
-        drop(store);
-        let mut filling = on_disk.refill();
+        let mut filling = store.refill();
         let mut last = Ok(());
         for part in broken {
             last.unwrap();
@@ -135,7 +129,7 @@ fn parts_that_no_store_gives_are_refused() {
 
 /// A backup of a mailbox with six entries, in which something is done once so many of them have been read.
 fn changed_after(read: usize, act: impl FnOnce(&mut World, &Held)) -> (Held, World) {
-    let mut world = World::sled();
+    let mut world = World::memory();
     let mailbox = world.open(MailboxKind::Personal);
     for fill in 1..=6 {
         world.append(&mailbox, fill);
@@ -152,7 +146,7 @@ fn changed_after(read: usize, act: impl FnOnce(&mut World, &Held)) -> (Held, Wor
             Ok::<_, StoreFault>(())
         })
         .unwrap();
-    let other = World::sled();
+    let other = World::memory();
     refill(&other.store, items);
     (mailbox, other)
 }
