@@ -294,7 +294,7 @@ fn next_frame(from: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, BackupFault> {
 /// How a backup is written.
 #[derive(Debug)]
 pub struct Wanted {
-    /// The file, which is not there yet.
+    /// The file, which is not there yet; `-` for what this process says.
     pub file: PathBuf,
     /// Public keys of `age` for which it is encrypted; none for a file that anybody can read.
     pub to: Vec<String>,
@@ -306,6 +306,15 @@ pub struct Wanted {
 /// [`BackupFault`].
 pub fn back_up(config: &Config, wanted: &Wanted) -> Result<Contents, BackupFault> {
     let Wanted { file, to } = wanted;
+    if file.as_os_str() == "-" {
+        let mut sink = match to.as_slice() {
+            [] => Sink { out: Some(Box::new(io::stdout())), age: None },
+            to => Sink::encrypted(to, Stdio::inherit())?,
+        };
+        let contents = give(config, &mut sink);
+        sink.close()?;
+        return contents;
+    }
     if file.exists() {
         return Err(BackupFault::Exists { path: file.clone() });
     }
@@ -420,12 +429,16 @@ struct Sink {
 
 impl Sink {
     fn open(file: File, to: &[String]) -> Result<Self, BackupFault> {
-        if to.is_empty() {
-            return Ok(Self { out: Some(Box::new(BufWriter::new(file))), age: None });
+        match to {
+            [] => Ok(Self { out: Some(Box::new(BufWriter::new(file))), age: None }),
+            to => Self::encrypted(to, file.into()),
         }
+    }
+
+    fn encrypted(to: &[String], out: Stdio) -> Result<Self, BackupFault> {
         let mut command = Command::new("age");
-        command.arg("--encrypt").args(to.iter().flat_map(|key| ["--recipient", key]));
-        let mut age = command.stdin(Stdio::piped()).stdout(file).spawn().map_err(BackupFault::NoAge)?;
+        command.arg("--encrypt").args(to.iter().flat_map(|key| ["--recipient", key])).stdin(Stdio::piped()).stdout(out);
+        let mut age = command.spawn().map_err(BackupFault::NoAge)?;
         let mut sink = Self { out: None, age: None };
         if let Some(input) = age.stdin.take() {
             sink.out = Some(Box::new(BufWriter::new(input)));

@@ -111,7 +111,7 @@ pub enum Command {
         /// Whoever has the file can then be this relay: for a disk that is encrypted itself.
         #[arg(long, conflicts_with = "to")]
         unencrypted: bool,
-        /// The file, which must not exist.
+        /// The file, which must not exist; - for standard output.
         file: PathBuf,
     },
     /// Make the relay of a backup in a data directory that does not exist yet or is empty. What came after the backup is

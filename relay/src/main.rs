@@ -107,23 +107,22 @@ fn act(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Backup { settings, to, unencrypted: _, file } => {
             let contents = backup::back_up(&settings.config()?, &Wanted { file: file.clone(), to })?;
-            say_contents(&contents)?;
-            writeln!(
-                io::stdout(),
-                "Written to {}. Try it from time to time: relevo-relay restore --check.",
-                file.display()
-            )?;
+            // Where the backup itself is what is said, people read the other one.
+            let mut out: Box<dyn Write> =
+                if file.as_os_str() == "-" { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+            say_contents(&contents, &mut out)?;
+            writeln!(out, "Written to {}. Try it from time to time: relevo-relay restore --check.", file.display())?;
             Ok(())
         }
         Command::Restore { settings: _, identity, check: true, file } => {
-            say_contents(&backup::check(&file, identity.as_deref())?)?;
+            say_contents(&backup::check(&file, identity.as_deref())?, io::stdout())?;
             writeln!(io::stdout(), "The backup is whole.")?;
             Ok(())
         }
         Command::Restore { settings, identity, check: false, file } => {
             let config = settings.config()?;
             let (contents, address) = backup::restore(&config, &file, identity.as_deref())?;
-            say_contents(&contents)?;
+            say_contents(&contents, io::stdout())?;
             let data = config.data.display();
             writeln!(
                 io::stdout(),
@@ -155,9 +154,8 @@ fn act(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn say_contents(contents: &Contents) -> io::Result<()> {
+fn say_contents(contents: &Contents, mut out: impl Write) -> io::Result<()> {
     let Contents { mailboxes, entries, damaged_entries, admissions, blobs, bytes } = contents;
-    let mut out = io::stdout();
     writeln!(
         out,
         "{mailboxes} mailboxes with {entries} entries, {admissions} admissions, {blobs} blobs, {} MiB.",

@@ -39,6 +39,12 @@ fn a_relay_is_backed_up_while_it_runs_and_restored_by_whoever_has_the_key() {
     let bytes = std::fs::read(&file).unwrap();
     assert!(bytes.starts_with(b"age-encryption.org/v1"));
 
+    // A container has no age: what it says is encrypted outside of it.
+    let piped = trial.ask(&["backup", "--unencrypted", "-"], &[]);
+    assert!(piped.status.success() && piped.stdout.starts_with(b"relevo-relay backup\n"), "{}", said(&piped));
+    std::fs::write(name("piped"), &piped.stdout).unwrap();
+    assert!(trial.ask(&["restore", "--check", &name("piped")], &[]).status.success());
+
     let address = said(&trial.ask(&["address"], &[]));
     trial.signal(rustix::process::Signal::KILL);
     assert!(!trial.wait());
