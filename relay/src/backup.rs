@@ -2,21 +2,23 @@
 //!
 //! ```text
 //! relay that runs --control--> backup --> age -r KEY --> FILE        Head, Item..., End (counts, SHA-256)
-//! FILE --> age -d -i KEY --> restore --> DIRECTORY.restoring --> DIRECTORY
+//! FILE --> age -d -i KEY --> restore --> DIRECTORY/unfinished --> DIRECTORY
 //! ```
 //! A backup holds the relay's keys, so whoever reads one can be the relay. `age` is a program of its own: its keys and
 //! files are what an operator may open without us, and the relay itself can open nothing.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use data_encoding::HEXLOWER;
 use minicbor::{Decode, Encode};
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::wire::{RelayAddress, decode_exact, encode, write_frame};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -25,7 +27,7 @@ use crate::control::{self, Question};
 use crate::data::{DataDirectory, DataFault, is_held, remembered_endpoint};
 use crate::keys::{self, KeyFile, KeysFault};
 use crate::relay::{StartFault, address_of};
-use crate::store::{Item, Store, StoreFault};
+use crate::store::{Item, Store, StoreFault, disk};
 
 /// Why there is no backup, or nothing was restored from one.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,12 @@ pub enum BackupFault {
         /// What is there.
         path: PathBuf,
     },
+    /// The relay that runs has given up in the middle, or did not begin.
+    #[error("the relay that runs broke the backup off: journalctl -u relevo-relay, or its log, says why")]
+    BrokenOff,
+    /// It did not begin.
+    #[error("{0}")]
+    Refused(String),
     /// Where the relay is to be restored there is something.
     #[error("{} is not empty: restore into a directory that does not exist yet, or move this one away first", path.display())]
     NotEmpty {
@@ -315,19 +323,27 @@ pub fn back_up(config: &Config, wanted: &Wanted) -> Result<Contents, BackupFault
         sink.close()?;
         return contents;
     }
-    if file.exists() {
-        return Err(BackupFault::Exists { path: file.clone() });
+    let exists = || BackupFault::Exists { path: file.clone() };
+    if file.symlink_metadata().is_ok() {
+        return Err(exists());
     }
-    let part = beside(file, ".part");
+    // Beside it, under a name that nobody else has; whoever else writes the same backup finds it there in the end.
+    let mut random = [0; 8];
+    relevo_protocol::random::fill(&mut random).map_err(|_| StoreFault::Randomness)?;
+    let part = beside(file, &format!(".{}.part", HEXLOWER.encode(&random)));
     let fault = |source| BackupFault::File { path: part.clone(), source };
-    let written = private(&part).map_err(fault)?;
+    let written = disk::private_file().create_new(true).open(&part).map_err(fault)?;
     let done = (|| {
         let mut sink = Sink::open(written.try_clone().map_err(fault)?, to)?;
         let contents = give(config, &mut sink);
         // What age says is the cause, where it has ended.
         sink.close()?;
         let contents = contents?;
-        written.sync_all().and_then(|()| fs::rename(&part, file)).map_err(fault)?;
+        written.sync_all().map_err(fault)?;
+        match renameat_with(CWD, &part, CWD, file, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => return Err(exists()),
+            renamed => renamed.map_err(|errno| fault(errno.into()))?,
+        }
         sync_above(file).map_err(fault)?;
         Ok(contents)
     })();
@@ -343,8 +359,15 @@ fn give(config: &Config, out: &mut Sink) -> Result<Contents, BackupFault> {
     let data = &config.data;
     if is_held(data) {
         let no_answer = |source| BackupFault::NoAnswer { path: data.clone(), source };
-        let stream = control::ask(data, &Question::Backup).map_err(no_answer)?;
-        return read(BufReader::new(stream), out, |_| Ok(()));
+        let mut stream = BufReader::new(control::ask(data, &Question::Backup).map_err(no_answer)?);
+        if stream.fill_buf().map_err(no_answer)?.first() == Some(&control::SHORT) {
+            return Err(BackupFault::Refused(control::refusal(stream).map_err(no_answer)?));
+        }
+        let is_ours = |fault: &BackupFault| {
+            matches!(fault, BackupFault::NotABackup | BackupFault::CutShort | BackupFault::Damaged)
+        };
+        let given = read(stream, out, |_| Ok(()));
+        return given.map_err(|fault| if is_ours(&fault) { BackupFault::BrokenOff } else { fault });
     }
     // Asked first: to open it would make one.
     let _there = remembered_endpoint(data)?;
@@ -388,38 +411,80 @@ pub fn rehearse(from: impl Read) -> Result<Contents, BackupFault> {
 pub fn restore(config: &Config, file: &Path, identity: Option<&Path>) -> Result<(Contents, RelayAddress), BackupFault> {
     let data = &config.data;
     let fault = |source| BackupFault::File { path: data.clone(), source };
-    if data.exists() && fs::read_dir(data).map_err(fault)?.next().is_some() {
-        return Err(BackupFault::NotEmpty { path: data.clone() });
+    let new = !data.exists();
+    // Held to the end: no relay starts on what is half there, and no other restoration fills it beside this one.
+    let directory = DataDirectory::open_unfinished(data)?;
+    let done = refill(config, &directory, file, identity);
+    if done.is_err() {
+        // Nothing was there before but what an earlier one had left.
+        let _gone = fs::remove_dir_all(directory.unfinished());
+        if new {
+            let _gone = fs::remove_dir_all(data);
+        }
     }
-    let staging = beside(data, ".restoring");
-    if staging.exists() {
-        // Of a restoration that did not come to its end.
-        fs::remove_dir_all(&staging).map_err(fault)?;
-    }
-    let contents = refill(config, &staging, file, identity).inspect_err(|_| {
-        let _gone = fs::remove_dir_all(&staging);
-    })?;
-    fs::rename(&staging, data).and_then(|()| sync_above(data)).map_err(fault)?;
+    let contents = done?;
+    sync_above(data).map_err(fault)?;
+    drop(directory);
     Ok((contents, address_of(config)?))
 }
 
-fn refill(config: &Config, staging: &Path, file: &Path, identity: Option<&Path>) -> Result<Contents, BackupFault> {
+fn refill(
+    config: &Config,
+    directory: &DataDirectory,
+    file: &Path,
+    identity: Option<&Path>,
+) -> Result<Contents, BackupFault> {
+    let data = directory.path();
+    let unfinished = directory.unfinished();
+    let fault = |source| BackupFault::File { path: data.to_owned(), source };
+    if unfinished.exists() {
+        // An earlier restoration was cut off: all that is here is its own.
+        for left in [keys::DIRECTORY, STORE] {
+            let left = data.join(left);
+            if left.exists() {
+                fs::remove_dir_all(left).map_err(fault)?;
+            }
+        }
+        directory.forget_endpoint().map_err(fault)?;
+        fs::remove_dir_all(&unfinished).map_err(fault)?;
+    }
+    // A disk of its own has the second one.
+    let may_be_there = |name: &OsStr| name == "lock" || name == "lost+found";
+    for found in fs::read_dir(data).map_err(fault)? {
+        if !may_be_there(&found.map_err(fault)?.file_name()) {
+            return Err(BackupFault::NotEmpty { path: data.to_owned() });
+        }
+    }
+    disk::private_directory(&unfinished).map_err(fault)?;
     let mut source = Source::open(file, identity)?;
-    let directory = DataDirectory::open(staging)?;
-    let (store, _ledger) = Store::open(&directory.path().join("store"), config.store.clone())?;
+    let (store, ledger) = Store::open(&unfinished.join(STORE), config.store.clone())?;
     let mut filling = store.refill();
+    let mut endpoint = None;
     let contents = read(&mut source.from, io::sink(), |taken| match taken {
         Taken::Head { keys, host, port } => {
-            keys::put_files(staging, &keys)?;
-            Ok(directory.remember_endpoint(&host, port)?)
+            endpoint = Some((host, port));
+            Ok(keys::put_files(&unfinished, &keys)?)
         }
         Taken::Stored(item) => Ok(filling.take(item)?),
     });
     source.close()?;
     let contents = contents?;
     filling.finish()?;
+    drop((store, ledger));
+    disk::sync_directory(&unfinished).map_err(fault)?;
+    let (host, port) = endpoint.ok_or(BackupFault::Damaged)?;
+    directory.remember_endpoint(&host, port)?;
+    // Its mark goes last: until then no relay starts here.
+    for part in [STORE, keys::DIRECTORY] {
+        fs::rename(unfinished.join(part), data.join(part)).map_err(fault)?;
+    }
+    disk::sync_directory(data).map_err(fault)?;
+    fs::remove_dir(&unfinished).and_then(|()| disk::sync_directory(data)).map_err(fault)?;
     Ok(contents)
 }
+
+/// The store's place in the data directory.
+const STORE: &str = "store";
 
 /// Where a backup goes: a file, through `age` if somebody is to open it.
 struct Sink {
@@ -505,13 +570,6 @@ fn finished(age: Option<Child>, what: &'static str) -> Result<(), BackupFault> {
     }
 }
 
-/// A file that only this user reads, made anew.
-fn private(path: &Path) -> io::Result<File> {
-    let file = File::create(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    Ok(file)
-}
-
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -526,11 +584,12 @@ fn sync_above(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::initialise;
     use crate::store::{Change, StoreConfig};
+    use crate::{initialise, rotate_admission};
     use relevo_protocol::time::{Hour, Timestamp};
     use relevo_protocol::wire::{Admission, Capability, CapabilityHash, Entry, MailboxId, MailboxKind};
     use std::fmt::Write as _;
+    use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -586,9 +645,7 @@ mod tests {
         }
 
         fn nothing_is_left(&self) {
-            for name in ["restored", "restored.restoring"] {
-                assert!(!self.folder.path().join(name).exists(), "{name}");
-            }
+            assert!(!self.folder.path().join("restored").exists());
         }
     }
 
@@ -614,9 +671,6 @@ mod tests {
         let again = back_up(&kept.config, &Wanted { file: file.clone(), to: vec![] });
         assert!(matches!(again, Err(BackupFault::Exists { .. })));
         assert!(matches!(restore(&kept.config, &file, None), Err(BackupFault::NotEmpty { .. })));
-        // An empty directory may be there already, such as the mount point of a disk.
-        fs::create_dir(kept.folder.path().join("restored")).unwrap();
-        kept.restore(&file).unwrap();
     }
 
     #[test]
@@ -647,6 +701,78 @@ mod tests {
     }
 
     #[test]
+    fn a_restoration_that_was_cut_off_is_no_relay_and_begins_anew() {
+        let kept = Kept::new();
+        let file = kept.back_up("backup");
+        let data = kept.folder.path().join("restored");
+        let config = Config { data: data.clone(), ..kept.config.clone() };
+        // Cut off between its last steps: the store is in its place, the keys are not.
+        kept.restore(&file).unwrap();
+        fs::create_dir(data.join("unfinished")).unwrap();
+        fs::rename(data.join("keys"), data.join("unfinished/keys")).unwrap();
+        for refused in [initialise(&config), rotate_admission(&config, 1)] {
+            assert!(matches!(refused, Err(StartFault::Data(DataFault::Unfinished { .. }))));
+        }
+        assert!(!data.join("keys").exists(), "no other keys were drawn");
+        kept.restore(&file).unwrap();
+        assert!(!data.join("unfinished").exists());
+        assert_eq!(address_of(&config).unwrap().to_text(), address_of(&kept.config).unwrap().to_text());
+        // And beside another one.
+        let held = DataDirectory::open(&kept.folder.path().join("other")).unwrap();
+        let other = Config { data: held.path().to_owned(), ..kept.config.clone() };
+        let beside = restore(&other, &file, None);
+        assert!(matches!(beside, Err(BackupFault::Relay(StartFault::Data(DataFault::Locked { .. })))));
+    }
+
+    #[test]
+    fn a_disk_of_its_own_a_link_and_a_path_with_an_end_take_a_relay() {
+        let kept = Kept::new();
+        let file = kept.back_up("backup");
+        let place = |name: &str| kept.folder.path().join(name);
+        fs::create_dir(place("disk")).unwrap();
+        fs::create_dir(place("disk/lost+found")).unwrap();
+        fs::create_dir(place("linked")).unwrap();
+        std::os::unix::fs::symlink(place("linked"), place("link")).unwrap();
+        for name in ["disk", "linked"] {
+            fs::set_permissions(place(name), fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        for name in ["disk", "link", "ended/"] {
+            let config = Config { data: place(name), ..kept.config.clone() };
+            restore(&config, &file, None).unwrap();
+            assert!(address_of(&config).is_ok() && !place(name).join("unfinished").exists(), "{name}");
+        }
+        // What stands there is not touched when it fails.
+        let broken = place("broken");
+        fs::write(&broken, "no backup").unwrap();
+        fs::create_dir(place("empty")).unwrap();
+        fs::set_permissions(place("empty"), fs::Permissions::from_mode(0o700)).unwrap();
+        let config = Config { data: place("empty"), ..kept.config.clone() };
+        restore(&config, &broken, None).unwrap_err();
+        restore(&config, &file, None).unwrap();
+    }
+
+    #[test]
+    fn two_who_write_the_same_backup_leave_one_whole_and_follow_no_link() {
+        let kept = Kept::new();
+        let file = kept.folder.path().join("backup");
+        let wanted = || Wanted { file: file.clone(), to: vec![] };
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let each: Vec<_> = (0..4).map(|_| scope.spawn(|| back_up(&kept.config, &wanted()))).collect();
+            each.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(outcomes.iter().filter(|one| one.is_ok()).count(), 1);
+        check(&file, None).unwrap();
+        let left = fs::read_dir(kept.folder.path()).unwrap().count();
+        assert_eq!(left, 2, "the data and one backup");
+        let victim = kept.folder.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, kept.folder.path().join("link")).unwrap();
+        let link = Wanted { file: kept.folder.path().join("link"), to: vec![] };
+        assert!(matches!(back_up(&kept.config, &link), Err(BackupFault::Exists { .. })));
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
     fn a_later_versions_backup_is_left_to_that_version() {
         let mut later = MAGIC.to_vec();
         let head = Part::Head { version: VERSION + 1, keys: vec![], host: "relay.example".to_owned(), port: 443 };
@@ -665,6 +791,6 @@ mod tests {
         let mut said = String::new();
         write!(said, "{fault}").unwrap();
         assert!(said.contains("holds no relay yet"), "{said}");
-        assert!(!file.exists() && !config.data.exists() && !beside(&file, ".part").exists());
+        assert!(!config.data.exists() && fs::read_dir(folder.path()).unwrap().next().is_none());
     }
 }

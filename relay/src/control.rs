@@ -4,10 +4,10 @@
 //! [`Answer`].
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -15,8 +15,8 @@ use relevo_protocol::wire::{BlobId, MailboxId, Refusal, RelayAddress};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream as Stream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::backup;
@@ -29,6 +29,8 @@ use crate::transport::Endpoint;
 const SOCKET: &str = "control";
 /// Time for a question, and for a short answer.
 const QUESTION: Duration = Duration::from_secs(10);
+/// Questions at once.
+const AT_ONCE: usize = 4;
 /// Bytes of a question.
 const MOST: u64 = 1024;
 /// Time in which whoever asked for a backup takes something of it.
@@ -52,6 +54,9 @@ pub(crate) enum Question {
     /// That a blob be removed, by its id in hex.
     RemoveBlob(String),
 }
+
+/// What begins an answer that is none of the bytes of a backup.
+pub(crate) const SHORT: u8 = b'{';
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,7 +108,9 @@ fn answered(data: &Path, question: &Question) -> Result<Answer, ControlFault> {
     let path = || data.to_owned();
     let heard = || -> io::Result<Answer> {
         let mut answer = Vec::new();
-        ask(data, question)?.take(1 << 20).read_to_end(&mut answer)?;
+        let stream = ask(data, question)?;
+        stream.set_read_timeout(Some(2 * QUESTION))?;
+        stream.take(1 << 20).read_to_end(&mut answer)?;
         Ok(serde_json::from_slice(&answer)?)
     };
     match heard() {
@@ -111,6 +118,14 @@ fn answered(data: &Path, question: &Question) -> Result<Answer, ControlFault> {
         Ok(answer) => Ok(answer),
         Err(_) if !crate::data::is_held(data) => Err(ControlFault::NoRelay { path: path() }),
         Err(source) => Err(ControlFault::NoAnswer { path: path(), source }),
+    }
+}
+
+/// Why a backup was refused.
+pub(crate) fn refusal(from: impl Read) -> io::Result<String> {
+    match serde_json::from_reader(from.take(1 << 16))? {
+        Answer::Refused(why) => Ok(why),
+        Answer::Done | Answer::Status(_) => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
@@ -159,7 +174,7 @@ pub fn remove_blob(data: &Path, id: &str) -> Result<(), ControlFault> {
 /// Answers the operator's commands until it is stopped.
 pub(crate) struct Control {
     stop: oneshot::Sender<()>,
-    stopping: Arc<AtomicBool>,
+    giving: Arc<Giving>,
     answering: JoinHandle<()>,
 }
 
@@ -169,6 +184,20 @@ pub(crate) struct Asked {
     pub(crate) address: RelayAddress,
     pub(crate) endpoint: Endpoint,
     pub(crate) parts: Weak<Parts>,
+}
+
+/// The backup that is being given: two at once would be one too many for the disk.
+#[derive(Default)]
+struct Giving {
+    stopping: watch::Sender<bool>,
+    /// Where it goes, so that a stop can break it off while nobody reads.
+    to: Mutex<Option<UnixStream>>,
+}
+
+impl Giving {
+    fn to(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.to.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Control {
@@ -185,41 +214,53 @@ impl Control {
         }
         let listener = UnixListener::bind(&path)?;
         let (stop, stopped) = oneshot::channel();
-        let stopping = Arc::new(AtomicBool::new(false));
-        let answering = tokio::spawn(listen(listener, asked, Arc::clone(&stopping), stopped));
-        Ok(Self { stop, stopping, answering })
+        let giving = Arc::new(Giving::default());
+        let answering = tokio::spawn(listen(listener, Arc::new(asked), Arc::clone(&giving), stopped));
+        Ok(Self { stop, giving, answering })
     }
 
     /// Breaks off what is under way, and answers nothing more.
     pub(crate) async fn stop(self) {
-        let Self { stop, stopping, answering } = self;
-        stopping.store(true, Ordering::Release);
+        let Self { stop, giving, answering } = self;
+        giving.stopping.send_replace(true);
+        if let Some(stream) = giving.to().take() {
+            // Whoever was reading it sees it cut short.
+            let _gone = stream.shutdown(Shutdown::Both);
+        }
         drop(stop);
         let _ended = answering.await;
     }
 }
 
-/// One question after the other: two backups at once would be one too many for the disk.
-async fn listen(listener: UnixListener, asked: Asked, stopping: Arc<AtomicBool>, mut stopped: oneshot::Receiver<()>) {
+async fn listen(listener: UnixListener, asked: Arc<Asked>, giving: Arc<Giving>, mut stopped: oneshot::Receiver<()>) {
+    let mut talks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = &mut stopped => return,
+            _ = &mut stopped => break,
+            Some(_) = talks.join_next() => continue,
+            accepted = listener.accept(), if talks.len() < AT_ONCE => accepted,
         };
-        let Ok((mut stream, _)) = accepted else {
+        match accepted {
+            Ok((stream, _)) => drop(talks.spawn(talk(stream, Arc::clone(&asked), Arc::clone(&giving)))),
             // Too many files are open. It is asked again.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            continue;
-        };
-        let asking = tokio::select! {
-            asking = timeout(QUESTION, question(&mut stream)) => asking,
-            _ = &mut stopped => return,
-        };
-        // Whoever asks nothing wanted to see whether somebody is here.
-        let Ok(Ok(line)) = asking else { continue };
-        if let Err(fault) = answer(&line, stream, &asked, &stopping).await {
-            tracing::warn!(%fault, "an operator's command was broken off");
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
+    }
+    // A backup ends by itself, since its stream is closed, and nobody else is waited for.
+    while talks.join_next().await.is_some() {}
+}
+
+/// One question and its answer.
+async fn talk(mut stream: Stream, asked: Arc<Asked>, giving: Arc<Giving>) {
+    let mut stopping = giving.stopping.subscribe();
+    let asking = tokio::select! {
+        asking = timeout(QUESTION, question(&mut stream)) => asking,
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    };
+    // Whoever asks nothing wanted to see whether somebody is here.
+    let Ok(Ok(line)) = asking else { return };
+    if let Err(fault) = answer(&line, stream, &asked, &giving).await {
+        tracing::warn!(%fault, "an operator's command was broken off");
     }
 }
 
@@ -230,18 +271,31 @@ async fn question(stream: &mut Stream) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-async fn answer(line: &[u8], mut stream: Stream, asked: &Asked, stopping: &Arc<AtomicBool>) -> io::Result<()> {
+async fn answer(line: &[u8], mut stream: Stream, asked: &Asked, giving: &Arc<Giving>) -> io::Result<()> {
     let Some(parts) = asked.parts.upgrade() else { return Ok(()) };
     let answer = match serde_json::from_slice(line) {
         Ok(Question::Backup) => {
-            let (data, store, stopping) = (asked.data.clone(), parts.service.store().clone(), Arc::clone(stopping));
-            // Not held while it lasts: the relay may stop meanwhile.
-            drop(parts);
-            let stream = stream.into_std()?;
-            let given = tokio::task::spawn_blocking(move || give(stream, &data, &store, &stopping));
-            given.await.map_err(io::Error::other)??;
-            tracing::info!("a backup was given");
-            return Ok(());
+            let std = stream.into_std()?;
+            let taken = {
+                let mut to = giving.to();
+                let free = to.is_none() && !*giving.stopping.borrow();
+                if free {
+                    *to = Some(std.try_clone()?);
+                }
+                free
+            };
+            if taken {
+                let (data, store, mine) = (asked.data.clone(), parts.service.store().clone(), Arc::clone(giving));
+                // Not held while it lasts: the relay may stop meanwhile.
+                drop(parts);
+                let given = tokio::task::spawn_blocking(move || give(std, &data, &store, &mine.stopping)).await;
+                giving.to().take();
+                given.map_err(io::Error::other)??;
+                tracing::info!("a backup was given");
+                return Ok(());
+            }
+            stream = Stream::from_std(std)?;
+            Answer::Refused("another backup is under way, or the relay is stopping".to_owned())
         }
         Ok(Question::Status) => Answer::Status(observe::status(&asked.endpoint, &parts, &asked.address)),
         Ok(Question::Openings { paused }) => apply(&parts, Change::Openings { paused }).await,
@@ -274,7 +328,7 @@ async fn apply(parts: &Parts, change: Change) -> Answer {
     }
 }
 
-fn give(stream: UnixStream, data: &Path, store: &Store, stopping: &AtomicBool) -> io::Result<()> {
+fn give(stream: UnixStream, data: &Path, store: &Store, stopping: &watch::Sender<bool>) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(STALLED))?;
     let mut out = io::BufWriter::with_capacity(1 << 18, Stoppable { stream, stopping });
@@ -284,12 +338,12 @@ fn give(stream: UnixStream, data: &Path, store: &Store, stopping: &AtomicBool) -
 /// A stream that ends when the relay does.
 struct Stoppable<'s> {
     stream: UnixStream,
-    stopping: &'s AtomicBool,
+    stopping: &'s watch::Sender<bool>,
 }
 
 impl Write for Stoppable<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.stopping.load(Ordering::Acquire) {
+        if *self.stopping.borrow() {
             return Err(io::Error::other("the relay is stopping"));
         }
         self.stream.write(bytes)

@@ -37,6 +37,12 @@ pub enum DataFault {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A restoration was cut off there.
+    #[error("a restoration into {} was cut off: run relevo-relay restore again", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
     /// There is no relay in it yet.
     #[error("{} holds no relay yet: start one with relevo-relay run", path.display())]
     Empty {
@@ -52,6 +58,9 @@ pub(crate) struct DataDirectory {
     _lock: File,
 }
 
+/// Marks a directory in which a relay is being restored.
+const UNFINISHED: &str = "unfinished";
+
 /// How long a directory that is held is asked for again.
 const MOMENT: Duration = Duration::from_millis(250);
 
@@ -64,6 +73,15 @@ impl DataDirectory {
     /// # Errors
     /// [`DataFault`].
     pub(crate) fn open(path: &Path) -> Result<Self, DataFault> {
+        let held = Self::open_unfinished(path)?;
+        if held.unfinished().exists() { Err(DataFault::Unfinished { path: path.to_owned() }) } else { Ok(held) }
+    }
+
+    /// The same of one in which a restoration may have been cut off.
+    ///
+    /// # Errors
+    /// [`DataFault`].
+    pub(crate) fn open_unfinished(path: &Path) -> Result<Self, DataFault> {
         let fault = |source| DataFault::File { path: path.to_owned(), source };
         let made: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
         DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(fault)?;
@@ -94,6 +112,11 @@ impl DataDirectory {
         }
     }
 
+    /// What is here while a relay is being restored.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.path.join(UNFINISHED)
+    }
+
     /// The directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -108,6 +131,16 @@ impl DataDirectory {
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
         opened.and_then(|mut file| writeln!(file, "{port} {host}")).map_err(|source| DataFault::File { path, source })
+    }
+}
+
+impl DataDirectory {
+    /// As before the first start.
+    pub(crate) fn forget_endpoint(&self) -> io::Result<()> {
+        match fs::remove_file(self.path.join(ENDPOINT)) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Keys {
             write(&new.join(name), bytes)?;
         }
         seal(&new)?;
-        exchange(&new, &data.join(DIRECTORY)).map_err(fault)?;
+        exchange(&new, &data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(fault)?;
         // What stands there now is the old one.
         fs::remove_dir_all(&new).and_then(|()| sync(data)).map_err(fault)
     }
@@ -178,7 +178,8 @@ pub(crate) fn put_files(data: &Path, files: &[KeyFile]) -> Result<(), KeysFault>
     Keys::load(data).map(drop)
 }
 
-const DIRECTORY: &str = "keys";
+/// Their place in the data directory.
+pub(crate) const DIRECTORY: &str = "keys";
 const IDENTITY: &str = "identity";
 const PATH: &str = "path";
 const ADMISSION: &str = "admission";

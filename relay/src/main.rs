@@ -101,7 +101,8 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             writeln!(
                 io::stdout(),
                 "The relay has another address. The old one lets people in for {overlap_days} days more: until then whoever founded a union \
-                 needs the new one. Those who were invited by a link have a way in of their own."
+                 needs the new one. Those who were invited by a link have a way in of their own.\n\
+                 Back the relay up now and delete the older backups: they would bring the old address back."
             )?;
             print_address(&address)
         }

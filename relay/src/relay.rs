@@ -347,6 +347,9 @@ impl Running {
         let Self { local: _, address: _, endpoint, front, metrics, control, parts, shown: _, data } = self;
         tracing::info!("draining");
         parts.phase.send_replace(Phase::Draining);
+        if let Some(control) = control {
+            control.stop().await;
+        }
         // Ends by itself: `serve` closes the endpoint when the time is up.
         let _served = front.await;
         endpoint.close(transport::VarInt::from_u32(0x100), b"");
@@ -355,9 +358,6 @@ impl Running {
         if let Some(Observed { local: _, stop, answering }) = metrics {
             drop(stop);
             let _ended = answering.await;
-        }
-        if let Some(control) = control {
-            control.stop().await;
         }
         // Every connection has ended, so nobody else holds the parts.
         let stopped = match Arc::into_inner(parts) {

@@ -14,7 +14,7 @@ mod change;
 mod config;
 #[cfg(test)]
 mod conformance;
-mod disk;
+pub(crate) mod disk;
 mod draft;
 mod engine;
 mod fault;

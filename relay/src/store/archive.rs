@@ -88,7 +88,7 @@ pub(crate) enum Item {
 }
 
 /// A grant of a mailbox.
-#[derive(Encode, Decode)]
+#[derive(PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct KeptGrant {
     /// Its key behind the mailbox: table and hash.
@@ -135,22 +135,16 @@ impl Store {
         let engine = &*self.shared.engine;
         let (record, grants, last_resort) = loop {
             let Some(record) = self.durable(&id)? else { return Ok(()) };
-            let mut grants = Vec::new();
-            let prefix = keys::grants(&id);
-            for (key, header) in engine.scan(&prefix, &prefix, usize::MAX)? {
-                let key = key.get(prefix.len()..).and_then(|key| key.try_into().ok());
-                let key = key.ok_or(StoreFault::Corrupt { what: "grant" })?;
-                grants.push(KeptGrant { key, row: record::read(&header, "grant")? });
-            }
+            let grants = self.grants_of(&id)?;
             let last = record.last_resort.map(|last| keys::last_resort(&id, record.incarnation, last.serial));
             let last_resort = last.map(|key| self.body(&key)).transpose()?.flatten();
-            // Entries may have come since, and go.
+            // Entries may have come since, and go. One grant may have taken another's place.
             let same = |now: &Mailbox| {
                 now.incarnation == record.incarnation
                     && now.last_resort == record.last_resort
                     && (now.append_grants, now.take_grants) == (record.append_grants, record.take_grants)
             };
-            if self.durable(&id)?.is_some_and(|now| same(&now)) {
+            if self.durable(&id)?.is_some_and(|now| same(&now)) && self.grants_of(&id)? == grants {
                 break (record, grants, last_resort);
             }
         };
@@ -179,6 +173,16 @@ impl Store {
         Ok(())
     }
 
+    fn grants_of(&self, id: &MailboxId) -> Result<Vec<KeptGrant>, StoreFault> {
+        let prefix = keys::grants(id);
+        let rows = self.shared.engine.scan(&prefix, &prefix, usize::MAX)?.into_iter().map(|(key, header)| {
+            let key = key.get(prefix.len()..).and_then(|key| key.try_into().ok());
+            let key = key.ok_or(StoreFault::Corrupt { what: "grant" })?;
+            Ok(KeptGrant { key, row: record::read(&header, "grant")? })
+        });
+        rows.collect()
+    }
+
     /// A mailbox from which an entry has gone; none if it has gone itself. The batch that took it may not be durable yet.
     fn after(&self, id: &MailboxId, incarnation: Incarnation, gone: Sequence) -> Result<Option<Mailbox>, StoreFault> {
         for _ in 0..PATIENCE {
@@ -187,7 +191,7 @@ impl Store {
                 now => return Ok(now),
             }
         }
-        Err(StoreFault::Corrupt { what: "entry" })
+        Err(StoreFault::Disk(io::Error::other("a batch was not durable within 10 s")))
     }
 
     /// A mailbox as of the last durable batch.
@@ -235,6 +239,8 @@ struct Filling {
     lineage: Lineage,
     /// Keys of the entries so far.
     kept: Vec<Key>,
+    /// Keys of its grants and its last resort.
+    beside: Vec<Key>,
 }
 
 impl Refill<'_> {
@@ -258,14 +264,10 @@ impl Refill<'_> {
                 filling.lineage = Lineage { sequence: Sequence(before), head: head_before_first, ..filling.lineage };
             }
             Item::Gone => {
-                let Some(filling) = self.open.take() else { return Err(MISPLACED) };
-                // What is left of it stands empty until its lease ends; whoever closed it does not look for it.
-                for key in filling.kept {
+                let Some(Filling { kept, beside, .. }) = self.open.take() else { return Err(MISPLACED) };
+                for key in kept.into_iter().chain(beside) {
                     self.draft.remove(key);
                 }
-                let first = filling.record.last.next();
-                let record = emptied(&filling.record, first, filling.record.head);
-                self.draft.set_mailbox(&filling.id, Some(record))?;
             }
             Item::Admission { id, record } => {
                 self.close()?;
@@ -318,25 +320,30 @@ impl Refill<'_> {
             ..before
         };
         let mut record = emptied(&kept, first, head);
+        let mut beside = Vec::new();
         for KeptGrant { key, row } in &grants {
             match key.first() {
                 Some(b'a') => record.append_grants = record.append_grants.saturating_add(1),
                 Some(b't') => record.take_grants = record.take_grants.saturating_add(1),
                 Some(_) | None => return Err(MISPLACED),
             }
-            self.draft.put([keys::grants(&id), key.to_vec()].concat(), record::write(row), Bytes::new());
+            let key = [keys::grants(&id), key.to_vec()].concat();
+            beside.push(key.clone());
+            self.draft.put(key, record::write(row), Bytes::new());
             self.waiting = self.waiting.saturating_add(ROW);
         }
         if let Some((last, entry)) = last_resort {
-            self.draft.put(keys::last_resort(&id, incarnation, last.serial), Bytes::new(), entry.bytes().clone());
+            let key = keys::last_resort(&id, incarnation, last.serial);
+            beside.push(key.clone());
+            self.draft.put(key, Bytes::new(), entry.bytes().clone());
             self.waiting = self.waiting.saturating_add(entry.size());
         }
-        self.open = Some(Filling { id, record, lineage, kept: Vec::new() });
+        self.open = Some(Filling { id, record, lineage, kept: Vec::new(), beside });
         Ok(())
     }
 
     fn entry(&mut self, header: &[u8], entry: Option<Entry>) -> Result<(), StoreFault> {
-        let Some(Filling { id, record, lineage, kept }) = &mut self.open else { return Err(MISPLACED) };
+        let Some(Filling { id, record, lineage, kept, beside: _ }) = &mut self.open else { return Err(MISPLACED) };
         let mut header = EntryHeader::decode(header)?;
         let sequence = record.last.next();
         if record.entries() == 0 {
@@ -366,7 +373,7 @@ impl Refill<'_> {
 
     /// The last entry of a mailbox has come.
     fn close(&mut self) -> Result<(), StoreFault> {
-        let Some(Filling { id, record, lineage, kept: _ }) = self.open.take() else { return Ok(()) };
+        let Some(Filling { id, record, lineage, .. }) = self.open.take() else { return Ok(()) };
         self.draft.set_mailbox(&id, Some(Mailbox { restored_from: Some(lineage), ..record }))
     }
 

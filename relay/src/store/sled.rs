@@ -17,6 +17,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -32,6 +33,14 @@ use super::segments::{Pointer, Segments, Tail};
 const INLINE: usize = 1 << 10;
 /// Family of the rows that count what lives in a segment: c, then the segment as u32. No row of the store has it.
 const COUNTS: &[u8] = b"c";
+
+/// How long threads of sled's may take to end.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// sled has an error of its own making for this.
+fn is_locked(fault: &std::io::Error) -> bool {
+    fault.to_string().starts_with("could not acquire lock")
+}
 
 /// Rows in sled, large bodies beside it.
 pub(crate) struct Sled {
@@ -59,14 +68,24 @@ impl Sled {
     pub(crate) fn open(directory: &Path, config: &StoreConfig, lock: File) -> Result<Self, StoreFault> {
         let index = directory.join("index");
         disk::private_directory(&index)?;
-        let rows = guarded(|| {
-            sled::Config::new()
-                .path(&index)
-                .cache_capacity(config.cache_bytes)
-                // Only the writer flushes: a flush of sled's own would claim durability that it has not.
-                .flush_every_ms(None)
-                .open()
-        })?;
+        let begun = Instant::now();
+        let rows = loop {
+            let opened = guarded(|| {
+                sled::Config::new()
+                    .path(&index)
+                    .cache_capacity(config.cache_bytes)
+                    // Only the writer flushes: a flush of sled's own would claim durability that it has not.
+                    .flush_every_ms(None)
+                    .open()
+            });
+            match opened {
+                // Our own lock is ours: a thread of sled's is just ending, of a store that this process has closed.
+                Err(StoreFault::Disk(fault)) if is_locked(&fault) && begun.elapsed() < ENDING => {
+                    std::thread::sleep(ENDING / 1000);
+                }
+                opened => break opened?,
+            }
+        };
         let file = File::open(index.join("db"))?;
         file.sync_all()?;
         // A database whose configuration was lost in a power cut does not open again.

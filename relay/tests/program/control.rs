@@ -1,5 +1,10 @@
 //! What an operator asks of the relay that runs.
 
+use relevo_protocol::secret::Secret;
+use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::wire::{Admission, Capability, Entry, MailboxId, MailboxKind};
+use relevo_relay::store::{Change, Store};
+
 use super::{Trial, said};
 
 #[test]
@@ -58,7 +63,7 @@ fn what_an_operator_asks_for_is_done_or_refused_with_a_reason() {
 fn whoever_asks_nothing_or_nonsense_holds_nobody_up() {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
-    let mut trial = Trial::start(&[]);
+    let mut trial = Trial::start_over(with_much_in_it(), &[]);
     let socket = trial.directory.path().join("data/control");
     let mut nonsense = UnixStream::connect(&socket).unwrap();
     nonsense.write_all(b"\xff\xfe nonsense\n").unwrap();
@@ -70,9 +75,50 @@ fn whoever_asks_nothing_or_nonsense_holds_nobody_up() {
     // Asked for and never read, and one that says nothing: a stop breaks both off.
     let mut unread = UnixStream::connect(&socket).unwrap();
     unread.write_all(b"\"backup\"\n").unwrap();
+    let mut second = UnixStream::connect(&socket).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    second.write_all(b"\"backup\"\n").unwrap();
+    let mut text = String::new();
+    second.read_to_string(&mut text).unwrap();
+    assert!(text.contains("another backup is under way"), "{text}");
+    let file = trial.directory.path().join("backup");
+    let refused = trial.ask(&["backup", "--unencrypted", file.to_str().unwrap()], &[]);
+    assert!(said(&refused).contains("another backup is under way") && !file.exists(), "{}", said(&refused));
+    assert!(trial.ask(&["status"], &[]).status.code().is_some_and(|code| code < 2), "others are answered meanwhile");
     let _silent = UnixStream::connect(&socket).unwrap();
     let begun = std::time::Instant::now();
     trial.signal(rustix::process::Signal::TERM);
     assert!(trial.wait());
-    assert!(begun.elapsed() < super::PATIENCE);
+    // Nobody read for longer than that.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+}
+
+/// A directory with a relay that holds more than a socket takes unread.
+fn with_much_in_it() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let config = relevo_relay::Config { data: directory.path().join("data"), ..relevo_relay::Config::default() };
+    relevo_relay::initialise(&config).unwrap();
+    let (_store, mut ledger) = Store::open(&config.data.join("store"), config.store).unwrap();
+    let purse = Admission::new(Secret::new([9; 32]));
+    let owner = Capability::random().unwrap().hash();
+    let (admission, mailbox) = (purse.id(), MailboxId::of(&owner));
+    let append = |fill| {
+        let entry = Entry::parse(vec![fill; 128 << 10].into()).unwrap();
+        Change::Append { admission, mailbox, capability: owner, entry }
+    };
+    let mut changes = vec![
+        Change::Provide { id: admission, key: purse.key(), expires: Hour(u32::MAX) },
+        Change::Open {
+            admission,
+            kind: MailboxKind::Shared,
+            owner,
+            read: None,
+            append: vec![],
+            take: vec![],
+            lease_hours: 48,
+        },
+    ];
+    changes.extend((0..64).map(append));
+    assert!(ledger.apply(changes, Timestamp(1_800_000_000)).unwrap().outcomes.iter().all(Result::is_ok));
+    directory
 }

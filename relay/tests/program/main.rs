@@ -36,7 +36,11 @@ struct Trial {
 impl Trial {
     /// Starts one, and waits until it has printed its address.
     fn start(environment: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_over(tempfile::tempdir().unwrap(), environment)
+    }
+
+    /// The same over what lies in `data` of a directory.
+    fn start_over(directory: TempDir, environment: &[(&str, &str)]) -> Self {
         // Free a moment ago, and nobody else is there to take it.
         let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let mut command = program();

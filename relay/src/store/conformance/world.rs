@@ -10,9 +10,7 @@ use relevo_protocol::wire::{
     Refusal, Sequence,
 };
 
-use super::super::{
-    Appended, Applied, Change, Ledger, Most, Rest, Slice, Store, StoreConfig, StoreFault, Totals, Touch,
-};
+use super::super::{Appended, Applied, Change, Ledger, Most, Rest, Slice, Store, StoreConfig, Totals, Touch};
 
 /// The start of every test: an hour and a bit, so that rounding shows.
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000 + 17);
@@ -60,21 +58,6 @@ pub(super) fn grant(hash: CapabilityHash) -> Grant {
     Grant { hash, per_hour: u32::MAX, bytes_per_hour: u64::MAX, expires: NOW.round_up().plus(10_000) }
 }
 
-/// Opens what was just closed. Threads of sled's may hold its lock a little longer than its last owner.
-fn open_again(path: &Path, config: StoreConfig) -> (Store, Ledger) {
-    let begun = std::time::Instant::now();
-    loop {
-        match Store::open(path, config.clone()) {
-            Err(StoreFault::Disk(error))
-                if error.to_string().starts_with("could not acquire lock") && begun.elapsed().as_secs() < 20 =>
-            {
-                std::thread::yield_now();
-            }
-            opened => return opened.unwrap(),
-        }
-    }
-}
-
 impl World {
     pub(super) fn memory() -> Self {
         let config = small();
@@ -107,7 +90,7 @@ impl World {
     pub(super) fn configured(&mut self, change: impl FnOnce(&mut StoreConfig)) {
         change(&mut self.config);
         match self.path() {
-            Some(path) => self.swap(|config| open_again(&path, config)),
+            Some(path) => self.swap(|config| Store::open(&path, config).unwrap()),
             None => {
                 let (store, ledger) = Store::in_memory(self.config.clone()).unwrap();
                 let purse = Self::begin(store, ledger, None, self.config.clone());
@@ -123,7 +106,7 @@ impl World {
     /// Drops the store and opens it again from its directory; a store in memory stays as it is.
     pub(super) fn reopen(&mut self) {
         if let Some(path) = self.path() {
-            self.swap(|config| open_again(&path, config));
+            self.swap(|config| Store::open(&path, config).unwrap());
         }
     }
 
