@@ -112,7 +112,7 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             let mut out: Box<dyn Write> =
                 if file.as_os_str() == "-" { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
             say_contents(&contents, &mut out)?;
-            writeln!(out, "Written to {}. Try it from time to time: relevo-relay restore --check.", file.display())?;
+            writeln!(out, "Written. Try it from time to time: relevo-relay restore --check.")?;
             Ok(())
         }
         Command::Restore { settings: _, identity, check: true, file } => {
