@@ -1,8 +1,11 @@
 //! A command that needs the account: opens the vault, does its work, gives the network its time, closes.
 
+use std::io;
 use std::time::Duration;
 
 use relevo_protocol::trust::MemberKey;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{Global, MemberCommand};
 use super::failure::{Failure, Stop};
@@ -28,6 +31,8 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
     let passphrase = passphrase::ask(global, screen.words())?;
     let runtime = runtime()?;
     let done = runtime.block_on(async {
+        // Before there is anything to close: one that comes while the listening begins would be lost.
+        let mut interrupt = signal(SignalKind::interrupt());
         let open = if global.offline { Account::open_offline } else { Account::open };
         let account = open(&folder, &passphrase)?;
         drop(passphrase);
@@ -35,7 +40,7 @@ pub(crate) fn run(global: &Global, command: MemberCommand, screen: &mut Screen) 
         let mut session = Session { account: account.clone(), screen, wait };
         let done = tokio::select! {
             done = dispatch::dispatch(&mut session, command) => done,
-            () = interrupted() => Err(Stop::Interrupted),
+            () = interrupted(&mut interrupt) => Err(Stop::Interrupted),
         };
         // Relays have a second to hear of it. The vault is waited for, since a process must not end while it works.
         account.close().await;
@@ -52,8 +57,12 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
     runtime.map_err(|_| Failure::of("system").into())
 }
 
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
+async fn interrupted(interrupt: &mut io::Result<Signal>) {
+    let heard = match interrupt {
+        Ok(signal) => signal.recv().await,
+        Err(_) => None,
+    };
+    if heard.is_none() {
         std::future::pending::<()>().await;
     }
 }
