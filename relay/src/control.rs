@@ -173,6 +173,7 @@ pub fn remove_blob(data: &Path, id: &str) -> Result<(), ControlFault> {
 
 /// Answers the operator's commands until it is stopped.
 pub(crate) struct Control {
+    path: PathBuf,
     stop: oneshot::Sender<()>,
     giving: Arc<Giving>,
     answering: JoinHandle<()>,
@@ -216,12 +217,14 @@ impl Control {
         let (stop, stopped) = oneshot::channel();
         let giving = Arc::new(Giving::default());
         let answering = tokio::spawn(listen(listener, Arc::new(asked), Arc::clone(&giving), stopped));
-        Ok(Self { stop, giving, answering })
+        Ok(Self { path, stop, giving, answering })
     }
 
     /// Breaks off what is under way, and answers nothing more.
     pub(crate) async fn stop(self) {
-        let Self { stop, giving, answering } = self;
+        let Self { path, stop, giving, answering } = self;
+        // Whoever copies the directory of a stopped relay finds files alone.
+        let _gone = std::fs::remove_file(path);
         giving.stopping.send_replace(true);
         if let Some(stream) = giving.to().take() {
             // Whoever was reading it sees it cut short.

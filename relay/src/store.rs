@@ -37,7 +37,6 @@ mod writer;
 
 use std::collections::HashSet;
 use std::fs::TryLockError;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -153,9 +152,7 @@ impl Store {
         ballast.take(disk::free_bytes(directory)?, &config);
         let blobs = blobs::Blobs::open(&directory.join("blobs"), |id| Ok(engine.header(&keys::blob(id))?.is_some()))?;
         if layout != Some(LAYOUT) {
-            let mut written = disk::private_file().truncate(true).open(directory.join(LAYOUT_FILE))?;
-            writeln!(written, "{LAYOUT}")?;
-            written.sync_all()?;
+            disk::private_file().open(directory.join(format!("{LAYOUT_NAME}{LAYOUT}")))?.sync_all()?;
         }
         // What was made since the engine synced it, and the directory's own name.
         disk::sync_directory(directory)?;
@@ -328,22 +325,18 @@ impl Shared {
 
 /// How a store lies on the disk. One more with each change that an earlier version would misread.
 const LAYOUT: u32 = 1;
-/// Holds the number of the layout, in digits.
-const LAYOUT_FILE: &str = "layout";
+/// An empty file of this name and the number says so: there is nothing in it that the disk could lose.
+const LAYOUT_NAME: &str = "layout-";
 
 /// The layout of a store, none of one that is new or older than this number.
 fn layout(directory: &Path) -> Result<Option<u32>, StoreFault> {
-    let text = match std::fs::read_to_string(directory.join(LAYOUT_FILE)) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        read => read?,
-    };
-    match text.trim().parse() {
-        Ok(layout) if layout > LAYOUT => Err(StoreFault::Newer),
-        Ok(layout) => Ok(Some(layout)),
-        // A power cut may have taken what was written.
-        Err(_) if text.trim().is_empty() => Ok(None),
-        Err(_) => Err(StoreFault::Corrupt { what: "layout" }),
+    let mut found = None;
+    for file in std::fs::read_dir(directory)? {
+        let name = file?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(LAYOUT_NAME)?.parse::<u32>().ok());
+        found = found.max(number);
     }
+    if found > Some(LAYOUT) { Err(StoreFault::Newer) } else { Ok(found) }
 }
 
 /// Sums what is stored, page by page: counted at every opening, so that no crash can make the sums drift.

@@ -7,7 +7,7 @@ use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::wire::{BlobId, MailboxKind, Refusal, Sequence};
 
 use super::super::blobs::Begun;
-use super::super::{Change, Most, Store, StoreFault, Writer};
+use super::super::{Change, LAYOUT, Most, Store, StoreFault, Writer};
 use super::facts;
 use super::world::{NOW, World, entry, small};
 
@@ -351,18 +351,20 @@ fn what_a_later_version_has_written_is_left_alone() {
     let path = folder.path().join("store");
     let opened = || Store::open(&path, small()).map(drop);
     opened().unwrap();
-    let layout = path.join("layout");
-    let present: u32 = fs::read_to_string(&layout).unwrap().trim().parse().unwrap();
-    fs::write(&layout, format!("{}\n", present + 1)).unwrap();
+    let names = || -> Vec<String> {
+        let all = fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        all.filter(|name| name.starts_with("layout")).collect()
+    };
+    let present = format!("layout-{LAYOUT}");
+    assert_eq!(names(), [present.as_str()]);
+    let later = path.join(format!("layout-{}", LAYOUT + 1));
+    fs::write(&later, "").unwrap();
     assert!(matches!(opened(), Err(StoreFault::Newer)));
-    fs::write(&layout, "none\n").unwrap();
-    assert!(matches!(opened(), Err(StoreFault::Corrupt { .. })));
-    // Of before layouts were counted, or taken by a power cut.
-    fs::write(&layout, "").unwrap();
+    fs::remove_file(&later).unwrap();
+    // Of before layouts were counted.
+    fs::remove_file(path.join(&present)).unwrap();
     opened().unwrap();
-    fs::remove_file(&layout).unwrap();
-    opened().unwrap();
-    assert_eq!(fs::read_to_string(&layout).unwrap().trim(), present.to_string());
+    assert_eq!(names(), [present.as_str()]);
 }
 
 #[test]
