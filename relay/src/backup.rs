@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::control::{self, Question};
-use crate::data::{DataDirectory, DataFault, is_held, remembered_endpoint};
+use crate::data::{DataDirectory, DataFault, STORE, is_held, remembered_endpoint};
 use crate::keys::{self, KeyFile, KeysFault};
 use crate::relay::{StartFault, address_of};
 use crate::store::{Item, Store, StoreFault, disk};
@@ -49,7 +49,10 @@ pub enum BackupFault {
         /// What is there.
         path: PathBuf,
     },
-    /// The relay that runs has given up in the middle, or did not begin.
+    /// The store of this process, or its disk.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreFault),
+    /// The relay that runs has given up in the middle.
     #[error("the relay that runs broke the backup off: journalctl -u relevo-relay, or its log, says why")]
     BrokenOff,
     /// It did not begin.
@@ -93,12 +96,6 @@ pub enum BackupFault {
     /// It is not what was written.
     #[error("the backup is damaged, and nothing was restored from it")]
     Damaged,
-}
-
-impl From<StoreFault> for BackupFault {
-    fn from(source: StoreFault) -> Self {
-        Self::Relay(StartFault::Store { path: PathBuf::from("store"), source })
-    }
 }
 
 impl From<DataFault> for BackupFault {
@@ -315,13 +312,7 @@ pub struct Wanted {
 pub fn back_up(config: &Config, wanted: &Wanted) -> Result<Contents, BackupFault> {
     let Wanted { file, to } = wanted;
     if file.as_os_str() == "-" {
-        let mut sink = match to.as_slice() {
-            [] => Sink { out: Some(Box::new(io::stdout())), age: None },
-            to => Sink::encrypted(to, Stdio::inherit())?,
-        };
-        let contents = give(config, &mut sink);
-        sink.close()?;
-        return contents;
+        return fill(config, Sink::open(io::stdout(), Stdio::inherit(), to)?);
     }
     let exists = || BackupFault::Exists { path: file.clone() };
     if file.symlink_metadata().is_ok() {
@@ -334,17 +325,14 @@ pub fn back_up(config: &Config, wanted: &Wanted) -> Result<Contents, BackupFault
     let fault = |source| BackupFault::File { path: part.clone(), source };
     let written = disk::private_file().create_new(true).open(&part).map_err(fault)?;
     let done = (|| {
-        let mut sink = Sink::open(written.try_clone().map_err(fault)?, to)?;
-        let contents = give(config, &mut sink);
-        // What age says is the cause, where it has ended.
-        sink.close()?;
-        let contents = contents?;
+        let copy = || written.try_clone().map_err(fault);
+        let contents = fill(config, Sink::open(copy()?, copy()?.into(), to)?)?;
         written.sync_all().map_err(fault)?;
         match renameat_with(CWD, &part, CWD, file, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => return Err(exists()),
             renamed => renamed.map_err(|errno| fault(errno.into()))?,
         }
-        sync_above(file).map_err(fault)?;
+        disk::sync_name(file).map_err(fault)?;
         Ok(contents)
     })();
     if done.is_err() {
@@ -352,6 +340,13 @@ pub fn back_up(config: &Config, wanted: &Wanted) -> Result<Contents, BackupFault
         let _gone = fs::remove_file(&part);
     }
     done
+}
+
+fn fill(config: &Config, mut sink: Sink) -> Result<Contents, BackupFault> {
+    let contents = give(config, &mut sink);
+    // What age says is the cause, where it has ended.
+    sink.close()?;
+    contents
 }
 
 /// The backup of a relay: its own, if it runs.
@@ -372,7 +367,7 @@ fn give(config: &Config, out: &mut Sink) -> Result<Contents, BackupFault> {
     // Asked first: to open it would make one.
     let _there = remembered_endpoint(data)?;
     let held = DataDirectory::open(data)?;
-    let (store, _ledger) = Store::open(&held.path().join("store"), config.store.clone())?;
+    let (store, _ledger) = Store::open(&held.store(), config.store.clone())?;
     write(data, &store, out)
 }
 
@@ -423,7 +418,7 @@ pub fn restore(config: &Config, file: &Path, identity: Option<&Path>) -> Result<
         }
     }
     let contents = done?;
-    sync_above(data).map_err(fault)?;
+    disk::sync_name(data).map_err(fault)?;
     drop(directory);
     Ok((contents, address_of(config)?))
 }
@@ -440,10 +435,7 @@ fn refill(
     if unfinished.exists() {
         // An earlier restoration was cut off: all that is here is its own.
         for left in [keys::DIRECTORY, STORE] {
-            let left = data.join(left);
-            if left.exists() {
-                fs::remove_dir_all(left).map_err(fault)?;
-            }
+            disk::remove_directory(&data.join(left)).map_err(fault)?;
         }
         directory.forget_endpoint().map_err(fault)?;
         fs::remove_dir_all(&unfinished).map_err(fault)?;
@@ -483,9 +475,6 @@ fn refill(
     Ok(contents)
 }
 
-/// The store's place in the data directory.
-const STORE: &str = "store";
-
 /// Where a backup goes: a file, through `age` if somebody is to open it.
 struct Sink {
     out: Option<Box<dyn Write>>,
@@ -493,16 +482,17 @@ struct Sink {
 }
 
 impl Sink {
-    fn open(file: File, to: &[String]) -> Result<Self, BackupFault> {
-        match to {
-            [] => Ok(Self { out: Some(Box::new(BufWriter::new(file))), age: None }),
-            to => Self::encrypted(to, file.into()),
+    /// To `clear`, or through `age` to what is the same place, if somebody is to open it.
+    fn open(clear: impl Write + 'static, place: Stdio, to: &[String]) -> Result<Self, BackupFault> {
+        if to.is_empty() {
+            return Ok(Self { out: Some(Box::new(BufWriter::new(clear))), age: None });
         }
-    }
-
-    fn encrypted(to: &[String], out: Stdio) -> Result<Self, BackupFault> {
         let mut command = Command::new("age");
-        command.arg("--encrypt").args(to.iter().flat_map(|key| ["--recipient", key])).stdin(Stdio::piped()).stdout(out);
+        command
+            .arg("--encrypt")
+            .args(to.iter().flat_map(|key| ["--recipient", key]))
+            .stdin(Stdio::piped())
+            .stdout(place);
         let mut age = command.spawn().map_err(BackupFault::NoAge)?;
         let mut sink = Self { out: None, age: None };
         if let Some(input) = age.stdin.take() {
@@ -556,8 +546,8 @@ impl Source {
     }
 
     fn close(mut self) -> Result<(), BackupFault> {
-        // It ends when nobody reads on.
-        self.from = Box::new(io::empty());
+        // To its end, whoever stopped reading: else age would end for that, and be blamed for what is wrong with the backup.
+        let _rest = io::copy(&mut self.from, &mut io::sink());
         finished(self.age.take(), "open the backup")
     }
 }
@@ -576,11 +566,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn sync_above(path: &Path) -> io::Result<()> {
-    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(above)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -588,7 +573,6 @@ mod tests {
     use crate::{initialise, rotate_admission};
     use relevo_protocol::time::{Hour, Timestamp};
     use relevo_protocol::wire::{Admission, Capability, CapabilityHash, Entry, MailboxId, MailboxKind};
-    use std::fmt::Write as _;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
@@ -788,8 +772,7 @@ mod tests {
         let config = Config { data: folder.path().join("data"), ..Config::default() };
         let file = folder.path().join("backup");
         let fault = back_up(&config, &Wanted { file: file.clone(), to: vec![] }).unwrap_err();
-        let mut said = String::new();
-        write!(said, "{fault}").unwrap();
+        let said = fault.to_string();
         assert!(said.contains("holds no relay yet"), "{said}");
         assert!(!config.data.exists() && fs::read_dir(folder.path()).unwrap().next().is_none());
     }

@@ -60,7 +60,7 @@ pub enum Command {
     },
     /// Read everything that a stopped relay holds, and say what of it is damaged. Mends nothing. Fails if something is.
     VerifyStore(Settings),
-    /// Say how the relay that runs here is: what it holds, what is free, who is connected.
+    /// Say how the relay that runs here is: what it holds, what is free, how many are connected.
     Status {
         /// Where the relay is.
         #[command(flatten)]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use relevo_protocol::wire::{BlobId, MailboxId, Refusal, RelayAddress};
+use relevo_protocol::wire::{BlobId, MailboxId, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream as Stream};
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::backup;
 use crate::observe::{self, Status};
 use crate::relay::Parts;
-use crate::store::{Change, Store};
+use crate::store::{Change, Store, disk};
 use crate::transport::Endpoint;
 
 /// Its name in the data directory.
@@ -182,7 +182,8 @@ pub(crate) struct Control {
 /// What questions are about.
 pub(crate) struct Asked {
     pub(crate) data: PathBuf,
-    pub(crate) address: RelayAddress,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     pub(crate) endpoint: Endpoint,
     pub(crate) parts: Weak<Parts>,
 }
@@ -209,10 +210,7 @@ impl Control {
     pub(crate) fn start(asked: Asked) -> io::Result<Self> {
         let path = asked.data.join(SOCKET);
         // Of a process that was killed: this one holds the directory.
-        match std::fs::remove_file(&path) {
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
-            Ok(()) | Err(_) => {}
-        }
+        disk::remove_file(&path)?;
         let listener = UnixListener::bind(&path)?;
         let (stop, stopped) = oneshot::channel();
         let giving = Arc::new(Giving::default());
@@ -300,7 +298,7 @@ async fn answer(line: &[u8], mut stream: Stream, asked: &Asked, giving: &Arc<Giv
             stream = Stream::from_std(std)?;
             Answer::Refused("another backup is under way, or the relay is stopping".to_owned())
         }
-        Ok(Question::Status) => Answer::Status(observe::status(&asked.endpoint, &parts, &asked.address)),
+        Ok(Question::Status) => Answer::Status(observe::status(&asked.endpoint, &parts, (&asked.host, asked.port))),
         Ok(Question::Openings { paused }) => apply(&parts, Change::Openings { paused }).await,
         Ok(Question::RemoveMailbox(id)) => match parse(&id).map(MailboxId) {
             Some(mailbox) => apply(&parts, Change::RemoveMailbox { mailbox }).await,
@@ -321,7 +319,7 @@ fn parse<const N: usize>(id: &str) -> Option<[u8; N]> {
     HEXLOWER_PERMISSIVE.decode(id.as_bytes()).ok()?.try_into().ok()
 }
 
-/// Has the writer do it, and those who follow what changes learn of it.
+/// Has the writer do it, of which those who follow what changes learn.
 async fn apply(parts: &Parts, change: Change) -> Answer {
     match parts.service.writer().apply(change).await {
         Ok(_) => Answer::Done,

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 
+use crate::store::disk;
+
 /// Why the data directory cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DataFault {
@@ -58,6 +60,9 @@ pub(crate) struct DataDirectory {
     _lock: File,
 }
 
+/// The store's place in a data directory.
+pub(crate) const STORE: &str = "store";
+
 /// Marks a directory in which a relay is being restored.
 const UNFINISHED: &str = "unfinished";
 
@@ -87,8 +92,7 @@ impl DataDirectory {
         DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(fault)?;
         // Their names too: else a power cut soon after the first start takes the whole relay, keys and all.
         for directory in made {
-            let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(above).and_then(|above| above.sync_all()).map_err(fault)?;
+            disk::sync_name(directory).map_err(fault)?;
         }
         let about = fs::metadata(path).map_err(fault)?;
         if about.permissions().mode() & 0o077 != 0 {
@@ -112,6 +116,16 @@ impl DataDirectory {
         }
     }
 
+    /// As before the first start.
+    pub(crate) fn forget_endpoint(&self) -> io::Result<()> {
+        disk::remove_file(&self.path.join(ENDPOINT))
+    }
+
+    /// The store's place.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join(STORE)
+    }
+
     /// What is here while a relay is being restored.
     pub(crate) fn unfinished(&self) -> PathBuf {
         self.path.join(UNFINISHED)
@@ -131,16 +145,6 @@ impl DataDirectory {
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
         opened.and_then(|mut file| writeln!(file, "{port} {host}")).map_err(|source| DataFault::File { path, source })
-    }
-}
-
-impl DataDirectory {
-    /// As before the first start.
-    pub(crate) fn forget_endpoint(&self) -> io::Result<()> {
-        match fs::remove_file(self.path.join(ENDPOINT)) {
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
-            Ok(()) | Err(_) => Ok(()),
-        }
     }
 }
 

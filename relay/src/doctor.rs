@@ -134,7 +134,9 @@ fn data(path: &Path, running: bool) -> Vec<Finding> {
         Err(KeysFault::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             note("keys", "there are no keys yet", "start it once: relevo-relay run draws them".to_owned())
         }
-        Err(fault) => bad("keys", fault.to_string(), "copy keys/ back from your backup".to_owned()),
+        Err(fault) => {
+            bad("keys", fault.to_string(), "restore your newest backup elsewhere, and copy its keys/ here".to_owned())
+        }
     });
     found
 }

@@ -17,6 +17,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::store::disk;
+
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysFault {
@@ -106,17 +108,15 @@ impl Keys {
         files.retain(|file| file.name != SUMS);
         let new = data.join("keys.new");
         let fault = |source| KeysFault::File { path: new.clone(), source };
-        if new.exists() {
-            fs::remove_dir_all(&new).map_err(fault)?;
-        }
+        disk::remove_directory(&new).map_err(fault)?;
         fs::DirBuilder::new().mode(0o700).create(&new).map_err(fault)?;
         for KeyFile { name, bytes } in &files {
             write(&new.join(name), bytes)?;
         }
         seal(&new)?;
-        exchange(&new, &data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(fault)?;
+        exchange(&new, &data.join(DIRECTORY)).and_then(|()| disk::sync_directory(data)).map_err(fault)?;
         // What stands there now is the old one.
-        fs::remove_dir_all(&new).and_then(|()| sync(data)).map_err(fault)
+        fs::remove_dir_all(&new).and_then(|()| disk::sync_directory(data)).map_err(fault)
     }
 
     /// The public identity.
@@ -174,7 +174,7 @@ pub(crate) fn put_files(data: &Path, files: &[KeyFile]) -> Result<(), KeysFault>
         }
         write(&path, bytes)?;
     }
-    fs::File::open(&directory).and_then(|opened| opened.sync_all()).map_err(file)?;
+    disk::sync_directory(&directory).map_err(file)?;
     Keys::load(data).map(drop)
 }
 
@@ -193,9 +193,7 @@ const SUMMED: [&str; 5] = [IDENTITY, PATH, ADMISSION, CERTIFICATE, CERTIFICATE_K
 fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
     let directory = data.join("keys.new");
     let file = |source| KeysFault::File { path: directory.clone(), source };
-    if directory.exists() {
-        fs::remove_dir_all(&directory).map_err(file)?;
-    }
+    disk::remove_directory(&directory).map_err(file)?;
     fs::DirBuilder::new().mode(0o700).create(&directory).map_err(file)?;
     let secret = || Secret::<32>::random().map_err(|_| KeysFault::Randomness);
     write(&directory.join(IDENTITY), secret()?.expose())?;
@@ -205,7 +203,7 @@ fn draw(data: &Path, host: &str) -> Result<(), KeysFault> {
     write(&directory.join(CERTIFICATE), certificate.der())?;
     write(&directory.join(CERTIFICATE_KEY), &Zeroizing::new(key.serialize_der()))?;
     seal(&directory)?;
-    fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| sync(data)).map_err(file)
+    fs::rename(&directory, data.join(DIRECTORY)).and_then(|()| disk::sync_directory(data)).map_err(file)
 }
 
 /// Writes the sums of keys that are all there, and makes their names durable.
@@ -216,11 +214,7 @@ fn seal(directory: &Path) -> Result<(), KeysFault> {
     }
     sums.extend(Sha256::digest(&sums));
     write(&directory.join(SUMS), &sums)?;
-    sync(directory).map_err(|source| KeysFault::File { path: directory.to_owned(), source })
-}
-
-fn sync(path: &Path) -> io::Result<()> {
-    fs::File::open(path)?.sync_all()
+    disk::sync_directory(directory).map_err(|source| KeysFault::File { path: directory.to_owned(), source })
 }
 
 /// Puts each of two directories in the other's place, in one step.

@@ -19,7 +19,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use relevo_protocol::wire::RelayAddress;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -162,15 +161,15 @@ pub struct Status {
 }
 
 /// How the relay is now.
-pub(crate) fn status(endpoint: &Endpoint, parts: &Parts, address: &RelayAddress) -> Status {
+pub(crate) fn status(endpoint: &Endpoint, parts: &Parts, (host, port): (&str, u16)) -> Status {
     let strain = parts.service.store().strain();
     let counted = counted(endpoint, parts, &strain);
     let lines = counted.lines().filter_map(|line| line.strip_prefix(PREFIX)?.split_once(' '));
     let numbers = lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: address.host.clone(),
-        port: address.port,
+        host: host.to_owned(),
+        port,
         up_seconds: parts.started.elapsed().as_secs(),
         wrong: unready(parts, &strain).into_iter().map(str::to_owned).collect(),
         numbers,

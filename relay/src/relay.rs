@@ -134,7 +134,7 @@ impl Relay {
         let keys = Keys::load_or_draw(data.path(), &config.advertised_host())?;
         let metrics = Arc::new(Metrics::default());
         let delivery = Arc::new(Delivery::default());
-        let path = data.path().join("store");
+        let path = data.store();
         let service = Service::start(&path, &config.store, &keys.admission, Arc::clone(&delivery))
             .await
             .map_err(|source| StartFault::Store { path, source })?;
@@ -161,7 +161,8 @@ impl Relay {
         };
         let asked = Asked {
             data: data.path().to_owned(),
-            address: address.duplicate(),
+            host: address.host.clone(),
+            port: address.port,
             endpoint: endpoint.clone(),
             parts: Arc::downgrade(&parts),
         };
@@ -213,8 +214,8 @@ pub fn initialise(config: &Config) -> Result<RelayAddress, StartFault> {
     Ok(address)
 }
 
-/// Gives a relay that does not run another admission, and so another address; the old one ends after so many days. Members
-/// have admissions of their own, which stay. Gives the new address.
+/// Gives a relay that does not run another admission, and so another address; the old one ends after so many days. Whoever was
+/// invited has an admission of their own, which stays; founders have the address's. Gives the new address.
 ///
 /// # Errors
 /// [`StartFault`]; in particular while the relay runs.
@@ -222,7 +223,7 @@ pub fn rotate_admission(config: &Config, overlap_days: u32) -> Result<RelayAddre
     // Asked first: to open it would make one.
     let _there = remembered_endpoint(&config.data)?;
     let data = DataDirectory::open(&config.data)?;
-    let path = data.path().join("store");
+    let path = data.store();
     let old = Keys::load(data.path())?.admission;
     let end = || -> Result<(), StoreFault> {
         let (_store, mut ledger) = Store::open(&path, config.store.clone())?;
@@ -245,7 +246,7 @@ pub fn verify_store(config: &Config, watch: impl FnMut(&Verified)) -> Result<Ver
     // Asked first: to open it would make one.
     let _there = remembered_endpoint(&config.data)?;
     let data = DataDirectory::open(&config.data)?;
-    let path = data.path().join("store");
+    let path = data.store();
     let store = || -> Result<Verified, StoreFault> {
         let (store, _ledger) = Store::open(&path, config.store.clone())?;
         store.verify(watch)

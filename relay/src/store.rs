@@ -156,9 +156,7 @@ impl Store {
         }
         // What was made since the engine synced it, and the directory's own name.
         disk::sync_directory(directory)?;
-        if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
-            disk::sync_directory(above)?;
-        }
+        disk::sync_name(directory)?;
         Self::assemble(Box::new(engine), config, blobs)
     }
 

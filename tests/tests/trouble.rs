@@ -24,6 +24,17 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Two who have a conversation.
+async fn talking(relay: &TestRelay) -> anyhow::Result<(TestMember, TestMember)> {
+    let (quilla, mistral) = found_first(relay).await?;
+    quilla.send("Mistral", "hola", None).await?;
+    until("both are in a conversation", &[&quilla, &mistral], async || {
+        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    Ok((quilla, mistral))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_was_rolled_back_is_noticed_by_everybody() -> anyhow::Result<()> {
     let mut allied = Allied::found().await?;
@@ -66,12 +77,7 @@ async fn a_relay_that_was_rolled_back_is_noticed_by_everybody() -> anyhow::Resul
 async fn twenty_restarts_under_load_lose_and_repeat_nothing() -> anyhow::Result<()> {
     const EACH: usize = 120;
     let mut relay = TestRelay::start().await?;
-    let (quilla, mistral) = found_first(&relay).await?;
-    quilla.send("Mistral", "hola", None).await?;
-    until("both are in a conversation", &[&quilla, &mistral], async || {
-        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
-    })
-    .await?;
+    let (quilla, mistral) = talking(&relay).await?;
     let restarts = async {
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -162,12 +168,7 @@ async fn a_relay_that_is_restored_from_a_backup_says_so_and_people_go_on() -> an
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_vanishes_or_changes_is_said_and_its_document_given_up() -> anyhow::Result<()> {
     let relay = TestRelay::start().await?;
-    let (quilla, mistral) = found_first(&relay).await?;
-    quilla.send("Mistral", "hola", None).await?;
-    until("both are in a conversation", &[&quilla, &mistral], async || {
-        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
-    })
-    .await?;
+    let (quilla, mistral) = talking(&relay).await?;
     let file = quilla.folder().join("acta.pdf");
     std::fs::write(&file, vec![7; 700_000])?;
     let gone = quilla.prepare_document("Mistral", &file).await?;
@@ -188,12 +189,7 @@ async fn a_file_that_vanishes_or_changes_is_said_and_its_document_given_up() -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_to_a_dead_relay_waits_and_leaves_when_the_relay_returns() -> anyhow::Result<()> {
     let mut relay = TestRelay::start().await?;
-    let (quilla, mistral) = found_first(&relay).await?;
-    quilla.send("Mistral", "hola", None).await?;
-    until("both are in a conversation", &[&quilla, &mistral], async || {
-        Ok((mistral.messages(None, 0, 10).await?.len() == 1).then_some(()))
-    })
-    .await?;
+    let (quilla, mistral) = talking(&relay).await?;
     relay.stop().await?;
     quilla.send("Mistral", "¿me oyes?", None).await?;
     let status = quilla.settle(Duration::from_secs(2)).await?;

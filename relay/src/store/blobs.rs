@@ -281,8 +281,5 @@ fn parse(name: &std::ffi::OsStr) -> Option<BlobId> {
 }
 
 fn remove(path: &Path) -> Result<(), StoreFault> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    Ok(disk::remove_file(path)?)
 }

@@ -178,10 +178,7 @@ impl Segments {
     /// Removes a file without bodies.
     pub(crate) fn remove(&self, segment: u32) -> Result<(), StoreFault> {
         self.handles().files.remove(&segment);
-        match fs::remove_file(self.path(segment)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        Ok(disk::remove_file(&self.path(segment))?)
     }
 
     fn file(&self, segment: u32) -> Result<Option<Arc<File>>, StoreFault> {

@@ -60,6 +60,12 @@ fn a_relay_is_backed_up_while_it_runs_and_restored_by_whoever_has_the_key() {
     let whole = restore(&["--check", "--identity", &identity, &file]);
     assert!(whole.status.success() && said(&whole).contains("whole"), "{}", said(&whole));
     assert!(!data.exists(), "a check restores nothing");
+    // What is wrong with a backup is not said of age, which opened it.
+    std::fs::write(name("other"), vec![b'x'; 4 << 20]).unwrap();
+    let sealed = Command::new("age").args(["-r", &public, "-o", &name("sealed"), &name("other")]).status().unwrap();
+    assert!(sealed.success());
+    let other = restore(&["--check", "--identity", &identity, &name("sealed")]);
+    assert!(said(&other).contains("this is no backup of a relay"), "{}", said(&other));
     let restored = restore(&["--identity", &identity, &file]);
     assert!(restored.status.success(), "{}", said(&restored));
     assert_eq!(said(&trial.ask(&["address"], &[])), address);

@@ -142,7 +142,7 @@ impl Upload {
         let moved = |file: &File| {
             settle(file, &partial)?;
             fs::rename(&partial, &whole)?;
-            sync_parent(&whole)
+            disk::sync_name(&whole)
         };
         moved(self.partial_file()?).map_err(full_or_failed)?;
         Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
@@ -154,12 +154,7 @@ fn settle(file: &File, path: &Path) -> io::Result<()> {
     // The time of the last write would tell when the blob came.
     file.set_modified(SystemTime::UNIX_EPOCH)?;
     file.sync_all()?;
-    sync_parent(path)
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    let Some(directory) = path.parent() else { return Err(io::Error::other("a blob has no directory")) };
-    disk::sync_directory(directory)
+    disk::sync_name(path)
 }
 
 impl Whole {
