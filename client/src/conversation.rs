@@ -25,6 +25,7 @@ mod list;
 mod merge;
 mod porch;
 mod proof;
+mod put_back;
 mod receive;
 mod room;
 mod send;

@@ -26,6 +26,7 @@ pub(crate) mod relays;
 mod schema;
 pub mod settings;
 mod slots;
+pub(crate) mod tails;
 
 use std::{
     fmt, fs,

@@ -165,6 +165,97 @@ async fn a_relay_that_is_restored_from_a_backup_says_so_and_people_go_on() -> an
     Ok(())
 }
 
+/// Texts of others that somebody has read in a group, in their order.
+async fn heard(reader: &TestMember, group: &str) -> anyhow::Result<Vec<String>> {
+    let said = reader.messages(Some(group), 0, 100).await?;
+    let texts = said.into_iter().filter(|said| !said.is_ours).filter_map(|said| match said.what {
+        What::Text(text) => Some(text),
+        What::Document(_) | What::Alert | What::Leave | What::Newer => None,
+    });
+    Ok(texts.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restored_relay_has_lost_is_given_back_by_whoever_has_it() -> anyhow::Result<()> {
+    let mut allied = Allied::found().await?;
+    let [quilla, ceibo, aurore] = [0, 2, 3];
+    allied.meet(quilla, ceibo).await?;
+    allied.meet(quilla, aurore).await?;
+    allied.people[quilla].create_group("Mesa", &["Ceibo".to_owned(), "Aurore".to_owned()]).await?;
+    until("the group is there", &allied.all(), async || {
+        let mut in_it = 0;
+        for person in [quilla, ceibo, aurore] {
+            let all = allied.people[person].conversations().await?;
+            in_it += all.iter().filter(|one| one.name == "Mesa" && one.members.len() == 3).count();
+        }
+        Ok((in_it == 3).then_some(()))
+    })
+    .await?;
+    allied.people[quilla].send("Mesa", "before the backup", None).await?;
+    until("it arrives", &allied.all(), async || {
+        Ok((heard(&allied.people[aurore], "Mesa").await?.len() == 1).then_some(()))
+    })
+    .await?;
+    allied.people[aurore].offline().await;
+
+    let folder = tempfile::tempdir()?;
+    let wanted = Wanted { file: folder.path().join("backup"), to: vec![] };
+    let config = allied.north.config();
+    let asked = config.clone();
+    let wanted = tokio::task::spawn_blocking(move || back_up(&asked, &wanted).map(|_| wanted)).await??;
+    // Words, then commits, then words that only who has the commits can read.
+    allied.people[quilla].send("Mesa", "first", None).await?;
+    allied.people[quilla].rename("Mesa", "Mesa grande").await?;
+    let known = [&allied.people[quilla], &allied.people[1], &allied.people[ceibo]];
+    until("the name is known", &known, async || {
+        let all = allied.people[ceibo].conversations().await?;
+        Ok(all.iter().any(|one| one.name == "Mesa grande").then_some(()))
+    })
+    .await?;
+    for (from, text) in [(ceibo, "second"), (quilla, "third")] {
+        allied.people[from].send("Mesa grande", text, None).await?;
+        until("it is read", &known, async || {
+            let reader = &allied.people[quilla + ceibo - from];
+            Ok(heard(reader, "Mesa grande").await?.contains(&text.to_owned()).then_some(()))
+        })
+        .await?;
+    }
+
+    // The machine is lost, and with it who founded the group stays away: another one has what is to come back.
+    allied.people[quilla].offline().await;
+    allied.north.stop().await?;
+    std::fs::remove_dir_all(&config.data)?;
+    restore(&config, &wanted.file, None)?;
+    allied.north.resume().await?;
+    allied.people[aurore].online()?;
+    let here = [&allied.people[1], &allied.people[ceibo], &allied.people[aurore]];
+    until("all of it is given back", &here, async || {
+        let conversations = allied.people[aurore].conversations().await?;
+        Ok(conversations.iter().any(|one| one.name == "Mesa grande").then_some(()))
+    })
+    .await?;
+    until("what was said behind the commit too", &here, async || {
+        Ok((heard(&allied.people[aurore], "Mesa grande").await?.len() == 4).then_some(()))
+    })
+    .await?;
+    assert_eq!(heard(&allied.people[aurore], "Mesa grande").await?, ["before the backup", "first", "second", "third"]);
+    // And nobody reads anything twice.
+    allied.people[quilla].online()?;
+    allied.people[aurore].send("Mesa grande", "we go on", None).await?;
+    until("they go on", &allied.all(), async || {
+        let both =
+            (heard(&allied.people[quilla], "Mesa grande").await?, heard(&allied.people[ceibo], "Mesa grande").await?);
+        Ok((both.0 == ["second", "we go on"] && both.1.last().is_some_and(|last| last == "we go on")).then_some(both.1))
+    })
+    .await
+    .map(|ceibos| assert_eq!(ceibos, ["before the backup", "first", "third", "we go on"]))?;
+    for person in [quilla, ceibo, aurore] {
+        let kinds: Vec<_> = allied.people[person].alarms().await?.iter().map(|alarm| alarm.kind).collect();
+        assert!(kinds.iter().all(|kind| *kind == AlarmKind::Rollback), "{person}: {kinds:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_vanishes_or_changes_is_said_and_its_document_given_up() -> anyhow::Result<()> {
     let relay = TestRelay::start().await?;

@@ -12,6 +12,7 @@ use super::room::{AlarmKind, Room, Standing};
 use crate::sync::{self, Held, Notice, ReceivedEntry, Told};
 use crate::vault::checkpoints::{self, Conviction};
 use crate::vault::conversations;
+use crate::vault::followed;
 use crate::vault::intentions;
 
 impl Desk<'_> {
@@ -223,6 +224,10 @@ impl Desk<'_> {
             let life = life.map_or([0; 8], |life| life.0);
             [&mailbox.0[..], &life, &place.0.to_be_bytes()].concat()
         };
+        let goes_back = matches!(what, Notice::OtherIncarnation { .. } | Notice::ChainBroken { .. });
+        if goes_back && followed::is_restored(self.tx, mailbox)? {
+            self.relay_put_back(group)?;
+        }
         match what {
             Notice::Gap { from, .. } => {
                 self.alarm(group, AlarmKind::Gap, &at(*from))?;

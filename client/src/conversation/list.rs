@@ -225,6 +225,7 @@ impl Desk<'_> {
                 self.intend(&row.id, &Intention::Rekey, self.now)?;
             }
         }
+        self.give_back()?;
         for group in intentions::due(self.tx, self.now)? {
             let (tx, wanted) = (self.tx, self.effects.len());
             let panicked = Err(ConversationFault::Mls("panic"));

@@ -53,7 +53,13 @@ impl Desk<'_> {
         let place = self.place(&room)?;
         if let Ok(plain) = open(&place.secrets.wrap, mailbox, &entry.entry) {
             match decode::<LogItem>(&plain) {
-                Ok(LogItem::Mls { message }) => self.mls(&mut room, message.bytes(), entry)?,
+                Ok(LogItem::Mls { message }) => {
+                    let epoch = room.mls.epoch().as_u64();
+                    self.mls(&mut room, message.bytes(), entry)?;
+                    if room.mls.epoch().as_u64() != epoch {
+                        self.advanced(&mut room, mailbox, entry, epoch)?;
+                    }
+                }
                 Ok(LogItem::Pinned { object }) => self.pin(&room, &object)?,
                 Err(_) => {}
             }
@@ -80,7 +86,12 @@ impl Desk<'_> {
         }
     }
 
-    fn mls(&mut self, room: &mut Room, bytes: &[u8], entry: &ReceivedEntry) -> Result<(), ConversationFault> {
+    pub(super) fn mls(
+        &mut self,
+        room: &mut Room,
+        bytes: &[u8],
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
         let echo = hash(bytes);
         if let Some(row) = intentions::in_flight(self.tx, &room.id)?.filter(|row| row.echo == Some(echo)) {
             return self.merge_own(room, &row, entry);
@@ -92,8 +103,8 @@ impl Desk<'_> {
         let epoch = room.mls.epoch().as_u64();
         match message.epoch().as_u64() {
             // Behind a commit: it lost, or its author sends it again.
-            late if late < epoch => return Ok(()),
-            early if early > epoch => return self.missed(room, early),
+            late if late < epoch => return self.late(room, message.content_type(), late, entry),
+            early if early > epoch => return self.early(room, early, entry),
             _ => {}
         }
         let commit = message.content_type() == ContentType::Commit;

@@ -199,9 +199,9 @@ impl<'a> Batch<'a> {
                     Outcome::Refused { refusal } => Err(*refusal),
                     Outcome::Done { answer } => Ok(answer),
                 };
-                let finished = outbox::finish(reading.tx, *id)?;
+                let mut finished = outbox::finish(reading.tx, *id)?;
                 if let (Some(mailbox), Ok(answer)) = (lane, outcome) {
-                    let ours = finished.as_ref().and_then(|finished| finished.digest);
+                    let ours = finished.as_mut().and_then(|finished| finished.appended.take());
                     let promised = reading.stored(mailbox, answer, ours)?;
                     self.changes.extend(promised.map(|sequence| Change::Promised(*mailbox, sequence)));
                 }

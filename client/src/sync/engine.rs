@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::status::Status;
 use super::{DispatchId, Logic, LogicFault};
 use crate::link::{Admitted, Incoming, LinkFault, Ticket};
-use crate::vault::{Transaction, Vault, VaultFault, checkpoints, followed, outbox};
+use crate::vault::{Transaction, Vault, VaultFault, checkpoints, followed, outbox, tails};
 
 /// What was read and has expired at the relay is forgotten so often.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -212,6 +212,7 @@ impl Engine {
         if now.elapsed >= self.sweep_at {
             followed::forget_expired(tx, now.wall)?;
             checkpoints::forget_expired(tx, now.wall)?;
+            tails::forget_old(tx, now.wall)?;
             self.sweep_at = now.elapsed + SWEEP;
         }
         self.take_up(tx, effects)?;

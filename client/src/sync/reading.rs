@@ -5,9 +5,10 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{Answer, Cursor, Entry, Head, MailboxId, Refusal, Sequence, Standing};
 use sha2::{Digest, Sha256};
 
-use super::{Logic, LogicFault, Notice, ReceivedEntry};
+use super::{Logic, LogicFault, Notice, ReceivedEntry, Topic};
 use crate::vault::followed::{self, Condition, FollowedRow, Held, ReadMark, Told};
 use crate::vault::promises::{self, Promise};
+use crate::vault::tails::{self, Place};
 use crate::vault::{Transaction, VaultFault};
 
 /// Seconds by which the clocks of a relay and this device may differ, together with what a sweep takes.
@@ -99,6 +100,9 @@ impl Reading<'_, '_> {
         // Written down before the rules have it: what others say of this place meets its head.
         let mark = ReadMark { mailbox: *mailbox, incarnation, sequence, head, digest, expires };
         followed::mark_read(self.tx, &mark, self.now)?;
+        if row.followed.topic == Topic::Conversation {
+            tails::keep(self.tx, &Place { mailbox: *mailbox, incarnation, sequence }, &digest, entry, self.now)?;
+        }
         if repeated {
             self.notice(&row, &Notice::Repeated { incarnation, sequence })?;
         } else {
@@ -180,6 +184,7 @@ impl Reading<'_, '_> {
             } else {
                 Notice::OtherIncarnation { before, standing: *standing }
             };
+            self.put_back(&row, standing)?;
             self.notice(&row, &notice)?;
         }
         self.begin_anew(&mut row, standing)?;
@@ -229,11 +234,15 @@ impl Reading<'_, '_> {
         &mut self,
         mailbox: &MailboxId,
         answer: &Answer,
-        ours: Option<[u8; 32]>,
+        ours: Option<([u8; 32], Entry)>,
     ) -> Result<Option<Sequence>, LogicFault> {
         let Answer::Stored { incarnation, sequence, head, expires } = *answer else { return Ok(None) };
         let expires = expires.max(self.week());
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
+        if let (Some((digest, entry)), Topic::Conversation) = (&ours, row.followed.topic) {
+            tails::keep(self.tx, &Place { mailbox: *mailbox, incarnation, sequence }, digest, entry, self.now)?;
+        }
+        let ours = ours.map(|(digest, _)| digest);
         if row.followed.cursor.incarnation.is_some_and(|ours| ours != incarnation) {
             // A restored relay will say so when it is asked where the mailbox stands; another one breaks it there.
             promises::promise(self.tx, mailbox, incarnation, sequence, head, expires, ours)?;
@@ -309,9 +318,20 @@ impl Reading<'_, '_> {
         let sequence = standing.last.next();
         // Of a place that the relay never named, a member alone says that it is there.
         let told = row.told == Told::Place;
+        let last = Place { mailbox: row.followed.mailbox, incarnation: standing.incarnation, sequence: standing.last };
+        tails::unplace(self.tx, &last)?;
+        self.put_back(row, standing)?;
         self.notice(row, &if told { Notice::OtherThanTold { sequence } } else { Notice::ChainBroken { sequence } })?;
         followed::unplace(self.tx, &row.followed.mailbox, standing.incarnation, standing.last)?;
         self.begin_anew(row, standing)
+    }
+
+    /// What this device has of a log is given to its relay again, once it is known what the relay still has.
+    fn put_back(&self, row: &FollowedRow, standing: &Standing) -> Result<(), VaultFault> {
+        if !tails::has_any(self.tx, &row.followed.mailbox)? {
+            return Ok(());
+        }
+        followed::set_restored(self.tx, &row.followed.mailbox, Some(standing.last))
     }
 
     /// From the first entry that the relay has, by its own word.

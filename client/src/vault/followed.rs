@@ -7,7 +7,7 @@ use relevo_protocol::wire::{Capability, Cursor, Fingerprint, Head, Incarnation, 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::outbox::{topic_code, topic_from_code};
-use super::{Transaction, VaultFault, promises};
+use super::{Transaction, VaultFault, promises, tails};
 use crate::sync::{Follow, Followed, Start, Topic};
 
 /// `id` is never used twice: the engine knows what is new by it.
@@ -25,9 +25,11 @@ pub(super) const TABLES: &str = "
         condition   INTEGER NOT NULL DEFAULT 0,
         lease       INTEGER,                       -- hour in which the mailbox's lease ends, as the relay last said
         told        INTEGER NOT NULL DEFAULT 0,    -- what of its beginning is a member's word alone
-        fresh       INTEGER NOT NULL DEFAULT 0     -- hour before which nothing behind the cursor expires
+        fresh       INTEGER NOT NULL DEFAULT 0,    -- hour before which nothing behind the cursor expires
+        restored    INTEGER                        -- last sequence that a relay which was put back has, until it is given the rest
     ) STRICT;
     CREATE INDEX followed_ended ON followed (condition) WHERE condition = 4;
+    CREATE INDEX followed_restored ON followed (restored) WHERE restored IS NOT NULL;
     CREATE TABLE read_entries (
         mailbox     BLOB NOT NULL,
         incarnation BLOB NOT NULL,
@@ -91,6 +93,13 @@ pub(crate) struct FollowedRow {
     pub(crate) told: Told,
     /// Nothing behind the cursor expires before.
     pub(crate) fresh: Hour,
+}
+
+/// A followed mailbox whose relay was put back.
+pub(crate) struct Restored {
+    pub(crate) followed: Followed,
+    /// Whether all is read that the relay had when it said so.
+    pub(crate) is_read: bool,
 }
 
 const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, after, head, condition, told, fresh";
@@ -177,6 +186,7 @@ pub(crate) fn sweep_unfollowed(tx: &Transaction<'_>) -> Result<Vec<MailboxId>, V
     let gone = gone.collect::<Result<Vec<_>, _>>()?;
     for (mailbox, lasts) in &gone {
         promises::forget(tx, mailbox)?;
+        tails::forget(tx, mailbox)?;
         if !lasts {
             tx.sql().prepare_cached("DELETE FROM read_entries WHERE mailbox = ?")?.execute([mailbox.0])?;
         }
@@ -265,7 +275,35 @@ pub(crate) fn unplace(
 }
 
 /// In the place of the life of what was read and stands nowhere: no relay draws it, but by a chance of one in 2^64.
-const NOWHERE: [u8; 8] = [0; 8];
+pub(super) const NOWHERE: [u8; 8] = [0; 8];
+
+/// Notes that the relay was put back, and how far what it has now goes; or that it was given what it had lost.
+pub(crate) fn set_restored(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    last: Option<Sequence>,
+) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE followed SET restored = ? WHERE mailbox = ?")?
+        .execute(params![last.map(|last| sql(last.0)), mailbox.0])?;
+    Ok(())
+}
+
+/// Whether a mailbox's relay was put back and is to be given what it has lost.
+pub(crate) fn is_restored(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<bool, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT 1 FROM followed WHERE mailbox = ? AND restored IS NOT NULL")?;
+    Ok(statement.exists([mailbox.0])?)
+}
+
+/// Mailboxes whose relay was put back and is to be given what it has lost.
+pub(crate) fn restored(tx: &Transaction<'_>) -> Result<Vec<Restored>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS}, restored <= after FROM followed WHERE condition < 4 AND restored IS NOT NULL ORDER BY id"
+    ))?;
+    let rows =
+        statement.query_map([], |row| Ok(Restored { followed: followed_row(row)?.followed, is_read: row.get(12)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
 
 /// Notes before which hour nothing behind the cursor expires.
 pub(crate) fn set_fresh(tx: &Transaction<'_>, mailbox: &MailboxId, fresh: Hour) -> Result<(), VaultFault> {

@@ -123,6 +123,14 @@ pub(crate) fn stored(tx: &Transaction<'_>, echo: &[u8; 32], sequence: u64) -> Re
     Ok(())
 }
 
+/// The relay was put back: where the commit in flight was says nothing any more.
+pub(crate) fn unplace(tx: &Transaction<'_>, conversation: &GroupId) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE intentions SET sequence = NULL WHERE conversation = ?")?
+        .execute([conversation.0])?;
+    Ok(())
+}
+
 /// Notes that the commit in flight lost; the intention is to be tried again.
 pub(crate) fn lost(tx: &Transaction<'_>, number: i64, body: &[u8], due: Timestamp) -> Result<(), VaultFault> {
     tx.sql()

@@ -1,6 +1,6 @@
 //! Durable requests to relays, oldest first.
 
-use relevo_protocol::wire::{Call, Fingerprint, MailboxId, decode_exact, encode};
+use relevo_protocol::wire::{Call, Entry, Fingerprint, MailboxId, decode_exact, encode};
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -149,18 +149,21 @@ pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool,
 pub(crate) struct Finished {
     /// What was to follow.
     pub(crate) then: Then,
-    /// SHA-256 of the entry that it appended, if that is what it did.
-    pub(crate) digest: Option<[u8; 32]>,
+    /// The entry that it appended, if that is what it did, and its SHA-256.
+    pub(crate) appended: Option<([u8; 32], Entry)>,
 }
 
 /// Ends a dispatch; none when it ended before.
 pub(crate) fn finish(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Finished>, VaultFault> {
     Ok(tx
         .sql()
-        .prepare_cached("DELETE FROM outbox WHERE id = ? RETURNING topic, state, digest")?
+        .prepare_cached("DELETE FROM outbox WHERE id = ? RETURNING topic, state, digest, call")?
         .query_row([id.0], |row| {
             let then = Then { topic: topic_from_code(row.get(0)?), state: row.get(1)? };
-            Ok(Finished { then, digest: row.get(2)? })
+            let digest: Option<[u8; 32]> = row.get(2)?;
+            let bytes: Vec<u8> = if digest.is_some() { row.get(3)? } else { Vec::new() };
+            let entry = if let Ok(Call::Append { entry, .. }) = decode_exact(&bytes) { Some(entry) } else { None };
+            Ok(Finished { then, appended: digest.zip(entry) })
         })
         .optional()?)
 }

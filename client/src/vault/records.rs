@@ -77,6 +77,8 @@ pub(crate) enum Noun {
     StandingAsked,
     /// When entries of a conversation's log were found to be lost to us, until somebody else is heard in our epoch.
     LogGap,
+    /// When the relay of a conversation's log was found to be put back, and was given what it had lost.
+    PutBack,
     /// Answers to introductions that have not come yet, by the member who gave them.
     EarlyAnswer,
     /// Counters of this table, by name.
@@ -115,6 +117,7 @@ impl Noun {
             Self::StandingAsked => 29,
             Self::EarlyAnswer => 30,
             Self::LogGap => 31,
+            Self::PutBack => 32,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

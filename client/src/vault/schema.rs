@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     checkpoints, connection, conversations, documents,
     fault::{Part, VaultFault},
-    followed, held, intentions, messages, mls_storage, outbox, porches, promises, records, relays, settings,
+    followed, held, intentions, messages, mls_storage, outbox, porches, promises, records, relays, settings, tails,
 };
 
 /// The schema this program writes. From the first release on, a change adds a step from the version before.
@@ -21,6 +21,7 @@ const TABLES: &[&str] = &[
     relays::TABLES,
     followed::TABLES,
     promises::TABLES,
+    tails::TABLES,
     outbox::TABLES,
     documents::TABLES,
     conversations::TABLES,

@@ -1,0 +1,170 @@
+//! The newest entries of conversations' logs, sealed as they lie at their relays: what a relay that was put back has lost,
+//! it is given again.
+
+use relevo_protocol::time::Timestamp;
+use relevo_protocol::wire::{Entry, Incarnation, MailboxId, Sequence};
+use rusqlite::{OptionalExtension, params};
+
+use super::followed::{NOWHERE, sql};
+use super::{Transaction, VaultFault};
+
+pub(super) const TABLES: &str = "
+    CREATE TABLE tails (
+        number      INTEGER PRIMARY KEY,
+        mailbox     BLOB NOT NULL,
+        digest      BLOB NOT NULL,     -- SHA-256 of the entry
+        incarnation BLOB NOT NULL,     -- where it stood last: life,
+        sequence    INTEGER NOT NULL,  -- and place
+        kept        INTEGER NOT NULL,  -- hour until which it is kept
+        won         INTEGER,           -- the epoch that this commit ended
+        early       INTEGER,           -- the epoch that it is of, and that we have not reached
+        entry       BLOB NOT NULL,
+        UNIQUE (mailbox, digest)
+    ) STRICT;
+    CREATE INDEX tails_kept ON tails (kept);
+    CREATE INDEX tails_won ON tails (mailbox, won) WHERE won IS NOT NULL;
+    CREATE INDEX tails_early ON tails (mailbox, early) WHERE early IS NOT NULL;
+";
+
+/// Hours for which an entry is kept: a copy of a relay that is older than a week has lost more than this gives back.
+const KEPT_HOURS: u32 = 8 * 24;
+
+/// Bytes of entries that are kept in all; the oldest go first.
+const MAX_BYTES: i64 = 32 << 20;
+
+/// Where an entry stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) sequence: Sequence,
+}
+
+/// Keeps an entry that stands there now.
+pub(crate) fn keep(
+    tx: &Transaction<'_>,
+    place: &Place,
+    digest: &[u8; 32],
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached(
+            "INSERT INTO tails (mailbox, digest, incarnation, sequence, kept, entry) VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, sequence = excluded.sequence",
+        )?
+        .execute(params![
+            place.mailbox.0,
+            digest,
+            place.incarnation.0,
+            sql(place.sequence.0),
+            now.round_up().plus(KEPT_HOURS).0,
+            &entry.bytes()[..]
+        ])?;
+    Ok(())
+}
+
+/// Whether anything is kept of a log.
+pub(crate) fn has_any(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<bool, VaultFault> {
+    Ok(tx.sql().prepare_cached("SELECT 1 FROM tails WHERE mailbox = ?")?.exists([mailbox.0])?)
+}
+
+/// Entries behind a place stand nowhere any more: the relay says that it never had them there.
+pub(crate) fn unplace(tx: &Transaction<'_>, last: &Place) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE tails SET incarnation = ? WHERE mailbox = ? AND incarnation = ? AND sequence > ?")?
+        .execute(params![NOWHERE, last.mailbox.0, last.incarnation.0, sql(last.sequence.0)])?;
+    Ok(())
+}
+
+/// What stands nowhere in a log that lives so, in the order in which it stood.
+pub(crate) fn lost(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+) -> Result<Vec<Entry>, VaultFault> {
+    let mut statement = tx
+        .sql()
+        .prepare_cached("SELECT entry FROM tails WHERE mailbox = ? AND incarnation <> ? ORDER BY sequence, number")?;
+    let rows = statement.query_map(params![mailbox.0, incarnation.0], |row| row.get::<_, Vec<u8>>(0))?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(rows.into_iter().filter_map(|bytes| Entry::parse(bytes.into()).ok()).collect())
+}
+
+/// Notes that an entry was the commit which ended an epoch.
+pub(crate) fn won(tx: &Transaction<'_>, mailbox: &MailboxId, digest: &[u8; 32], epoch: u64) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE tails SET won = ? WHERE mailbox = ? AND digest = ?")?.execute(params![
+        sql(epoch),
+        mailbox.0,
+        digest
+    ])?;
+    Ok(())
+}
+
+/// Whether the commit that ended an epoch is lost to a log that lives so.
+pub(crate) fn winner_is_lost(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+    epoch: u64,
+) -> Result<bool, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached("SELECT 1 FROM tails WHERE mailbox = ? AND won = ? AND incarnation <> ?")?
+        .exists(params![mailbox.0, sql(epoch), incarnation.0])?)
+}
+
+/// Notes that an entry is of an epoch that we have not reached.
+pub(crate) fn set_early(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    digest: &[u8; 32],
+    epoch: u64,
+) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE tails SET early = ? WHERE mailbox = ? AND digest = ?")?.execute(params![
+        sql(epoch),
+        mailbox.0,
+        digest
+    ])?;
+    Ok(())
+}
+
+/// The first entry that came before its epoch, which has come now.
+pub(crate) fn take_early(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    epoch: u64,
+) -> Result<Option<(Place, Entry)>, VaultFault> {
+    let row = tx
+        .sql()
+        .prepare_cached(
+            "UPDATE tails SET early = NULL WHERE number =
+                 (SELECT number FROM tails WHERE mailbox = ? AND early = ? ORDER BY sequence, number LIMIT 1)
+             RETURNING incarnation, sequence, entry",
+        )?
+        .query_row(params![mailbox.0, sql(epoch)], |row| {
+            let sequence = Sequence(u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0));
+            let place = Place { mailbox: *mailbox, incarnation: Incarnation(row.get(0)?), sequence };
+            Ok((place, row.get::<_, Vec<u8>>(2)?))
+        })
+        .optional()?;
+    Ok(row.and_then(|(place, bytes)| Some((place, Entry::parse(bytes.into()).ok()?))))
+}
+
+/// Keeps nothing of a mailbox any more.
+pub(crate) fn forget(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM tails WHERE mailbox = ?")?.execute([mailbox.0])?;
+    Ok(())
+}
+
+/// Forgets what was kept long enough, and what there is no room for.
+pub(crate) fn forget_old(tx: &Transaction<'_>, now: Timestamp) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("DELETE FROM tails WHERE kept < ?")?.execute([sql(now.0 / 3600)])?;
+    tx.sql()
+        .prepare_cached(
+            "DELETE FROM tails WHERE number <= (SELECT max(number) FROM
+                 (SELECT number, sum(length(entry)) OVER (ORDER BY number DESC) AS newer FROM tails) WHERE newer > ?)",
+        )?
+        .execute([MAX_BYTES])?;
+    Ok(())
+}
