@@ -21,6 +21,7 @@ pub enum Bug {
     StrandedWords,
     NonceRepeated,
     StillIn,
+    NothingGivenBack,
 }
 
 /// Each bug: its name, and what is wrong with it in.
@@ -42,6 +43,7 @@ pub const BUGS: &[(Bug, &str, &str)] = &[
     (Bug::StrandedWords, "stranded-words", "words that landed behind a commit are not sent again"),
     (Bug::NonceRepeated, "nonce-repeated", "every entry is sealed under one nonce"),
     (Bug::StillIn, "still-in", "a member who was removed is not told"),
+    (Bug::NothingGivenBack, "nothing-given-back", "a relay that was restored is not given what it has lost"),
 ];
 
 static PLANTED: AtomicUsize = AtomicUsize::new(usize::MAX);

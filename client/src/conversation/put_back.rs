@@ -56,12 +56,12 @@ impl Desk<'_> {
         let held = before.map(|before| before.held).filter(|held| self.now < held.plus_seconds(DAY));
         let noticed = match before {
             // It was not given anything since.
-            Some(PutBack { noticed, given: None, .. }) => noticed.min(self.now),
-            Some(PutBack { given: Some(given), .. }) => {
-                given.plus_seconds(PAUSE).clamp(self.now, self.now.plus_seconds(PAUSE))
-            }
+            Some(PutBack { noticed, given: None, .. }) => noticed,
+            Some(PutBack { given: Some(given), .. }) => given.plus_seconds(PAUSE).max(self.now),
             None => self.now,
         };
+        // A clock that was ahead puts nothing off for longer than that.
+        let noticed = noticed.min(self.now.plus_seconds(PAUSE));
         let row = PutBack { noticed, held: held.unwrap_or(self.now), given: None };
         Ok(records::put(self.tx, Noun::PutBack, &group.0, &row)?)
     }
@@ -96,6 +96,10 @@ impl Desk<'_> {
         };
         // A log that was left behind a move is frozen.
         if row.mailbox != log.mailbox {
+            return Ok(());
+        }
+        #[cfg(feature = "planted-bugs")]
+        if relevo_protocol::planted::is(relevo_protocol::planted::Bug::NothingGivenBack) {
             return Ok(());
         }
         let room = self.enter(group)?;

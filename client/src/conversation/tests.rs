@@ -11,4 +11,5 @@ mod invite;
 mod large;
 mod older;
 mod pair;
+mod put_back;
 mod race;

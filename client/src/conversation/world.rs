@@ -13,7 +13,9 @@ use relevo_protocol::content::{
 use relevo_protocol::sealed::{EntryKey, InboxKeyPair, seal_shelf};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
-use relevo_protocol::wire::{Call, Capability, Cursor, MailboxId, RelayAddress, RelayIdentity};
+use relevo_protocol::wire::{
+    Call, Capability, Cursor, Head, MailboxId, RelayAddress, RelayIdentity, Sequence, Standing as LogStanding,
+};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -21,8 +23,10 @@ use self::relay::{EXPIRES, Relay};
 use super::room::Room;
 use super::{Awaited, ConversationFault, Desk, Effect, Me, MessageState, Rooms, Standing};
 use crate::fixture::{Alliance, Member, NOW, relay_address};
-use crate::sync::{self, Follow, ReceivedEntry, Topic};
-use crate::vault::{Cost, Passphrase, Transaction, Vault, VaultFault, conversations, followed, messages, relays};
+use crate::sync::{self, Follow, Followed, Notice, ReceivedEntry, Topic};
+use crate::vault::{
+    Cost, Passphrase, Transaction, Vault, VaultFault, conversations, followed, messages, relays, tails,
+};
 
 /// A member with a vault.
 pub(crate) struct Person {
@@ -247,28 +251,31 @@ impl World {
             let at = row.followed;
             let Some(log) = self.relay.logs.get(&at.mailbox) else { continue };
             assert_eq!(log.read, row.capability.hash(), "the read capability is the group's");
+            let group = GroupId(at.key.as_slice().try_into().unwrap());
+            if at.cursor.incarnation.is_some_and(|life| life != log.incarnation) {
+                let last = Sequence(log.entries.len().try_into().unwrap());
+                self.begin_anew(person, &group, &at, last);
+                return true;
+            }
             let sequence = at.cursor.after.next();
             let Some((entry, head)) = log.entries.get(usize::try_from(sequence.0).unwrap() - 1).cloned() else {
                 continue;
             };
             let incarnation = log.incarnation;
             let received = ReceivedEntry { incarnation, sequence, head, expires: EXPIRES, entry };
-            let group = GroupId(at.key.as_slice().try_into().unwrap());
             self.act(person, |desk| {
                 let mut at = at.clone();
-                followed::mark_read(
-                    desk.tx,
-                    &followed::ReadMark {
-                        mailbox: at.mailbox,
-                        incarnation,
-                        sequence,
-                        head,
-                        digest: Sha256::digest(received.entry.bytes()).into(),
-                        expires: EXPIRES,
-                    },
-                    desk.now,
-                )?;
-                desk.received(&group, &at.mailbox, &received)?;
+                let (mailbox, digest) = (at.mailbox, Sha256::digest(received.entry.bytes()).into());
+                let repeated = followed::was_read(desk.tx, &mailbox, &digest)?;
+                let mark = followed::ReadMark { mailbox, incarnation, sequence, head, digest, expires: EXPIRES };
+                followed::mark_read(desk.tx, &mark, desk.now)?;
+                let place = tails::Place { mailbox, incarnation, sequence };
+                tails::keep(desk.tx, &place, &digest, &received.entry, desk.now)?;
+                if repeated {
+                    desk.noticed(&group, &mailbox, &Notice::Repeated { incarnation, sequence })?;
+                } else {
+                    desk.received(&group, &mailbox, &received)?;
+                }
                 at.cursor = Cursor { incarnation: Some(incarnation), after: sequence };
                 at.head = head;
                 Ok(followed::advance(desk.tx, &at)?)
@@ -277,6 +284,28 @@ impl World {
             return true;
         }
         false
+    }
+
+    /// The relay of a log was restored: it is read again from its first entry.
+    fn begin_anew(&mut self, person: usize, group: &GroupId, at: &Followed, last: Sequence) {
+        let log = &self.relay.logs[&at.mailbox];
+        let incarnation = log.incarnation;
+        self.act(person, |desk| {
+            let standing = LogStanding {
+                incarnation,
+                first_available: Sequence(1),
+                head_before_first: Head::START,
+                last,
+                expires: EXPIRES,
+                frozen: false,
+            };
+            let before = at.cursor.incarnation.unwrap();
+            followed::set_restored(desk.tx, &at.mailbox, Some(last))?;
+            desk.noticed(group, &at.mailbox, &Notice::OtherIncarnation { before, standing })?;
+            let cursor = Cursor { incarnation: Some(incarnation), after: Sequence::START };
+            Ok(followed::advance(desk.tx, &Followed { cursor, head: Head::START, ..at.clone() })?)
+        })
+        .unwrap();
     }
 
     /// Reads all that there is for somebody.

@@ -127,7 +127,7 @@ impl SimulatedDisk {
         ids.map(|id| MailboxId(*id)).collect()
     }
 
-    /// Goes back to a copy, as after a restoration from a backup.
+    /// Goes back to a copy without a word, as a snapshot of the machine does.
     ///
     /// # Errors
     /// The blobs' file system's.
@@ -144,6 +144,27 @@ impl SimulatedDisk {
         disk.rows.clone_from(&copy.rows);
         disk.unsynced.clear();
         Ok(())
+    }
+
+    /// Goes back to a copy as a restoration from a backup does: every mailbox in another life, which names the one before.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn restore(&self, copy: &Copied, config: &StoreConfig) -> Result<(), StoreFault> {
+        self.put_back(copy).map_err(StoreFault::Disk)?;
+        self.restart(Unsynced::Kept).map_err(StoreFault::Disk)?;
+        let mut items = Vec::new();
+        Store::on_simulated(self, config.clone())?.0.archive(|item| {
+            items.push(item);
+            Ok::<_, StoreFault>(())
+        })?;
+        self.hold().rows.clear();
+        let (store, _ledger) = Store::on_simulated(self, config.clone())?;
+        let mut refill = store.refill();
+        for item in items {
+            refill.take(item)?;
+        }
+        refill.finish()
     }
 
     fn hold(&self) -> MutexGuard<'_, Platters> {

@@ -22,7 +22,8 @@
 //!   not to break others. A welcome that waited in it is forgotten too: whom its owner had brought in never hears of it,
 //!   or comes in when the owner is added again, behind what was said meanwhile.
 //! - A relay that is put back takes entries and blobs with it. The members are told (`Rollback`, `ChainBroken`; of a blob,
-//!   `blob-gone`), and until they are sent again after a restoration what was lost stays lost.
+//!   `blob-gone`). After a restoration it is given the entries again, and 1 holds all the same, unless a week has passed; parcels
+//!   and blobs that are lost stay lost, as does whatever a snapshot of the machine takes back without a word.
 //! - A relay that is put back may lose the commit by which a conversation moved. Who had read it reads elsewhere and is not
 //!   told; who had not goes on in the old log, counts those whom it took out, and may move to a third place. They are two
 //!   groups, and nobody is asked to agree with whoever reads in another place or was taken out there, nor to have its words,
@@ -138,11 +139,22 @@ pub struct Model {
     answers: Vec<(usize, relevo_protocol::trust::ObjectHash, usize)>,
     rolled: BTreeSet<usize>,
     relay_rolled: bool,
+    /// Whether one went back without a word.
+    unsaid: bool,
     /// Logs of which a relay that was put back has lost entries.
     lost: BTreeSet<MailboxId>,
     slept: u64,
     creators: BTreeMap<GroupId, usize>,
     forger: Option<usize>,
+}
+
+/// Who hears of it that a relay went back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// The machine is put back as it was.
+    Nobody,
+    /// It is restored from a backup, and says so.
+    Everybody,
 }
 
 /// Entries live 30 days.
@@ -212,6 +224,7 @@ impl Model {
             answers: Vec::new(),
             rolled: BTreeSet::new(),
             relay_rolled: false,
+            unsaid: false,
             lost: BTreeSet::new(),
             slept: 0,
             creators: BTreeMap::new(),
@@ -299,8 +312,9 @@ impl Model {
     }
 
     /// A relay went back, and has lost entries of these logs.
-    pub fn relay_rolled(&mut self, lost: BTreeSet<MailboxId>) {
+    pub fn relay_rolled(&mut self, lost: BTreeSet<MailboxId>, told: Told) {
         self.relay_rolled = true;
+        self.unsaid |= told == Told::Nobody;
         self.lost.extend(lost);
     }
 

@@ -87,8 +87,10 @@ kinds! {
     RollVault "roll vault" 2 1,
     /// An operator keeps a copy of the disk: relay.
     KeepRelay "keep relay" 2 1,
-    /// An operator puts the copy back: relay.
-    RollRelay "roll relay" 2 1,
+    /// An operator puts the copy back, and nobody is told: relay.
+    RollRelay "roll relay" 1 1,
+    /// An operator restores a backup that was made when the copy was kept: relay.
+    RestoreRelay "restore relay" 2 1,
 }
 
 /// What a run may do beside what people do.
@@ -173,7 +175,9 @@ impl Kind {
             | Self::Skew
             | Self::Sweep
             | Self::Sleep => faults != Faults::None,
-            Self::Keep | Self::RollVault | Self::KeepRelay | Self::RollRelay => faults == Faults::All,
+            Self::Keep | Self::RollVault | Self::KeepRelay | Self::RollRelay | Self::RestoreRelay => {
+                faults == Faults::All
+            }
         }
     }
 

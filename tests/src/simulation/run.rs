@@ -152,7 +152,8 @@ impl Run {
             | Kind::Keep
             | Kind::RollVault
             | Kind::KeepRelay
-            | Kind::RollRelay => self.fault(op, who),
+            | Kind::RollRelay
+            | Kind::RestoreRelay => self.fault(op, who),
         }
     }
 

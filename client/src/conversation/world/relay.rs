@@ -108,6 +108,14 @@ impl Relay {
 }
 
 impl Log {
+    /// It is restored from a backup that held so many entries.
+    pub(crate) fn go_back(&mut self, mailbox: &MailboxId, upto: usize) {
+        self.incarnation = Incarnation(rand());
+        for (entry, _) in core::mem::take(&mut self.entries).into_iter().take(upto) {
+            self.push(mailbox, entry);
+        }
+    }
+
     pub(crate) fn push(&mut self, mailbox: &MailboxId, entry: Entry) -> Answer {
         let sequence = Sequence(u64::try_from(self.entries.len()).unwrap() + 1);
         let before = self.entries.last().map_or(Head::START, |(_, head)| *head);

@@ -7,7 +7,10 @@ use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::MailboxId;
 
 use super::holds::words;
-use super::{Model, NAMES, RETENTION, Sent, View};
+use super::{Model, NAMES, RETENTION, Sent, View, excuses};
+
+/// Devices keep what they have read for 8 days.
+const TAIL: u64 = 7 * 86_400;
 
 impl Model {
     /// Whether an alarm is of a commit that others have outlived: it expired before they had read it, and they are told.
@@ -15,6 +18,14 @@ impl Model {
         let told =
             |view: &View| view.alarms.iter().any(|other| other.group == alarm.group && other.kind == AlarmKind::Gap);
         alarm.kind == AlarmKind::MissingCommit && self.slept >= RETENTION && views.iter().any(told)
+    }
+
+    /// Whether a member was told that words may be missing here. That its relay was restored is no such thing: it is given again
+    /// what it has lost, unless that is older than devices keep it.
+    pub(super) fn excused(&self, view: &View, group: &GroupId) -> bool {
+        let restored = |alarm: &Alarm| alarm.kind == AlarmKind::Rollback && !self.unsaid && self.slept < TAIL;
+        let told = |alarm: &Alarm| alarm.group == *group && excuses(alarm.kind) && !restored(alarm);
+        !view.is_live(group) || view.alarms.iter().any(told)
     }
 
     /// Whether a relay that was put back has lost the move behind which one of two members reads a conversation, so that

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "clients and relays are named by their places in a world of fixed size")]
 
 use super::Run;
+use crate::simulation::model::Told;
 use crate::simulation::network::Seat;
 use crate::simulation::op::{Kind, Op};
 use crate::simulation::town::{copy, ground};
@@ -62,8 +63,15 @@ impl Run {
             Kind::RollRelay => {
                 let Some(kept) = &self.disks[relay] else { return Ok("nothing kept".to_owned()) };
                 self.world.stop_relay(relay);
-                self.model.relay_rolled(self.world.relays[relay].disk.ahead_of(kept));
+                self.model.relay_rolled(self.world.relays[relay].disk.ahead_of(kept), Told::Nobody);
                 self.world.relays[relay].disk.put_back(kept)?;
+                self.world.start_relay_after(relay, 1_000);
+            }
+            Kind::RestoreRelay => {
+                let Some(kept) = &self.disks[relay] else { return Ok("nothing kept".to_owned()) };
+                self.world.stop_relay(relay);
+                self.model.relay_rolled(self.world.relays[relay].disk.ahead_of(kept), Told::Everybody);
+                self.world.relays[relay].restore(kept)?;
                 self.world.start_relay_after(relay, 1_000);
             }
             Kind::Send

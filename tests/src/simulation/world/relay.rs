@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use relevo_client::link::LinkFault;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{Fingerprint, Reply, decode_exact};
-use relevo_relay::driven::{BlobStream, DrivenRelay, SessionId, SimulatedDisk, Unsynced};
+use relevo_relay::driven::{BlobStream, Copied, DrivenRelay, SessionId, SimulatedDisk, Unsynced};
 use relevo_relay::store::{StoreConfig, StoreFault};
 
 use super::session::UNANSWERED;
@@ -27,6 +27,16 @@ pub struct Relay {
     pub(super) swept: u64,
     /// Seconds by which its clock is ahead.
     pub skew: i64,
+}
+
+impl Relay {
+    /// It is restored from a backup.
+    ///
+    /// # Errors
+    /// Its store's.
+    pub fn restore(&self, kept: &Copied) -> anyhow::Result<()> {
+        Ok(self.disk.restore(kept, &self.config)?)
+    }
 }
 
 impl World {

@@ -1,0 +1,147 @@
+//! A relay that was restored is given again what it has lost.
+
+use relevo_protocol::content::GroupId;
+
+use crate::conversation::world::World;
+use crate::conversation::{AlarmKind, Standing};
+use crate::vault::Vault;
+
+/// The relay loses all but so many entries of the group's log.
+fn goes_back(world: &mut World, group: GroupId, upto: usize) {
+    let mailbox = world.row(0, group).mailbox;
+    world.relay.logs.get_mut(&mailbox).unwrap().go_back(&mailbox, upto);
+}
+
+fn entries(world: &mut World, group: GroupId) -> usize {
+    let mailbox = world.row(0, group).mailbox;
+    world.relay.logs[&mailbox].entries.len()
+}
+
+/// So many seconds pass.
+fn pass(world: &mut World, seconds: u64) {
+    world.now = world.now.plus_seconds(seconds);
+    for person in 0..world.people.len() {
+        if world.people[person].vault.is_some() {
+            world.act(person, |desk| desk.tick()).unwrap();
+        }
+    }
+    world.settle();
+}
+
+/// A group of three, of whom one reads nothing for now; and how far its log goes.
+fn without(world: &mut World, person: usize) -> (GroupId, usize, Vault) {
+    let group = world.group("Put back");
+    world.say(1, group, "before");
+    world.settle();
+    let upto = entries(world, group);
+    let asleep = world.people[person].vault.take().unwrap();
+    (group, upto, asleep)
+}
+
+#[test]
+fn words_behind_a_lost_commit_are_read_by_who_was_away_in_their_order() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    world.say(1, group, "first");
+    world.settle();
+    world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
+    world.settle();
+    world.say(1, group, "second");
+    world.settle();
+    goes_back(&mut world, group, upto);
+    world.people[2].vault = Some(asleep);
+    world.settle();
+    assert_eq!(world.texts(2, group), ["before"]);
+    pass(&mut world, 10);
+    assert_eq!(world.texts(2, group), ["before", "first", "second"]);
+    assert_eq!(world.row(2, group).name, "Renamed");
+    assert_eq!(world.texts(0, group), ["before", "first", "second"], "nothing twice");
+    for person in 0..3 {
+        assert_eq!(world.alarms(person), [AlarmKind::Rollback], "{person}");
+    }
+}
+
+#[test]
+fn what_comes_before_its_commit_waits_for_it() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
+    world.settle();
+    goes_back(&mut world, group, upto);
+    // Said at once, before the turn of anybody who has the commit.
+    world.say(1, group, "at once");
+    world.people[2].vault = Some(asleep);
+    world.settle();
+    assert_eq!(world.texts(2, group), ["before"]);
+    pass(&mut world, 10);
+    assert_eq!(world.texts(2, group), ["before", "at once"]);
+    assert_eq!(world.alarms(2), [AlarmKind::Rollback], "no commit is missing");
+}
+
+#[test]
+fn nobody_commits_for_an_hour_and_once_a_day() {
+    let mut world = World::new(3);
+    let group = world.group("Put back");
+    world.say(1, group, "before");
+    world.settle();
+    let upto = entries(&mut world, group);
+    goes_back(&mut world, group, upto);
+    world.settle();
+    world.act(0, |desk| desk.rename(&group, "Too soon")).unwrap();
+    world.settle();
+    pass(&mut world, 3000);
+    assert_eq!(world.row(1, group).name, "Put back");
+    pass(&mut world, 700);
+    assert_eq!(world.row(1, group).name, "Too soon");
+    // A relay that says so again keeps nobody from anything.
+    let upto = entries(&mut world, group);
+    goes_back(&mut world, group, upto);
+    world.settle();
+    world.act(0, |desk| desk.rename(&group, "At once")).unwrap();
+    world.settle();
+    assert_eq!(world.row(1, group).name, "At once");
+}
+
+#[test]
+fn a_relay_that_says_again_and_again_that_it_was_restored_is_given_things_once_an_hour() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    world.people[2].vault = Some(asleep);
+    world.say(1, group, "lost");
+    world.settle();
+    let whole = entries(&mut world, group);
+    for _ in 0..10 {
+        goes_back(&mut world, group, upto);
+        world.settle();
+        pass(&mut world, 60);
+    }
+    assert_eq!(entries(&mut world, group), upto, "it was given everything once, and has lost that too");
+    pass(&mut world, 2900);
+    for _ in 0..200 {
+        pass(&mut world, 1);
+    }
+    assert_eq!(entries(&mut world, group), whole, "by one of them, whose turn came first");
+}
+
+#[test]
+fn a_commit_that_won_in_place_of_a_lost_one_is_not_passed_over() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 1);
+    world.act(0, |desk| desk.rename(&group, "Lost")).unwrap();
+    world.settle();
+    let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
+    world.people[1].vault = Some(asleep);
+    // It was under way when the relay went back, before anybody could give the lost one back.
+    world.act(1, |desk| desk.rename(&group, "Another")).unwrap();
+    let mailbox = world.row(1, group).mailbox;
+    world.relay.logs.get_mut(&mailbox).unwrap().go_back(&mailbox, upto);
+    world.send_all(1);
+    for (person, vault) in [0, 2].into_iter().zip(awake) {
+        world.people[person].vault = Some(vault);
+    }
+    world.settle();
+    assert_eq!(world.row(1, group).name, "Another");
+    for person in [0, 2] {
+        assert_eq!(world.row(person, group).standing, Standing::Behind, "{person} knows");
+    }
+}
