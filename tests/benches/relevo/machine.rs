@@ -32,6 +32,36 @@ impl Process {
         Ok(TICK * (next()? + next()?))
     }
 
+    /// Processor time of it and of all that it has started and that runs.
+    pub(crate) fn tree_cpu(&self) -> anyhow::Result<Duration> {
+        // One that has ended meanwhile counts no more.
+        Ok(self.tree()?.iter().filter_map(|one| one.cpu().ok()).sum())
+    }
+
+    /// Memory in KiB of it and of all that it has started and that runs.
+    pub(crate) fn tree_memory_kib(&self) -> anyhow::Result<u32> {
+        Ok(self.tree()?.iter().filter_map(|one| one.memory_kib().ok()).sum())
+    }
+
+    fn tree(&self) -> anyhow::Result<Vec<Self>> {
+        let own = self.0.file_name().and_then(|name| name.to_str()).context("a process by its number")?;
+        let mut parents = Vec::new();
+        for item in fs::read_dir("/proc")? {
+            let name = item?.file_name().to_string_lossy().into_owned();
+            let stat = fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
+            // After the name in parentheses: state, then parent.
+            let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1));
+            parents.extend(parent.map(|parent| (name, parent.to_owned())));
+        }
+        let mut tree = vec![own.to_owned()];
+        let mut at = 0;
+        while let Some(parent) = tree.get(at).cloned() {
+            tree.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(name, _)| name.clone()));
+            at += 1;
+        }
+        Ok(tree.into_iter().map(|name| Self(PathBuf::from("/proc").join(name))).collect())
+    }
+
     /// Memory in KiB: what it holds, shared pages by their share where the kernel tells us.
     pub(crate) fn memory_kib(&self) -> anyhow::Result<u32> {
         // Other users may not look into smaps of a process that hides its memory; then all resident pages count.

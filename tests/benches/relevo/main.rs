@@ -8,6 +8,7 @@ mod fan_out;
 mod hostile;
 mod load;
 mod machine;
+mod peers;
 mod raw;
 mod report;
 mod rig;
@@ -42,6 +43,9 @@ struct Options {
     /// Directory on the disk that is to be measured
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     directory: PathBuf,
+    /// Each sync of a server takes 2 ms longer, as on a slow disk (strace)
+    #[arg(long)]
+    slow_sync: bool,
     /// The relay's program [default: beside this one]
     #[arg(long)]
     relay: Option<PathBuf>,
@@ -66,6 +70,8 @@ enum Measure {
     CatchUp,
     /// An honest client's wait, and the relay's memory, beside attackers
     Hostile,
+    /// The same work at other servers; only if it is named (tests/benches/peers lays them)
+    Peers,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -82,9 +88,13 @@ fn main() -> anyhow::Result<()> {
         rounds: options.rounds.max(1),
         scale: options.scale.max(1),
         entry: options.entry,
+        slow_sync: options.slow_sync,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let wanted = |measure: &&Measure| options.only.is_empty() || options.only.contains(measure);
+    let wanted = |measure: &&Measure| match options.only.as_slice() {
+        [] => **measure != Measure::Peers,
+        only => only.contains(measure),
+    };
     let mut rows = Vec::new();
     for measure in Measure::value_variants().iter().filter(wanted) {
         writeln!(std::io::stderr(), "measuring {measure:?} ...")?;
@@ -102,6 +112,7 @@ async fn measured(measure: Measure, settings: &rig::Settings) -> anyhow::Result<
         Measure::Client => client::measure(settings).await,
         Measure::CatchUp => catch_up::measure(settings).await,
         Measure::Hostile => hostile::measure(settings).await,
+        Measure::Peers => peers::measure(settings).await,
     }
 }
 

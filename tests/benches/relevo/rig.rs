@@ -1,7 +1,9 @@
 //! A relay with wide bounds, and what it takes to use it.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Context;
 use relevo_client::link::{Connected, Link, Session};
@@ -15,6 +17,7 @@ use relevo_tests::relay_process::RelayProcess;
 use tempfile::TempDir;
 
 use crate::machine::Process;
+use crate::report::float;
 
 /// Nothing is refused for its number or size; everything that costs speed or memory stays as it is by default.
 const BOUNDS: &str = "\
@@ -38,12 +41,41 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) scale: usize,
     pub(crate) entry: usize,
+    /// Each sync of a server takes 2 ms longer.
+    pub(crate) slow_sync: bool,
 }
+
+/// Calls that bring something to the disk.
+const SYNCS: &str = "fsync,fdatasync,sync_file_range,msync";
 
 impl Settings {
     /// The share of an amount that this run is to do.
     pub(crate) fn share(&self, full: usize) -> usize {
         (full * self.scale / 100).max(1)
+    }
+
+    /// A command by its words; its syncs are slowed and written down if that is wanted.
+    pub(crate) fn slowed(&self, words: &[String]) -> Command {
+        let mut words = words.iter();
+        let first = words.next().map_or("", String::as_str);
+        let mut command = if self.slow_sync {
+            let mut command = Command::new("strace");
+            // The server is the child, and strace nobody's.
+            command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o"]).arg(self.directory.join("syncs"));
+            command.arg("-e").arg(format!("trace={SYNCS}"));
+            command.arg("-e").arg(format!("inject={SYNCS}:delay_enter=2000")).arg(first);
+            command
+        } else {
+            Command::new(first)
+        };
+        command.args(words);
+        command
+    }
+
+    /// How many syncs of the last server were written down.
+    pub(crate) fn syncs(&self) -> f64 {
+        let said = std::fs::read_to_string(self.directory.join("syncs")).unwrap_or_default();
+        float(said.lines().filter(|line| !line.contains("resumed>")).count())
     }
 
     /// An empty directory on the disk that is measured.
@@ -74,7 +106,9 @@ impl Rig {
         let folder = settings.folder()?;
         let (config, _) = settings.config(&folder)?;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let relay = RelayProcess::start_with(&settings.program, &folder.path().join("data"), listen, &config)?;
+        let program = settings.slowed(&[settings.program.display().to_string()]);
+        let more = [OsStr::new("--config"), config.as_os_str()];
+        let relay = RelayProcess::start_by(program, &folder.path().join("data"), listen, &more)?;
         let address = relay.address().parse()?;
         Ok(Self { relay, address, _folder: folder })
     }
