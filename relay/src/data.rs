@@ -64,7 +64,7 @@ pub(crate) struct DataDirectory {
 pub(crate) const STORE: &str = "store";
 
 /// Marks a directory in which a relay is being restored.
-const UNFINISHED: &str = "unfinished";
+pub(crate) const UNFINISHED: &str = "unfinished";
 
 /// How long a directory that is held is asked for again.
 const MOMENT: Duration = Duration::from_millis(250);

@@ -12,7 +12,7 @@ use rustix::process::{Resource, geteuid, getrlimit};
 use serde::Serialize;
 
 use crate::config::{Config, ConfigFault};
-use crate::data::{DataFault, is_held};
+use crate::data::{DataFault, UNFINISHED, is_held};
 use crate::keys::{Keys, KeysFault};
 use crate::observe;
 use crate::store::free_bytes;
@@ -116,6 +116,13 @@ fn data(path: &Path, running: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     if running {
         found.push(good("running", format!("a relay runs on {shown}")));
+    }
+    if path.join(UNFINISHED).exists() {
+        found.push(bad(
+            "restoration",
+            format!("a restoration into {shown} was cut short"),
+            "run relevo-relay restore again, with the same file: what is half done is thrown away".to_owned(),
+        ));
     }
     let mine = about.uid() == geteuid().as_raw() || geteuid().is_root();
     found.push(if about.permissions().mode() & 0o077 != 0 {
@@ -465,6 +472,16 @@ mod tests {
         for check in ["data", "keys", "port"] {
             assert_eq!(states(&found, check), [State::Bad], "{check}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_restoration_that_was_cut_short_is_bad() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        drop(crate::data::DataDirectory::open(&path).unwrap());
+        assert!(states(&examine(Ok(trial(&path))), "restoration").is_empty());
+        fs::create_dir(path.join(UNFINISHED)).unwrap();
+        assert_eq!(states(&examine(Ok(trial(&path))), "restoration"), [State::Bad]);
     }
 
     #[test]

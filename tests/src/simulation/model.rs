@@ -114,6 +114,8 @@ struct Sent {
     members: BTreeSet<usize>,
     /// Those, and whom the author wants in: they may have it.
     audience: BTreeSet<usize>,
+    /// How long everybody had slept by then.
+    slept: u64,
 }
 
 /// What was done so far, and whom it concerns.
@@ -139,10 +141,10 @@ pub struct Model {
     answers: Vec<(usize, relevo_protocol::trust::ObjectHash, usize)>,
     rolled: BTreeSet<usize>,
     relay_rolled: bool,
-    /// Whether one went back without a word.
-    unsaid: bool,
     /// Logs of which a relay that was put back has lost entries.
     lost: BTreeSet<MailboxId>,
+    /// Those of which one has that went back without a word.
+    unsaid: BTreeSet<MailboxId>,
     slept: u64,
     creators: BTreeMap<GroupId, usize>,
     forger: Option<usize>,
@@ -224,7 +226,7 @@ impl Model {
             answers: Vec::new(),
             rolled: BTreeSet::new(),
             relay_rolled: false,
-            unsaid: false,
+            unsaid: BTreeSet::new(),
             lost: BTreeSet::new(),
             slept: 0,
             creators: BTreeMap::new(),
@@ -291,7 +293,7 @@ impl Model {
         for member in &members {
             self.counted.insert((group, *member));
         }
-        self.sent.insert(text.to_owned(), Sent { number, who, group, members, audience });
+        self.sent.insert(text.to_owned(), Sent { number, who, group, members, audience, slept: self.slept });
     }
 
     /// Somebody answered an alert.
@@ -314,7 +316,9 @@ impl Model {
     /// A relay went back, and has lost entries of these logs.
     pub fn relay_rolled(&mut self, lost: BTreeSet<MailboxId>, told: Told) {
         self.relay_rolled = true;
-        self.unsaid |= told == Told::Nobody;
+        if told == Told::Nobody {
+            self.unsaid.extend(lost.iter().copied());
+        }
         self.lost.extend(lost);
     }
 

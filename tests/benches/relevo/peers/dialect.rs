@@ -52,8 +52,7 @@ impl Dialect {
                      SUB _INBOX.{client} 1\r\nPING\r\n"
                 );
                 let stream = "{\"name\":\"W\",\"subjects\":[\"w.*\"],\"storage\":\"file\"}";
-                let create =
-                    format!("PUB $JS.API.STREAM.CREATE.W _INBOX.{client} {}\r\n{stream}\r\n", stream.len());
+                let create = format!("PUB $JS.API.STREAM.CREATE.W _INBOX.{client} {}\r\n{stream}\r\n", stream.len());
                 let mut said = vec![(connect.into_bytes(), b"PONG\r\n".to_vec())];
                 if client == 0 {
                     said.push((create.into_bytes(), b"\"created\"".to_vec()));
@@ -83,7 +82,10 @@ impl Dialect {
                     let mut subscribe = vec![0x82, 8, 0, 1];
                     subscribe.extend(string(b"w/#"));
                     subscribe.push(1);
-                    return vec![(connect(b"away", false), accepted.clone()), (subscribe, b"\x90\x03\0\x01\x01".to_vec())];
+                    return vec![
+                        (connect(b"away", false), accepted.clone()),
+                        (subscribe, b"\x90\x03\0\x01\x01".to_vec()),
+                    ];
                 }
                 vec![(connect(format!("c{client}").as_bytes(), true), accepted)]
             }

@@ -200,7 +200,9 @@ impl Place<'_> {
                 fs::set_permissions(self.data, fs::Permissions::from_mode(0o700))?;
                 let init = bin.join("initdb");
                 let as_postgres = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
-                said_well(Command::new("setpriv").args(as_postgres).arg(init).args(["-A", "trust", "-D"]).arg(self.data))?;
+                said_well(
+                    Command::new("setpriv").args(as_postgres).arg(init).args(["-A", "trust", "-D"]).arg(self.data),
+                )?;
                 let mut words = own(&["setpriv"]);
                 words.extend(own(&as_postgres));
                 words.push(bin.join("postgres").display().to_string());

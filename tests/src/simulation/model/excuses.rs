@@ -9,8 +9,8 @@ use relevo_protocol::wire::MailboxId;
 use super::holds::words;
 use super::{Model, NAMES, RETENTION, Sent, View, excuses};
 
-/// Devices keep what they have read for 8 days.
-const TAIL: u64 = 7 * 86_400;
+/// Devices keep what they have read for 8 days, of which people do other things than sleep for 2 at most.
+const TAIL: u64 = 6 * 86_400;
 
 impl Model {
     /// Whether an alarm is of a commit that others have outlived: it expired before they had read it, and they are told.
@@ -20,12 +20,15 @@ impl Model {
         alarm.kind == AlarmKind::MissingCommit && self.slept >= RETENTION && views.iter().any(told)
     }
 
-    /// Whether a member was told that words may be missing here. That its relay was restored is no such thing: it is given again
-    /// what it has lost, unless that is older than devices keep it.
-    pub(super) fn excused(&self, view: &View, group: &GroupId) -> bool {
-        let restored = |alarm: &Alarm| alarm.kind == AlarmKind::Rollback && !self.unsaid && self.slept < TAIL;
-        let told = |alarm: &Alarm| alarm.group == *group && excuses(alarm.kind) && !restored(alarm);
-        !view.is_live(group) || view.alarms.iter().any(told)
+    /// Whether a member was told that these words may be missing here. That its relay was restored is no such thing: it is given
+    /// again what it has lost, unless they are older than devices keep them, or it also went back without a word.
+    pub(super) fn excused(&self, view: &View, sent: &Sent) -> bool {
+        let unsaid =
+            view.logs.get(&sent.group).is_some_and(|logs| logs.all.iter().any(|log| self.unsaid.contains(log)));
+        let is_old = self.slept.saturating_sub(sent.slept) >= TAIL;
+        let restored = |alarm: &Alarm| alarm.kind == AlarmKind::Rollback && !unsaid && !is_old;
+        let told = |alarm: &Alarm| alarm.group == sent.group && excuses(alarm.kind) && !restored(alarm);
+        !view.is_live(&sent.group) || view.alarms.iter().any(told)
     }
 
     /// Whether a relay that was put back has lost the move behind which one of two members reads a conversation, so that

@@ -227,14 +227,14 @@ impl Model {
             if !matches!(message.state, MessageState::Sent | MessageState::Delivered) {
                 continue;
             }
-            let Some(sent) = self.sent.get(text).filter(|sent| !self.excused(view, &sent.group)) else { continue };
+            let Some(sent) = self.sent.get(text).filter(|sent| !self.excused(view, sent)) else { continue };
             for reader in sent.members.iter().filter(|reader| **reader != who && !self.rolled.contains(reader)) {
                 let group = sent.group;
                 let theirs = &views[*reader];
                 // Who was to be out at some time may have been out when it came; who is told knows.
                 let entitled = !self.out.contains(&(group, *reader))
                     && theirs.is_live(&group)
-                    && !self.excused(theirs, &group)
+                    && !self.excused(theirs, sent)
                     && !self.parted(&group, view, theirs)
                     && !self.came_late(&group, *reader, views)
                     && !self.shut_out(sent, theirs)
