@@ -51,6 +51,7 @@ impl Desk<'_> {
                 Ok(Answer::Checkpointed { checkpoint }) => self.checkpointed(group, mailbox, read, checkpoint),
                 Ok(_) | Err(_) => Ok(()),
             },
+            Awaited::GivenBack { mailbox } => self.given_back(mailbox, outcome.is_ok()),
             Awaited::Standing { group, held, mailbox } => self.stands(group, *held, mailbox, outcome),
         }
     }

@@ -161,4 +161,11 @@ pub enum Awaited {
         #[n(2)]
         mailbox: MailboxId,
     },
+    /// An entry that its relay has lost and is given again.
+    #[n(9)]
+    GivenBack {
+        /// Its log.
+        #[n(0)]
+        mailbox: MailboxId,
+    },
 }

@@ -34,7 +34,12 @@ impl Desk<'_> {
         let future = seen.incarnation == entry.incarnation && seen.sequence >= entry.sequence;
         // A life that we never heard of: the relay has opened another log for the author.
         let named = seen.sequence != Sequence::START && seen.incarnation != entry.incarnation;
-        let other_life = named && !sync::knows_life(self.tx, mailbox, seen.incarnation)?;
+        let mut other_life = named && !sync::knows_life(self.tx, mailbox, seen.incarnation)?;
+        if other_life && self.has_been_put_back(mailbox)? {
+            // It had that life while we were away, perhaps: the relay has gone back, which nobody but it is to blame for.
+            self.alarm(&room.id, AlarmKind::Rollback, &seen.incarnation.0)?;
+            other_life = false;
+        }
         let ours = sync::head_at(self.tx, mailbox, seen.incarnation, seen.sequence)?;
         let other_head = ours.is_some_and(|head| head != seen.head);
         if other_epoch || future || other_life || other_head {
@@ -224,9 +229,10 @@ impl Desk<'_> {
             let life = life.map_or([0; 8], |life| life.0);
             [&mailbox.0[..], &life, &place.0.to_be_bytes()].concat()
         };
-        let goes_back = matches!(what, Notice::OtherIncarnation { .. } | Notice::ChainBroken { .. });
+        let goes_back =
+            matches!(what, Notice::OtherIncarnation { .. } | Notice::ChainBroken { .. } | Notice::OtherThanTold { .. });
         if goes_back && followed::is_restored(self.tx, mailbox)? {
-            self.relay_put_back(group)?;
+            self.relay_put_back(group, mailbox)?;
         }
         match what {
             Notice::Gap { from, .. } => {
@@ -251,7 +257,10 @@ impl Desk<'_> {
                 self.alarm(group, AlarmKind::Frozen, &mailbox.0)
             }
             Notice::Closed | Notice::Refused(_) if live => self.alarm(group, AlarmKind::Closed, &mailbox.0),
-            Notice::Repeated { incarnation, sequence } => self.hold_read(mailbox, *incarnation, *sequence),
+            Notice::Repeated { incarnation, sequence } => {
+                self.repeated(group, mailbox, *incarnation, *sequence)?;
+                self.hold_read(mailbox, *incarnation, *sequence)
+            }
             Notice::Frozen | Notice::Closed | Notice::Refused(_) => Ok(()),
         }
     }

@@ -97,7 +97,7 @@ impl Desk<'_> {
         if room.row.standing != Standing::Live {
             return Ok(());
         }
-        if !self.may_have_missed_commits(room)? && !self.is_put_back(&room.id)? {
+        if !self.may_have_missed_commits(room)? && !self.is_put_back(&room.context.mailbox)? {
             self.launch(room)?;
         }
         self.flush(room)

@@ -8,20 +8,21 @@ use openmls::prelude::ContentType;
 use relevo_protocol::content::{GroupId, LogItem, decode};
 use relevo_protocol::sealed::open;
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{Head, MailboxId};
+use relevo_protocol::wire::{Head, Incarnation, MailboxId, Sequence};
 use sha2::{Digest, Sha256};
 
 use super::create::staggered;
 use super::desk::Desk;
 use super::effect::Awaited;
 use super::fault::ConversationFault;
+use super::intention::Intention;
 use super::room::{AlarmKind, Room, Standing};
 use crate::sync::{self, Followed, ReceivedEntry};
 use crate::vault::followed::{self, Restored};
 use crate::vault::records::{self, Noun};
 use crate::vault::{conversations, intentions, tails};
 
-/// Seconds between the members' turns.
+/// Seconds between the members' turns, which begin when nothing has come back for a moment.
 const TURN_SECONDS: u64 = 2;
 
 /// Seconds for which nobody commits: what was lost may have been commits, and they come first. Once in a day, so that a
@@ -29,100 +30,209 @@ const TURN_SECONDS: u64 = 2;
 const NO_COMMITS: u64 = 3600;
 const DAY: u64 = 24 * 3600;
 
-/// Seconds between two times that a relay is given what it has lost.
-const PAUSE: u64 = 3600;
+/// Seconds between two times that a relay is given what it has lost, and what all turns take.
+const PAUSE: u64 = 3 * 3600;
+const TURNS: u64 = 600;
+
+/// Seconds for which a life of a log that we never heard of may be one that it had while we were away.
+const REMEMBERED: u64 = 8 * DAY;
 
 /// A log whose relay was put back.
 #[derive(Clone, Copy, Encode, Decode)]
 #[cbor(map)]
 struct PutBack {
-    /// When that was noticed.
+    /// When that was noticed, or something of what was lost last came back: turns count from here.
     #[n(0)]
     noticed: Timestamp,
     /// Since when nothing is committed.
     #[n(1)]
     held: Timestamp,
-    /// When it was given what it had lost.
+    /// When it was begun to be given.
     #[n(2)]
     given: Option<Timestamp>,
+    /// Entries that are on their way to it.
+    #[n(3)]
+    under_way: u64,
+    /// How many it is to be given still, once our turn has come.
+    #[n(4)]
+    left: Option<u64>,
 }
 
 impl Desk<'_> {
     /// The relay of a conversation's log has gone back. What it is said to be, a restoration or a contradiction, is others' to
     /// say.
-    pub(super) fn relay_put_back(&self, group: &GroupId) -> Result<(), ConversationFault> {
+    pub(super) fn relay_put_back(&self, group: &GroupId, mailbox: &MailboxId) -> Result<(), ConversationFault> {
+        // Not one that the conversation has left, nor the log of a welcome.
+        if conversations::find(self.tx, group)?.is_none_or(|row| row.mailbox != *mailbox) {
+            return Ok(());
+        }
         intentions::unplace(self.tx, group)?;
-        let before: Option<PutBack> = records::get(self.tx, Noun::PutBack, &group.0)?;
-        let held = before.map(|before| before.held).filter(|held| self.now < held.plus_seconds(DAY));
+        let before = self.put_back_row(mailbox)?;
+        let today = |held: &Timestamp| (held.0..held.0.saturating_add(DAY)).contains(&self.now.0);
+        let held = before.map(|before| before.held).filter(today).unwrap_or(self.now);
         let noticed = match before {
             // It was not given anything since.
             Some(PutBack { noticed, given: None, .. }) => noticed,
             Some(PutBack { given: Some(given), .. }) => given.plus_seconds(PAUSE).max(self.now),
             None => self.now,
         };
-        // A clock that was ahead puts nothing off for longer than that.
-        let noticed = noticed.min(self.now.plus_seconds(PAUSE));
-        let row = PutBack { noticed, held: held.unwrap_or(self.now), given: None };
-        Ok(records::put(self.tx, Noun::PutBack, &group.0, &row)?)
+        // What is on its way to it stays so, however often it says this.
+        let under_way = before.map_or(0, |before| before.under_way);
+        self.keep_put_back(mailbox, &PutBack { noticed, held, given: None, under_way, left: None })
     }
 
     /// Whether the relay went back a moment ago, so that commits which others know may be missing from the log.
-    pub(super) fn is_put_back(&self, group: &GroupId) -> Result<bool, ConversationFault> {
-        let row: Option<PutBack> = records::get(self.tx, Noun::PutBack, &group.0)?;
-        Ok(row.is_some_and(|row| (row.held.0..row.held.0.saturating_add(NO_COMMITS)).contains(&self.now.0)))
+    pub(super) fn is_put_back(&self, mailbox: &MailboxId) -> Result<bool, ConversationFault> {
+        let Some(row) = self.put_back_row(mailbox)? else { return Ok(false) };
+        let within = |seconds: u64| (row.held.0..row.held.0.saturating_add(seconds)).contains(&self.now.0);
+        // What is put off to be given later is waited for, up to a bound.
+        let later = row.given.is_none() && self.now < row.noticed.plus_seconds(TURNS);
+        Ok(within(NO_COMMITS) || later && within(NO_COMMITS + PAUSE))
+    }
+
+    /// Whether the relay has gone back in these days.
+    pub(super) fn has_been_put_back(&self, mailbox: &MailboxId) -> Result<bool, ConversationFault> {
+        let row = self.put_back_row(mailbox)?;
+        Ok(row.is_some_and(|row| self.now < row.noticed.plus_seconds(REMEMBERED)))
     }
 
     /// Gives relays what they have lost, where all is read that they still have and our turn has come.
     pub(super) fn give_back(&mut self) -> Result<(), ConversationFault> {
         for Restored { followed: log, is_read } in followed::restored(self.tx)? {
-            let Some(place) = conversations::place(self.tx, &log.mailbox)?.filter(|_| is_read) else { continue };
-            let group = place.conversation;
-            let Some(row) = records::get::<PutBack>(self.tx, Noun::PutBack, &group.0)? else { continue };
-            let seats = conversations::seats(self.tx, &group)?;
-            let rank = seats.iter().position(|seat| seat.member == self.me.member).unwrap_or(seats.len());
-            if self.now < staggered(row.noticed, rank, TURN_SECONDS) {
-                continue;
+            let (tx, wanted) = (self.tx, self.effects.len());
+            match records::attempt(tx, || self.give_back_to(&log, is_read))? {
+                Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
+                Err(fault) => {
+                    tracing::error!(code = fault.code(), "a log could not be given back to its relay");
+                    self.effects.truncate(wanted);
+                }
+                Ok(()) => {}
             }
-            self.give_back_to(&group, &log)?;
-            followed::set_restored(self.tx, &log.mailbox, None)?;
-            records::put(self.tx, Noun::PutBack, &group.0, &PutBack { given: Some(self.now), ..row })?;
         }
         Ok(())
     }
 
-    fn give_back_to(&mut self, group: &GroupId, log: &Followed) -> Result<(), ConversationFault> {
-        let (Some(life), Some(row)) = (log.cursor.incarnation, conversations::find(self.tx, group)?) else {
+    fn give_back_to(&mut self, log: &Followed, is_read: bool) -> Result<(), ConversationFault> {
+        let place = conversations::place(self.tx, &log.mailbox)?;
+        let group = match (place, self.put_back_row(&log.mailbox)?) {
+            (Some(place), Some(_)) => place.conversation,
+            // The log of a welcome, or one that was left.
+            _ => return Ok(followed::set_restored(self.tx, &log.mailbox, None)?),
+        };
+        let (Some(mut row), Some(life)) = (self.put_back_row(&log.mailbox)?, log.cursor.incarnation) else {
             return Ok(());
         };
-        // A log that was left behind a move is frozen.
-        if row.mailbox != log.mailbox {
+        // A clock that was ahead puts nothing off for longer than that.
+        let noticed = row.noticed.min(self.now.plus_seconds(PAUSE));
+        let seats = conversations::seats(self.tx, &group)?;
+        let rank = seats.iter().position(|seat| seat.member == self.me.member).unwrap_or(seats.len());
+        let is_turn = row.left.is_some() || self.now >= staggered(noticed, rank, TURN_SECONDS);
+        if !is_read || !is_turn || row.under_way > 0 {
             return Ok(());
         }
         #[cfg(feature = "planted-bugs")]
         if relevo_protocol::planted::is(relevo_protocol::planted::Bug::NothingGivenBack) {
             return Ok(());
         }
-        let room = self.enter(group)?;
-        for entry in tails::lost(self.tx, &log.mailbox, life)? {
-            self.append(&room, entry, Awaited::Nothing)?;
+        let left = match row.left {
+            Some(left) => left,
+            None => tails::count_lost(self.tx, &log.mailbox, life)?,
+        };
+        let room = self.enter(&group)?;
+        let slice = if left > 0 { tails::lost(self.tx, &log.mailbox, life)? } else { Vec::new() };
+        row.under_way = u64::try_from(slice.len()).unwrap_or(u64::MAX);
+        row.left = Some(left.saturating_sub(row.under_way));
+        row.given = row.given.or(Some(self.now));
+        if slice.is_empty() || room.context.mailbox != log.mailbox {
+            // All is there again. A commit of ours that is not came neither with it nor from the outbox.
+            (row.under_way, row.left) = (0, None);
+            followed::set_restored(self.tx, &log.mailbox, None)?;
+            // One that moves goes out when the new log is open, and no sooner.
+            let ours = match intentions::in_flight(self.tx, &group)? {
+                Some(intended) if Intention::of(&intended)?.owner().is_none() => intended.echo.zip(intended.commit),
+                Some(_) | None => None,
+            };
+            if let Some((echo, bytes)) = ours {
+                let (_, entry) = self.seal(&room, &bytes)?;
+                self.append(&room, entry, Awaited::Commit { group, echo, reserve: false })?;
+            }
         }
+        for entry in slice {
+            self.append(&room, entry, Awaited::GivenBack { mailbox: log.mailbox })?;
+        }
+        self.keep_put_back(&log.mailbox, &row)?;
         self.keep(room)
     }
 
-    /// A message of an epoch that has passed here. If it is a commit, and the one that ended this epoch is lost to the log, it
-    /// wins there: who had not read ours follows it, and the others are elsewhere than we are.
+    /// The relay has one more of what it had lost, or takes no more.
+    pub(super) fn given_back(&self, mailbox: &MailboxId, is_stored: bool) -> Result<(), ConversationFault> {
+        let Some(mut row) = self.put_back_row(mailbox)? else { return Ok(()) };
+        row.under_way = row.under_way.saturating_sub(1);
+        if !is_stored {
+            row.left = Some(0);
+        }
+        self.keep_put_back(mailbox, &row)
+    }
+
+    /// An entry of a log is there once more: read again after its relay went back, or given back by somebody.
+    pub(super) fn repeated(
+        &self,
+        group: &GroupId,
+        mailbox: &MailboxId,
+        incarnation: Incarnation,
+        sequence: Sequence,
+    ) -> Result<(), ConversationFault> {
+        if let Some(row) = self.put_back_row(mailbox)?
+            && row.given.is_none()
+            && row.noticed < self.now
+        {
+            self.keep_put_back(mailbox, &PutBack { noticed: self.now, ..row })?;
+        }
+        let Some(digest) = followed::digest_at(self.tx, mailbox, incarnation, sequence)? else { return Ok(()) };
+        match tails::rival(self.tx, mailbox, &digest)? {
+            Some(epoch) => self.overtaken(group, mailbox, incarnation, epoch),
+            None => Ok(()),
+        }
+    }
+
+    /// A message of an epoch that has passed here.
     pub(super) fn late(
-        &mut self,
-        room: &mut Room,
+        &self,
+        room: &Room,
         kind: ContentType,
         epoch: u64,
         entry: &ReceivedEntry,
     ) -> Result<(), ConversationFault> {
-        let log = room.context.mailbox;
-        if kind == ContentType::Commit && tails::winner_is_lost(self.tx, &log, entry.incarnation, epoch)? {
-            return self.behind(room);
+        if kind != ContentType::Commit {
+            return Ok(());
+        }
+        let log = &room.context.mailbox;
+        tails::set_rival(self.tx, log, &digest(entry), epoch)?;
+        self.overtaken(&room.id, log, entry.incarnation, epoch)
+    }
+
+    /// A commit of an epoch that another one has ended here. While that other one is lost to the log, this one has won there:
+    /// who had not read ours follows it. That is said and no more: anybody can make it look so, and whoever stands still because
+    /// of it adds nobody again.
+    fn overtaken(
+        &self,
+        group: &GroupId,
+        log: &MailboxId,
+        incarnation: Incarnation,
+        epoch: u64,
+    ) -> Result<(), ConversationFault> {
+        if tails::winner_is_lost(self.tx, log, incarnation, epoch)? {
+            self.alarm(group, AlarmKind::MissingCommit, &[b"won", &epoch.to_be_bytes()[..]].concat())?;
         }
         Ok(())
+    }
+
+    fn put_back_row(&self, mailbox: &MailboxId) -> Result<Option<PutBack>, ConversationFault> {
+        Ok(records::get(self.tx, Noun::PutBack, &mailbox.0)?)
+    }
+
+    fn keep_put_back(&self, mailbox: &MailboxId, row: &PutBack) -> Result<(), ConversationFault> {
+        Ok(records::put(self.tx, Noun::PutBack, &mailbox.0, row)?)
     }
 
     /// A message of an epoch that we have not reached: it waits for the commits in between, which a relay that was put back
@@ -134,7 +244,11 @@ impl Desk<'_> {
         entry: &ReceivedEntry,
     ) -> Result<(), ConversationFault> {
         tails::set_early(self.tx, &room.context.mailbox, &digest(entry), epoch)?;
-        if self.is_put_back(&room.id)? { Ok(()) } else { self.missed(room, epoch) }
+        if self.is_put_back(&room.context.mailbox)? {
+            // Taken back when it comes; whoever has lost entries before does not stand still because of it yet.
+            return self.alarm(&room.id, AlarmKind::MissingCommit, &epoch.to_be_bytes());
+        }
+        self.missed(room, epoch)
     }
 
     /// An entry has brought us into another epoch: what of it came too early is read now.

@@ -234,12 +234,12 @@ impl Reading<'_, '_> {
         &mut self,
         mailbox: &MailboxId,
         answer: &Answer,
-        ours: Option<([u8; 32], Entry)>,
+        ours: Option<([u8; 32], Option<Entry>)>,
     ) -> Result<Option<Sequence>, LogicFault> {
         let Answer::Stored { incarnation, sequence, head, expires } = *answer else { return Ok(None) };
         let expires = expires.max(self.week());
         let Some(row) = self.row(mailbox)? else { return Ok(None) };
-        if let (Some((digest, entry)), Topic::Conversation) = (&ours, row.followed.topic) {
+        if let (Some((digest, Some(entry))), Topic::Conversation) = (&ours, row.followed.topic) {
             tails::keep(self.tx, &Place { mailbox: *mailbox, incarnation, sequence }, digest, entry, self.now)?;
         }
         let ours = ours.map(|(digest, _)| digest);
@@ -328,7 +328,7 @@ impl Reading<'_, '_> {
 
     /// What this device has of a log is given to its relay again, once it is known what the relay still has.
     fn put_back(&self, row: &FollowedRow, standing: &Standing) -> Result<(), VaultFault> {
-        if !tails::has_any(self.tx, &row.followed.mailbox)? {
+        if row.followed.topic != Topic::Conversation {
             return Ok(());
         }
         followed::set_restored(self.tx, &row.followed.mailbox, Some(standing.last))

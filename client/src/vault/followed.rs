@@ -106,6 +106,12 @@ const COLUMNS: &str = "id, relay, mailbox, capability, topic, key, incarnation, 
 
 pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFault> {
     let known = find_row(tx, &follow.mailbox)?.filter(|row| row.condition != Condition::Unfollowed);
+    let restored: Option<i64> = tx
+        .sql()
+        .prepare_cached("SELECT restored FROM followed WHERE mailbox = ? AND condition < 4")?
+        .query_row([follow.mailbox.0], |row| row.get(0))
+        .optional()?
+        .flatten();
     let is_new = known.is_none();
     let unseen = Hour(0);
     let (incarnation, after, head, told, fresh) = match (known, follow.start) {
@@ -120,8 +126,8 @@ pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFaul
     tx.sql()
         .prepare_cached(
             "INSERT OR REPLACE INTO followed
-                (relay, mailbox, capability, topic, key, incarnation, after, head, told, fresh)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (relay, mailbox, capability, topic, key, incarnation, after, head, told, fresh, restored)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             follow.relay.0,
@@ -133,7 +139,8 @@ pub(crate) fn add(tx: &Transaction<'_>, follow: &Follow) -> Result<(), VaultFaul
             sql(after.0),
             head.0,
             told.code(),
-            fresh.0
+            fresh.0,
+            restored
         ])?;
     if let (true, Start::After { incarnation, sequence, head }) = (is_new, follow.start) {
         // What a welcome says of this place is compared as if it had been read, and as `told` says it.

@@ -149,8 +149,8 @@ pub(crate) fn has_any(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<bool,
 pub(crate) struct Finished {
     /// What was to follow.
     pub(crate) then: Then,
-    /// The entry that it appended, if that is what it did, and its SHA-256.
-    pub(crate) appended: Option<([u8; 32], Entry)>,
+    /// SHA-256 of the entry that it appended, if that is what it did; and the entry, of a conversation's log.
+    pub(crate) appended: Option<([u8; 32], Option<Entry>)>,
 }
 
 /// Ends a dispatch; none when it ended before.
@@ -161,9 +161,11 @@ pub(crate) fn finish(tx: &Transaction<'_>, id: DispatchId) -> Result<Option<Fini
         .query_row([id.0], |row| {
             let then = Then { topic: topic_from_code(row.get(0)?), state: row.get(1)? };
             let digest: Option<[u8; 32]> = row.get(2)?;
-            let bytes: Vec<u8> = if digest.is_some() { row.get(3)? } else { Vec::new() };
+            // Parcels and documents are not kept: their calls are not read again.
+            let kept = digest.is_some() && then.topic == Topic::Conversation;
+            let bytes: Vec<u8> = if kept { row.get(3)? } else { Vec::new() };
             let entry = if let Ok(Call::Append { entry, .. }) = decode_exact(&bytes) { Some(entry) } else { None };
-            Ok(Finished { then, appended: digest.zip(entry) })
+            Ok(Finished { then, appended: digest.map(|digest| (digest, entry)) })
         })
         .optional()?)
 }

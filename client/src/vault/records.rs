@@ -77,7 +77,7 @@ pub(crate) enum Noun {
     StandingAsked,
     /// When entries of a conversation's log were found to be lost to us, until somebody else is heard in our epoch.
     LogGap,
-    /// When the relay of a conversation's log was found to be put back, and was given what it had lost.
+    /// When the relay of a conversation's log was found to be put back, and was given what it had lost, by the log.
     PutBack,
     /// Answers to introductions that have not come yet, by the member who gave them.
     EarlyAnswer,

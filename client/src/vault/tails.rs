@@ -17,6 +17,7 @@ pub(super) const TABLES: &str = "
         sequence    INTEGER NOT NULL,  -- and place
         kept        INTEGER NOT NULL,  -- hour until which it is kept
         won         INTEGER,           -- the epoch that this commit ended
+        rival       INTEGER,           -- the epoch that this commit would have ended, had another not been first
         early       INTEGER,           -- the epoch that it is of, and that we have not reached
         entry       BLOB NOT NULL,
         UNIQUE (mailbox, digest)
@@ -29,8 +30,12 @@ pub(super) const TABLES: &str = "
 /// Hours for which an entry is kept: a copy of a relay that is older than a week has lost more than this gives back.
 const KEPT_HOURS: u32 = 8 * 24;
 
-/// Bytes of entries that are kept in all; the oldest go first.
-const MAX_BYTES: i64 = 32 << 20;
+/// Bytes of entries that are kept of one log; the oldest go first, but for those that wait for their epoch.
+const MAX_BYTES: i64 = 8 << 20;
+
+/// Entries that are given back at once, and their bytes.
+const SLICE: u32 = 256;
+const SLICE_BYTES: usize = 1 << 20;
 
 /// Where an entry stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +56,8 @@ pub(crate) fn keep(
     tx.sql()
         .prepare_cached(
             "INSERT INTO tails (mailbox, digest, incarnation, sequence, kept, entry) VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, sequence = excluded.sequence",
+             ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, sequence = excluded.sequence
+             WHERE incarnation <> excluded.incarnation OR sequence <> excluded.sequence",
         )?
         .execute(params![
             place.mailbox.0,
@@ -64,11 +70,6 @@ pub(crate) fn keep(
     Ok(())
 }
 
-/// Whether anything is kept of a log.
-pub(crate) fn has_any(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<bool, VaultFault> {
-    Ok(tx.sql().prepare_cached("SELECT 1 FROM tails WHERE mailbox = ?")?.exists([mailbox.0])?)
-}
-
 /// Entries behind a place stand nowhere any more: the relay says that it never had them there.
 pub(crate) fn unplace(tx: &Transaction<'_>, last: &Place) -> Result<(), VaultFault> {
     tx.sql()
@@ -77,18 +78,36 @@ pub(crate) fn unplace(tx: &Transaction<'_>, last: &Place) -> Result<(), VaultFau
     Ok(())
 }
 
-/// What stands nowhere in a log that lives so, in the order in which it stood.
+/// How many entries stand nowhere in a log that lives so.
+pub(crate) fn count_lost(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+) -> Result<u64, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT count(*) FROM tails WHERE mailbox = ? AND incarnation <> ?")?;
+    Ok(statement.query_row(params![mailbox.0, incarnation.0], |row| row.get::<_, u32>(0))?.into())
+}
+
+/// The first of those, in the order in which they stood: as many as are given back at once.
 pub(crate) fn lost(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
 ) -> Result<Vec<Entry>, VaultFault> {
-    let mut statement = tx
-        .sql()
-        .prepare_cached("SELECT entry FROM tails WHERE mailbox = ? AND incarnation <> ? ORDER BY sequence, number")?;
-    let rows = statement.query_map(params![mailbox.0, incarnation.0], |row| row.get::<_, Vec<u8>>(0))?;
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    Ok(rows.into_iter().filter_map(|bytes| Entry::parse(bytes.into()).ok()).collect())
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT entry FROM tails WHERE mailbox = ? AND incarnation <> ? ORDER BY sequence, number LIMIT ?",
+    )?;
+    let rows = statement.query_map(params![mailbox.0, incarnation.0, SLICE], |row| row.get::<_, Vec<u8>>(0))?;
+    let (mut entries, mut bytes) = (Vec::new(), 0_usize);
+    for row in rows {
+        let row = row?;
+        bytes = bytes.saturating_add(row.len());
+        entries.extend(Entry::parse(row.into()).ok());
+        if bytes >= SLICE_BYTES {
+            break;
+        }
+    }
+    Ok(entries)
 }
 
 /// Notes that an entry was the commit which ended an epoch.
@@ -99,6 +118,31 @@ pub(crate) fn won(tx: &Transaction<'_>, mailbox: &MailboxId, digest: &[u8; 32], 
         digest
     ])?;
     Ok(())
+}
+
+/// Notes that an entry was a commit of an epoch which another one had ended.
+pub(crate) fn set_rival(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    digest: &[u8; 32],
+    epoch: u64,
+) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE tails SET rival = ? WHERE mailbox = ? AND digest = ?")?.execute(params![
+        sql(epoch),
+        mailbox.0,
+        digest
+    ])?;
+    Ok(())
+}
+
+/// The epoch that an entry would have ended, if it is such a commit.
+pub(crate) fn rival(tx: &Transaction<'_>, mailbox: &MailboxId, digest: &[u8; 32]) -> Result<Option<u64>, VaultFault> {
+    let epoch: Option<i64> = tx
+        .sql()
+        .prepare_cached("SELECT rival FROM tails WHERE mailbox = ? AND digest = ? AND rival IS NOT NULL")?
+        .query_row(params![mailbox.0, digest], |row| row.get(0))
+        .optional()?;
+    Ok(epoch.and_then(|epoch| u64::try_from(epoch).ok()))
 }
 
 /// Whether the commit that ended an epoch is lost to a log that lives so.
@@ -162,8 +206,9 @@ pub(crate) fn forget_old(tx: &Transaction<'_>, now: Timestamp) -> Result<(), Vau
     tx.sql().prepare_cached("DELETE FROM tails WHERE kept < ?")?.execute([sql(now.0 / 3600)])?;
     tx.sql()
         .prepare_cached(
-            "DELETE FROM tails WHERE number <= (SELECT max(number) FROM
-                 (SELECT number, sum(length(entry)) OVER (ORDER BY number DESC) AS newer FROM tails) WHERE newer > ?)",
+            "DELETE FROM tails WHERE early IS NULL AND number IN (SELECT number FROM
+                 (SELECT number, sum(length(entry)) OVER (PARTITION BY mailbox ORDER BY number DESC) AS newer FROM tails)
+             WHERE newer > ?)",
         )?
         .execute([MAX_BYTES])?;
     Ok(())

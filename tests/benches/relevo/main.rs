@@ -12,6 +12,7 @@ mod peers;
 mod raw;
 mod report;
 mod rig;
+mod scale;
 mod sessions;
 mod throughput;
 mod transfer;
@@ -70,6 +71,8 @@ enum Measure {
     CatchUp,
     /// An honest client's wait, and the relay's memory, beside attackers
     Hostile,
+    /// A thousand to a million mailboxes; only if it is named
+    Scale,
     /// The same work at other servers; only if it is named (tests/benches/peers lays them)
     Peers,
 }
@@ -92,7 +95,7 @@ fn main() -> anyhow::Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let wanted = |measure: &&Measure| match options.only.as_slice() {
-        [] => **measure != Measure::Peers,
+        [] => !matches!(measure, Measure::Peers | Measure::Scale),
         only => only.contains(measure),
     };
     let mut rows = Vec::new();
@@ -112,6 +115,7 @@ async fn measured(measure: Measure, settings: &rig::Settings) -> anyhow::Result<
         Measure::Client => client::measure(settings).await,
         Measure::CatchUp => catch_up::measure(settings).await,
         Measure::Hostile => hostile::measure(settings).await,
+        Measure::Scale => scale::measure(settings).await,
         Measure::Peers => peers::measure(settings).await,
     }
 }

@@ -9,8 +9,8 @@ use anyhow::Context;
 use relevo_client::link::{Connected, Link, Session};
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{
-    Answer, Call, Capability, Cursor, Entry, Grant, MailboxId, MailboxKind, RelayAddress, Sequence, Subscription,
-    SubscriptionId,
+    Answer, Call, Capability, CapabilityHash, Cursor, Entry, Grant, MailboxId, MailboxKind, RelayAddress, Sequence,
+    Subscription, SubscriptionId,
 };
 use relevo_relay::{Config, Layered};
 use relevo_tests::relay_process::RelayProcess;
@@ -28,6 +28,8 @@ visitors = 1024
 visitors_per_address = 256
 [store]
 bytes = 1099511627776
+mailboxes = 100000000
+shared_mailboxes = 100000000
 mailbox_entries = 1000000000
 mailbox_bytes = 1099511627776
 shared_bytes = 1099511627776
@@ -98,19 +100,35 @@ pub(crate) struct Rig {
     relay: RelayProcess,
     pub(crate) address: RelayAddress,
     /// Removed when the relay has ended.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Rig {
     pub(crate) fn start(settings: &Settings) -> anyhow::Result<Self> {
-        let folder = settings.folder()?;
+        Self::again(settings, settings.folder()?)
+    }
+
+    /// Over what one has left.
+    pub(crate) fn again(settings: &Settings, folder: TempDir) -> anyhow::Result<Self> {
         let (config, _) = settings.config(&folder)?;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let program = settings.slowed(&[settings.program.display().to_string()]);
         let more = [OsStr::new("--config"), config.as_os_str()];
         let relay = RelayProcess::start_by(program, &folder.path().join("data"), listen, &more)?;
         let address = relay.address().parse()?;
-        Ok(Self { relay, address, _folder: folder })
+        Ok(Self { relay, address, folder })
+    }
+
+    /// Ends it, and gives what it leaves.
+    pub(crate) fn rest(mut self) -> anyhow::Result<TempDir> {
+        self.relay.stop()?;
+        Ok(self.folder)
+    }
+
+    /// Kills it, and gives what it leaves.
+    pub(crate) fn kill(mut self) -> anyhow::Result<TempDir> {
+        self.relay.kill()?;
+        Ok(self.folder)
     }
 
     pub(crate) fn socket(&self) -> anyhow::Result<SocketAddr> {
@@ -155,6 +173,15 @@ impl Mailbox {
         let answer = session.request(call).await?;
         anyhow::ensure!(matches!(answer, Answer::Opened { .. }), "the relay did not open the mailbox");
         Ok(Self { id: owner.mailbox(), read, append })
+    }
+
+    /// One that was opened in process.
+    pub(crate) fn known(id: MailboxId, read: Capability, append: Capability) -> Self {
+        Self { id, read, append }
+    }
+
+    pub(crate) fn append_hash(&self) -> CapabilityHash {
+        self.append.hash()
     }
 
     pub(crate) fn read_capability(&self) -> Capability {

@@ -1,6 +1,7 @@
 //! A relay that was restored is given again what it has lost.
 
 use relevo_protocol::content::GroupId;
+use relevo_protocol::wire::Call;
 
 use crate::conversation::world::World;
 use crate::conversation::{AlarmKind, Standing};
@@ -93,17 +94,28 @@ fn nobody_commits_for_an_hour_and_once_a_day() {
     assert_eq!(world.row(1, group).name, "Put back");
     pass(&mut world, 700);
     assert_eq!(world.row(1, group).name, "Too soon");
-    // A relay that says so again keeps nobody from anything.
+    // Again: until it was given what is put off, and no longer.
     let upto = entries(&mut world, group);
     goes_back(&mut world, group, upto);
     world.settle();
+    world.act(0, |desk| desk.rename(&group, "Later")).unwrap();
+    world.settle();
+    assert_eq!(world.row(1, group).name, "Too soon");
+    pass(&mut world, 3 * 3600);
+    assert_eq!(world.row(1, group).name, "Later");
+    // And then a relay that says so again keeps nobody from anything.
+    for _ in 0..3 {
+        goes_back(&mut world, group, upto);
+        world.settle();
+        pass(&mut world, 600);
+    }
     world.act(0, |desk| desk.rename(&group, "At once")).unwrap();
     world.settle();
     assert_eq!(world.row(1, group).name, "At once");
 }
 
 #[test]
-fn a_relay_that_says_again_and_again_that_it_was_restored_is_given_things_once_an_hour() {
+fn a_relay_that_says_again_and_again_that_it_was_restored_is_given_things_now_and_then() {
     let mut world = World::new(3);
     let (group, upto, asleep) = without(&mut world, 2);
     world.people[2].vault = Some(asleep);
@@ -116,7 +128,9 @@ fn a_relay_that_says_again_and_again_that_it_was_restored_is_given_things_once_a
         pass(&mut world, 60);
     }
     assert_eq!(entries(&mut world, group), upto, "it was given everything once, and has lost that too");
-    pass(&mut world, 2900);
+    pass(&mut world, 2 * 3600);
+    assert_eq!(entries(&mut world, group), upto);
+    pass(&mut world, 3000);
     for _ in 0..200 {
         pass(&mut world, 1);
     }
@@ -142,6 +156,72 @@ fn a_commit_that_won_in_place_of_a_lost_one_is_not_passed_over() {
     world.settle();
     assert_eq!(world.row(1, group).name, "Another");
     for person in [0, 2] {
-        assert_eq!(world.row(person, group).standing, Standing::Behind, "{person} knows");
+        assert!(world.alarms(person).contains(&AlarmKind::MissingCommit), "{person} is told");
+        assert_eq!(world.row(person, group).standing, Standing::Live, "whoever made it look so stops nobody");
     }
+}
+
+#[test]
+fn a_commit_that_had_lost_and_wins_now_is_not_passed_over() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 1);
+    let mailbox = world.row(0, group).mailbox;
+    world.act(0, |desk| desk.rename(&group, "Won")).unwrap();
+    world.settle();
+    let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
+    world.people[1].vault = Some(asleep);
+    world.act(1, |desk| desk.rename(&group, "Lost")).unwrap();
+    world.send_all(1);
+    // Everybody but its author reads that it has lost.
+    let asleep = world.people[1].vault.take().unwrap();
+    for (person, vault) in [0, 2].into_iter().zip(awake) {
+        world.people[person].vault = Some(vault);
+        world.read_all(person);
+    }
+    let rival = world.relay.logs[&mailbox].entries.last().unwrap().0.clone();
+    let log = world.relay.logs.get_mut(&mailbox).unwrap();
+    log.go_back(&mailbox, upto);
+    log.push(&mailbox, rival);
+    world.people[1].vault = Some(asleep);
+    world.settle();
+    assert_eq!(world.row(1, group).name, "Lost");
+    for person in [0, 2] {
+        assert!(world.alarms(person).contains(&AlarmKind::MissingCommit), "{person} is told");
+    }
+}
+
+#[test]
+fn what_a_relay_does_not_take_is_not_given_to_it_without_end() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    world.people[2].vault = Some(asleep);
+    for _ in 0..5 {
+        world.say(1, group, "lost");
+    }
+    world.settle();
+    goes_back(&mut world, group, upto);
+    for person in 0..3 {
+        world.read_all(person);
+    }
+    // It answers nothing, and says again that it was put back.
+    for _ in 0..5 {
+        world.now = world.now.plus_seconds(600);
+        for person in 0..3 {
+            world.act(person, |desk| desk.tick()).unwrap();
+        }
+        goes_back(&mut world, group, upto);
+        for person in 0..3 {
+            world.read_all(person);
+        }
+    }
+    for person in 0..3 {
+        let given = |call: &Call| matches!(call, Call::Append { .. });
+        let waiting = world.people[person].outbox.iter().filter(|(call, _)| given(call)).count();
+        assert!(waiting <= 5, "{waiting} wait at {person}");
+    }
+    // It takes it after all.
+    for _ in 0..20 {
+        pass(&mut world, 10);
+    }
+    assert_eq!(world.texts(2, group).len(), 6);
 }
