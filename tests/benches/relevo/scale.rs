@@ -1,6 +1,7 @@
 //! Relays that hold a thousand to a million mailboxes: what each costs, and what a restart and a sweep take.
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,6 +51,7 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         let size = settings.share(size);
         let mut found = Found::default();
         for _ in 0..settings.rounds {
+            writeln!(std::io::stderr(), "{size} mailboxes ...")?;
             round(settings, size, &mut found).await?;
         }
         let on = |what: &str| format!("{size} mailboxes, {what}");
@@ -80,6 +82,7 @@ async fn round(settings: &Settings, size: usize, found: &mut Found) -> anyhow::R
     let entry = entry(settings.entry)?;
     let time = fill.mailboxes(size, LONG, Some(&entry)).await?;
     found.open.push(rate(size, time));
+    writeln!(std::io::stderr(), "filled in {} s", time.as_secs())?;
     let targets = fill.close()?;
     found.disk.push(float(disk_kib(&data)?) * 1024.0 / float(size));
 
