@@ -67,18 +67,8 @@ fn entry(tape: &mut Tape<'_>) -> Option<Entry> {
     Entry::parse(vec![tape.byte(); size].into()).ok()
 }
 
-/// What a batch of several may not hold if it is to do the same as its changes one by one: a sweep looks for what is due
-/// as the disk had it before the batch.
-#[derive(Clone, Copy)]
-struct Shape {
-    /// No admission ends before this.
-    earliest: Hour,
-    /// A sweep that may not stop in the middle; else it stops where the tape says.
-    whole_sweeps: bool,
-}
-
 /// One change as the tape says. Capabilities are right three times of four.
-fn change(tape: &mut Tape<'_>, Shape { earliest, whole_sweeps }: Shape) -> Option<Change> {
+fn change(tape: &mut Tape<'_>) -> Option<Change> {
     let operation = tape.next()?;
     let number = tape.below(MAILBOXES);
     let mailbox = MailboxId::of(&owner(number));
@@ -112,17 +102,17 @@ fn change(tape: &mut Tape<'_>, Shape { earliest, whole_sweeps }: Shape) -> Optio
         15 => Change::Renew { mailbox, capability, lease_hours: u32::try_from(tape.number()).unwrap_or(u32::MAX) },
         16 => Change::Freeze { mailbox, capability },
         17 => Change::Close { mailbox, capability },
-        18 => Change::Provide { id: by, key: key(any), expires: Hour(500_000 + u32::from(tape.byte())).max(earliest) },
+        18 => Change::Provide { id: by, key: key(any), expires: Hour(500_000 + u32::from(tape.byte())) },
         19 => Change::Enroll { by, id: admission(any % 8), key: key(any) },
         20 => {
-            let expires = Hour(u32::from(tape.byte()) << 12).max(earliest);
+            let expires = Hour(u32::from(tape.byte()) << 12);
             Change::Sponsor { by, id: admission(any % 8), key: key(any), expires }
         }
         21 => Change::RenewBlob { id: relevo_protocol::wire::BlobId([any; 32]), lease_hours: 5 },
         22 if any < 8 => Change::RemoveMailbox { mailbox },
         22 if any < 16 => Change::RemoveBlob { id: relevo_protocol::wire::BlobId([any; 32]) },
         22 if any < 24 => Change::Openings { paused: any & 1 == 0 },
-        _ => Change::Sweep { limit: if whole_sweeps { 10_000 } else { usize::from(any % 8) } },
+        _ => Change::Sweep { limit: usize::from(any % 8) },
     })
 }
 
@@ -148,16 +138,16 @@ pub fn ledger(bytes: &[u8]) {
         let mut list = Vec::new();
         let mut outcomes = Vec::new();
         let mut touches = Vec::new();
-        let alone = size & 7 == 0;
-        let earliest = if alone { Hour(0) } else { now.round_up().plus(1) };
-        let shape = Shape { earliest, whole_sweeps: !alone };
         for _ in 0..=(size & 7) {
             let part = tape.some();
             // A change is not cloned in the product: it is read twice.
-            let (Some(one), Some(same)) = (change(&mut Tape::new(part), shape), change(&mut Tape::new(part), shape))
-            else {
+            let (Some(one), Some(same)) = (change(&mut Tape::new(part)), change(&mut Tape::new(part))) else {
                 continue;
             };
+            // A sweep looks for what is due as the disk had it before the batch: it does the same only in front of the others.
+            if matches!(one, Change::Sweep { .. }) && !list.is_empty() {
+                continue;
+            }
             list.push(one);
             let batched = apply(&mut one_by_one, vec![same], now);
             outcomes.extend(batched.outcomes);
