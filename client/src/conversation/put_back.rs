@@ -114,19 +114,23 @@ impl Desk<'_> {
 
     fn give_back_to(&mut self, log: &Followed, is_read: bool) -> Result<(), ConversationFault> {
         let place = conversations::place(self.tx, &log.mailbox)?;
-        let group = match (place, self.put_back_row(&log.mailbox)?) {
-            (Some(place), Some(_)) => place.conversation,
-            // The log of a welcome, or one that was left.
-            _ => return Ok(followed::set_restored(self.tx, &log.mailbox, None)?),
+        let group = place.map(|place| place.conversation);
+        let here = group.map(|group| conversations::find(self.tx, &group)).transpose()?.flatten();
+        let (Some(group), Some(mut row), true) =
+            (group, self.put_back_row(&log.mailbox)?, here.is_some_and(|here| here.mailbox == log.mailbox))
+        else {
+            // The log of a welcome, or one that was left, which is frozen.
+            return Ok(followed::set_restored(self.tx, &log.mailbox, None)?);
         };
-        let (Some(mut row), Some(life)) = (self.put_back_row(&log.mailbox)?, log.cursor.incarnation) else {
-            return Ok(());
-        };
-        // A clock that was ahead puts nothing off for longer than that.
-        let noticed = row.noticed.min(self.now.plus_seconds(PAUSE));
+        let Some(life) = log.cursor.incarnation else { return Ok(()) };
+        if row.noticed > self.now.plus_seconds(PAUSE) {
+            // By a clock that was ahead.
+            row.noticed = self.now;
+            return self.keep_put_back(&log.mailbox, &row);
+        }
         let seats = conversations::seats(self.tx, &group)?;
         let rank = seats.iter().position(|seat| seat.member == self.me.member).unwrap_or(seats.len());
-        let is_turn = row.left.is_some() || self.now >= staggered(noticed, rank, TURN_SECONDS);
+        let is_turn = row.left.is_some() || self.now >= staggered(row.noticed, rank, TURN_SECONDS);
         if !is_read || !is_turn || row.under_way > 0 {
             return Ok(());
         }
@@ -143,7 +147,7 @@ impl Desk<'_> {
         row.under_way = u64::try_from(slice.len()).unwrap_or(u64::MAX);
         row.left = Some(left.saturating_sub(row.under_way));
         row.given = row.given.or(Some(self.now));
-        if slice.is_empty() || room.context.mailbox != log.mailbox {
+        if slice.is_empty() {
             // All is there again. A commit of ours that is not came neither with it nor from the outbox.
             (row.under_way, row.left) = (0, None);
             followed::set_restored(self.tx, &log.mailbox, None)?;

@@ -138,6 +138,26 @@ fn a_relay_that_says_again_and_again_that_it_was_restored_is_given_things_now_an
 }
 
 #[test]
+fn a_clock_that_was_ahead_puts_nothing_off() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    world.say(1, group, "lost");
+    world.settle();
+    let now = world.now;
+    world.now = now.plus_seconds(365 * 86_400);
+    goes_back(&mut world, group, upto);
+    for person in 0..2 {
+        world.read_all(person);
+    }
+    world.now = now;
+    world.people[2].vault = Some(asleep);
+    for _ in 0..10 {
+        pass(&mut world, 5);
+    }
+    assert_eq!(world.texts(2, group), ["before", "lost"]);
+}
+
+#[test]
 fn a_commit_that_won_in_place_of_a_lost_one_is_not_passed_over() {
     let mut world = World::new(3);
     let (group, upto, asleep) = without(&mut world, 1);
