@@ -132,7 +132,8 @@ impl Desk<'_> {
             let (tx, wanted) = (self.tx, self.effects.len());
             match records::attempt(tx, || self.judge_held(group, &held))? {
                 Ok(()) => {}
-                Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
+                // Ours, and it will pass: what is judged comes again.
+                Err(fault @ (ConversationFault::Vault(_) | ConversationFault::Randomness)) => return Err(fault),
                 // What is wrong with it is its author's fault.
                 Err(fault) => {
                     tracing::debug!(code = fault.code(), "parcel dropped");

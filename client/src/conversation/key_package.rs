@@ -1,7 +1,9 @@
 //! Key packages: what others need to add us while we are away.
 
-use openmls::prelude::{Credential, CredentialWithKey, KeyPackage, KeyPackageIn, ProtocolVersion};
+use minicbor::{Decode, Encode};
+use openmls::prelude::{Credential, CredentialWithKey, KeyPackage, KeyPackageIn, KeyPackageRef, ProtocolVersion};
 use openmls_traits::OpenMlsProvider;
+use openmls_traits::storage::StorageProvider;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{Charter, LeafBinding, LeafCredential, LeafKey, LeafUse, Verified, VerifiedLeaf};
@@ -14,6 +16,7 @@ use super::leaf;
 use super::signer::LeafSigner;
 use super::suite::{CREDENTIAL, SUITE, capabilities, leaf_extensions, lifetime, read};
 use crate::vault::conversations;
+use crate::vault::records::{self, Noun};
 use crate::vault::settings::Setting;
 
 /// Serial of the newest leaf key of this device.
@@ -22,8 +25,22 @@ const SERIAL: Setting<u64> = Setting::named("conversation.leaf-serial");
 /// How long a key package may be used to add us.
 const KEY_PACKAGE_SECONDS: u64 = 84 * 24 * 3600;
 
+/// How long after its term a welcome for it may still come: no parcel that is older is read.
+const WELCOME_SECONDS: u64 = 100 * 24 * 3600;
+
 /// How long the binding of a leaf in a group stands.
 const LEAF_SECONDS: u64 = 2 * 365 * 24 * 3600;
+
+/// A key package of ours whose private keys are in the vault.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Shelved {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    leaf: [u8; 32],
+    /// When no welcome for it is taken any more.
+    #[n(1)]
+    until: Timestamp,
+}
 
 impl Desk<'_> {
     /// Makes `count` key packages, to be sealed and put on the shelf.
@@ -49,10 +66,29 @@ impl Desk<'_> {
             .leaf_node_capabilities(capabilities())
             .leaf_node_extensions(leaf_extensions(LeafState::FRESH.bytes())?);
         let builder = if last_resort { builder.mark_as_last_resort() } else { builder };
+        let leaf = signer.public();
         let bundle = builder
             .build(SUITE, &self.provider(), &signer, credential)
             .map_err(|_| ConversationFault::Mls("key package"))?;
-        bundle.key_package().tls_serialize_detached().map_err(|_| ConversationFault::Mls("key package"))
+        let package = bundle.key_package();
+        let fault = |_| ConversationFault::Mls("key package");
+        let reference = package.hash_ref(self.provider().crypto());
+        let reference = reference.map_err(|_| ConversationFault::Mls("key package"))?.tls_serialize_detached().map_err(fault)?;
+        let until = self.now.plus_seconds(KEY_PACKAGE_SECONDS.saturating_add(WELCOME_SECONDS));
+        records::put(self.tx, Noun::Shelved, &reference, &Shelved { leaf, until })?;
+        package.tls_serialize_detached().map_err(fault)
+    }
+
+    /// Destroys the private keys of key packages for which no welcome is taken any more: whoever gets hold of the vault
+    /// later opens no welcome of those days with them.
+    pub(super) fn destroy_old_key_packages(&self) -> Result<(), ConversationFault> {
+        let now = self.now;
+        for (reference, Shelved { leaf, .. }) in records::take(self.tx, Noun::Shelved, |one: &Shelved| one.until <= now)? {
+            let reference: KeyPackageRef = read(&reference).ok_or(ConversationFault::Mls("key package"))?;
+            self.provider().storage().delete_key_package(&reference)?;
+            conversations::destroy_leaf_key(self.tx, &leaf)?;
+        }
+        Ok(())
     }
 
     /// A new leaf key, bound to this device for one place and kept in the vault.

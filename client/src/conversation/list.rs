@@ -250,7 +250,7 @@ impl Desk<'_> {
         self.keep(room)
     }
 
-    /// Renews leases that end, and says who is still out, looking at most once an hour.
+    /// Renews leases that end, says who is still out and destroys old keys, looking at most once an hour.
     fn renew(&mut self) -> Result<(), ConversationFault> {
         let hour = self.now.round_up();
         if RENEWED.read(self.tx)? == Some(hour) {
@@ -259,6 +259,7 @@ impl Desk<'_> {
         RENEWED.write(self.tx, &hour)?;
         self.still_out()?;
         self.weigh_all()?;
+        self.destroy_old_key_packages()?;
         let soon = hour.plus(RENEW_WITHIN_HOURS);
         for followed in sync::leases_ending(self.tx, soon)? {
             let place = conversations::place(self.tx, &followed.mailbox)?;

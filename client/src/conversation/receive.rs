@@ -1,5 +1,6 @@
 //! What comes out of a log, entry by entry, in its order.
 
+use minicbor::{Decode, Encode};
 use openmls::group::{ProcessMessageError, StageCommitError};
 use openmls::prelude::{
     ContentType, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProtocolMessage, Sender,
@@ -16,15 +17,30 @@ use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::ALERT;
-use super::suite::read;
+use super::suite::{FORWARD, read};
 use crate::sync::ReceivedEntry;
 use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages;
+use crate::vault::records::{self, Noun};
 
 /// Words of one epoch that an older copy may not have read yet when it finds the first that it has forgotten, and sends
 /// others: keys for so many are passed over. What reads them bears more ([`super::suite`]).
 const FORGOTTEN: u32 = 256;
+
+/// Keys that are passed over at most between two words of ours in one epoch: half of what those who read them bear. Any member can
+/// make it look as if we had forgotten an entry.
+pub(super) const PASSED_OVER: u32 = FORWARD / 2;
+
+/// Keys that were passed over since our last words.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct PassedOver {
+    #[n(0)]
+    pub(super) epoch: u64,
+    #[n(1)]
+    pub(super) keys: u32,
+}
 
 impl Desk<'_> {
     /// An entry of a conversation's log, each once and in order. Entries that are not what they should be are passed
@@ -182,15 +198,18 @@ impl Desk<'_> {
     /// look so.) Keys may have been used that would be used again, so they are passed over, and the leaf is written anew as
     /// soon as it may be. Behind a commit of ours the others are in an epoch that we cannot reach.
     fn ours_forgotten(&mut self, room: &mut Room, commit: bool) -> Result<(), ConversationFault> {
-        let epoch = room.mls.epoch().as_u64().to_be_bytes();
-        let detail = [&room.context.mailbox.0[..], &epoch].concat();
+        let epoch = room.mls.epoch().as_u64();
+        let detail = [&room.context.mailbox.0[..], &epoch.to_be_bytes()].concat();
         let first = intentions::alarm(self.tx, &room.id, AlarmKind::OlderCopy.code(), &detail, self.now)?;
         if commit {
             return self.behind(room);
         }
         let signer = self.signer(room)?;
-        let passed = if first { FORGOTTEN } else { 1 };
-        for _ in 0..passed {
+        let before: Option<PassedOver> = records::get(self.tx, Noun::PassedOver, &room.id.0)?;
+        let before = before.filter(|before| before.epoch == epoch).map_or(0, |before| before.keys);
+        let keys = before.saturating_add(if first { FORGOTTEN } else { 1 }).min(PASSED_OVER);
+        records::put(self.tx, Noun::PassedOver, &room.id.0, &PassedOver { epoch, keys })?;
+        for _ in before..keys {
             // Never sent: a key of ours that is good for one message is gone with it.
             room.mls
                 .create_message(&self.provider(), &signer, &[])

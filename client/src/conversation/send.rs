@@ -17,6 +17,7 @@ use crate::sync;
 use crate::vault::conversations;
 use crate::vault::intentions;
 use crate::vault::messages::{self, MessageRow, NewMessage};
+use crate::vault::records::{self, Noun};
 
 impl Desk<'_> {
     /// Says something in a conversation. It is `Waiting` until its echo is seen.
@@ -82,6 +83,7 @@ impl Desk<'_> {
             .mls
             .create_message(&self.provider(), &signer, &encode_secret(&message))
             .map_err(|_| ConversationFault::Mls("create message"))?;
+        records::remove(self.tx, Noun::PassedOver, &room.id.0)?;
         let bytes = to_bytes(&out)?;
         let echo = hash(&bytes);
         let (_, entry) = self.seal(room, &bytes)?;

@@ -40,7 +40,7 @@ const BACKWARD: u32 = crate::sync::WINDOW;
 
 /// Messages of one sender that may be missing. An author spends generations on messages that did not
 /// reach the log.
-const FORWARD: u32 = 4096;
+pub(super) const FORWARD: u32 = 4096;
 
 /// Reads a TLS-encoded object that fills the bytes whole. By the reader, not `DeserializeBytes`, which in tls_codec 0.5
 /// asserts on truncated input in builds with debug assertions.

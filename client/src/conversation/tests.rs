@@ -8,6 +8,7 @@ mod halt;
 mod heads;
 mod hostile;
 mod invite;
+mod key_package;
 mod large;
 mod older;
 mod pair;

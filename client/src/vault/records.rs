@@ -79,6 +79,10 @@ pub(crate) enum Noun {
     LogGap,
     /// When the relay of a conversation's log was found to be put back, and was given what it had lost, by the log.
     PutBack,
+    /// Key packages of ours that may still be used, by the hash under which MLS keeps them.
+    Shelved,
+    /// Keys of ours that were passed over since our last words in a conversation, by its id.
+    PassedOver,
     /// Answers to introductions that have not come yet, by the member who gave them.
     EarlyAnswer,
     /// Counters of this table, by name.
@@ -118,6 +122,8 @@ impl Noun {
             Self::EarlyAnswer => 30,
             Self::LogGap => 31,
             Self::PutBack => 32,
+            Self::Shelved => 33,
+            Self::PassedOver => 34,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }
@@ -187,14 +193,26 @@ pub(crate) fn retain<T: for<'b> Decode<'b, ()>>(
     noun: Noun,
     wanted: impl Fn(&T) -> bool,
 ) -> Result<(), VaultFault> {
+    take(tx, noun, |record| !wanted(record)).map(drop)
+}
+
+/// Takes out the records of a noun that `wanted` says, with their keys.
+pub(crate) fn take<T: for<'b> Decode<'b, ()>>(
+    tx: &Transaction<'_>,
+    noun: Noun,
+    wanted: impl Fn(&T) -> bool,
+) -> Result<Vec<(Vec<u8>, T)>, VaultFault> {
     let mut statement = tx.sql().prepare_cached("SELECT key, value FROM records WHERE noun = ?1")?;
     let rows = statement.query_map(params![noun.number()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?;
+    let mut taken = Vec::new();
     for (key, value) in rows.collect::<Result<Vec<_>, _>>()? {
-        if !wanted(&read(value)?) {
+        let record = read(value)?;
+        if wanted(&record) {
             remove(tx, noun, &key)?;
+            taken.push((key, record));
         }
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// The next number of a noun, from 1; numbers are not used twice.

@@ -3,10 +3,12 @@
 use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::{Cursor, Sequence};
 
+use crate::conversation::receive::{PASSED_OVER, PassedOver};
 use crate::conversation::world::{World, again};
 use crate::conversation::{AlarmKind, Standing};
 use crate::sync::Notice;
 use crate::vault::followed;
+use crate::vault::records::{self, Noun};
 
 /// Each administrator's turn comes.
 fn later(world: &mut World) {
@@ -61,6 +63,30 @@ fn an_older_copy_that_may_not_write_its_leaf_anew_yet_uses_no_key_again() {
     everybody_hears(&mut world, 0, group);
     assert_eq!(world.row(0, group).epoch, epoch);
     assert_eq!(world.texts(1, group), ["forgotten", "and more", "is heard"]);
+}
+
+#[test]
+fn who_makes_it_look_as_if_a_device_had_forgotten_its_words_silences_it_for_nobody() {
+    let mut world = World::new(3);
+    let group = world.group("Forged");
+    let epoch = world.row(0, group).epoch;
+    let passed_over = |world: &mut World| -> Option<u32> {
+        let row = world.act(0, |desk| Ok(records::get::<PassedOver>(desk.tx, Noun::PassedOver, &group.0)?));
+        row.unwrap().map(|row| row.keys)
+    };
+    // As after an hour in which somebody has done nothing else.
+    let nearly = PassedOver { epoch, keys: PASSED_OVER - 1 };
+    world.act(0, |desk| Ok(records::put(desk.tx, Noun::PassedOver, &group.0, &nearly)?)).unwrap();
+    for _ in 0..3 {
+        world.forge(0, group, |desk, room| {
+            let signer = desk.signer(room).unwrap();
+            room.mls.create_message(&desk.provider(), &signer, b"not its own").unwrap()
+        });
+        world.read_all(0);
+    }
+    assert_eq!(passed_over(&mut world), Some(PASSED_OVER));
+    everybody_hears(&mut world, 0, group);
+    assert_eq!(passed_over(&mut world), None, "as many may be passed over again");
 }
 
 #[test]
