@@ -20,6 +20,7 @@ mod engine;
 mod fault;
 #[cfg(test)]
 pub(crate) mod interleavings;
+mod journal;
 mod keys;
 mod ledger;
 mod memory;
@@ -32,6 +33,7 @@ mod segments;
 mod simulated;
 mod sled;
 mod slice;
+mod value;
 mod verify;
 mod writer;
 
@@ -322,7 +324,7 @@ impl Shared {
 }
 
 /// How a store lies on the disk. One more with each change that an earlier version would misread.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// An empty file of this name and the number says so: there is nothing in it that the disk could lose.
 const LAYOUT_NAME: &str = "layout-";
 

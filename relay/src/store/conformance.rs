@@ -9,6 +9,7 @@ mod damage;
 mod durability;
 mod entries;
 mod faults;
+mod journal;
 mod mailboxes;
 mod upgrade;
 mod world;

@@ -5,6 +5,9 @@ use std::io;
 /// What is damaged where one entry alone is.
 pub(crate) const BODY: &str = "the body of one entry";
 
+/// What is damaged where the journal contradicts itself.
+pub(crate) const JOURNAL: &str = "journal";
+
 /// What is damaged where the engine's index contradicts itself: it is used no more.
 pub(crate) const INDEX: &str = "index";
 

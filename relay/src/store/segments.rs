@@ -1,7 +1,5 @@
-//! Large entry bodies, in append-only files beside the index, which is slow with values of their size.
-//!
-//! A body is on disk before the index row that points at it, and a removed one is given back to the disk after the
-//! row's removal is durable. A file with no body left goes.
+//! Append-only files beside the index: what each batch writes (`journal`), and in it the large bodies for good, since the
+//! index is slow with values of their size.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,8 +15,10 @@ use super::fault::StoreFault;
 
 /// A new file is begun when the present one has this length.
 const SEGMENT_BYTES: u64 = 64 << 20;
-/// Bodies begin at multiples of a page, so that their space can be given back exactly.
-const PAGE: u64 = 4096;
+/// What is written begins at multiples of a page, so that its space can be given back exactly.
+pub(crate) const PAGE: usize = 4096;
+/// Bytes that are gathered before they are written.
+const GATHERED: usize = 256 << 10;
 
 /// Where a body lies, and its CRC-32: a bit that the disk lost is found before the body is given to anybody. 20 bytes
 /// in a row: segment u32, offset u64, length u32, sum u32, big-endian.
@@ -32,6 +32,12 @@ pub(crate) struct Pointer {
 }
 
 impl Pointer {
+    /// The pages that the body has for itself.
+    pub(crate) fn span(&self) -> Span {
+        let length = u64::from(self.length).next_multiple_of(to_u64(PAGE));
+        Span { segment: self.segment, offset: self.offset, length }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let Self { segment, offset, length, sum } = self;
         let mut out = Vec::with_capacity(20);
@@ -99,32 +105,48 @@ pub(crate) struct Tail {
     segment: u32,
     file: Option<Arc<File>>,
     length: u64,
-    unsynced: bool,
+}
+
+/// A range of a segment, in whole pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    pub(crate) segment: u32,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
 }
 
 impl Segments {
-    /// Opens the directory. Bodies go to a new file after each opening: what a crash left behind a body is never met.
-    pub(crate) fn open(directory: &Path) -> Result<(Self, Tail), StoreFault> {
+    /// Opens the directory. What is written goes to a new file after each opening, behind `last`: what a crash left behind
+    /// is never met.
+    pub(crate) fn open(directory: &Path, last: u32) -> Result<(Self, Tail), StoreFault> {
         disk::private_directory(directory)?;
-        let last = numbers(directory)?.into_iter().max().unwrap_or(0);
         let segments = Self { directory: directory.to_path_buf(), open: Mutex::default() };
-        Ok((segments, Tail { segment: last.saturating_add(1), file: None, length: 0, unsynced: false }))
+        let last = segments.numbers()?.into_iter().max().unwrap_or(0).max(last);
+        Ok((segments, Tail { segment: last.saturating_add(1), file: None, length: 0 }))
     }
 
-    /// Removes the files that no row points into.
-    pub(crate) fn retain(&self, live: impl Fn(u32) -> bool) -> Result<(), StoreFault> {
-        for segment in numbers(&self.directory)?.into_iter().filter(|segment| !live(*segment)) {
+    /// Removes the files that nobody wants.
+    pub(crate) fn retain(&self, wanted: impl Fn(u32) -> bool) -> Result<(), StoreFault> {
+        for segment in self.numbers()?.into_iter().filter(|segment| !wanted(*segment)) {
             self.remove(segment)?;
         }
         Ok(())
     }
 
-    /// Writes a body to the tail; it is durable after [`Self::sync`].
-    pub(crate) fn append(&self, tail: &mut Tail, body: &[u8]) -> Result<Pointer, StoreFault> {
+    /// Where the next bytes go.
+    pub(crate) fn begin(&self, tail: &mut Tail) -> (u32, u64) {
         if tail.file.is_some() && tail.length >= SEGMENT_BYTES {
-            self.sync(tail)?;
-            *tail = Tail { segment: tail.segment.saturating_add(1), file: None, length: 0, unsynced: false };
+            *tail = Tail { segment: tail.segment.saturating_add(1), file: None, length: 0 };
         }
+        (tail.segment, tail.length)
+    }
+
+    /// Writes parts to the tail, each from a page on, and makes them durable.
+    pub(crate) fn write<'p>(
+        &self,
+        tail: &mut Tail,
+        parts: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Result<(), StoreFault> {
         let file = match &tail.file {
             Some(file) => Arc::clone(file),
             None => {
@@ -135,22 +157,22 @@ impl Segments {
                 file
             }
         };
-        let length = u32::try_from(body.len()).map_err(|_| StoreFault::Corrupt { what: "body" })?;
-        file.write_all_at(body, tail.length)?;
-        let sum = Some(crc32fast::hash(body));
-        let pointer = Pointer { segment: tail.segment, offset: tail.length, length, sum };
-        tail.length = tail.length.saturating_add(u64::from(length)).next_multiple_of(PAGE);
-        tail.unsynced = true;
-        Ok(pointer)
-    }
-
-    /// Makes what was appended durable.
-    pub(crate) fn sync(&self, tail: &mut Tail) -> Result<(), StoreFault> {
-        if let (true, Some(file)) = (tail.unsynced, &tail.file) {
-            file.sync_data()?;
-            tail.unsynced = false;
+        let mut gathered = Vec::with_capacity(GATHERED);
+        let flush = |tail: &mut Tail, gathered: &mut Vec<u8>| -> Result<(), StoreFault> {
+            file.write_all_at(gathered, tail.length)?;
+            tail.length = tail.length.saturating_add(to_u64(gathered.len()));
+            gathered.clear();
+            Ok(())
+        };
+        for part in parts {
+            gathered.extend_from_slice(part);
+            gathered.resize(gathered.len().next_multiple_of(PAGE), 0);
+            if gathered.len() >= GATHERED {
+                flush(tail, &mut gathered)?;
+            }
         }
-        Ok(())
+        flush(tail, &mut gathered)?;
+        Ok(file.sync_data()?)
     }
 
     /// Reads a body as it was appended. None when its file has gone or what lies there is not the body.
@@ -167,12 +189,24 @@ impl Segments {
         Ok(is_whole.then(|| body.into()))
     }
 
-    /// Gives a body's space back, after the removal of its row is durable.
-    pub(crate) fn free(&self, pointer: &Pointer) -> Result<(), StoreFault> {
-        if let Some(file) = self.file(pointer.segment)? {
-            disk::punch(&file, pointer.offset, u64::from(pointer.length).next_multiple_of(PAGE));
+    /// Gives space back that nothing points at any more.
+    pub(crate) fn free(&self, span: &Span) -> Result<(), StoreFault> {
+        if let Some(file) = self.file(span.segment)? {
+            disk::punch(&file, span.offset, span.length);
         }
         Ok(())
+    }
+
+    /// The files that there are, in their order.
+    pub(crate) fn numbers(&self) -> Result<Vec<u32>, StoreFault> {
+        let mut found = Vec::new();
+        for file in fs::read_dir(&self.directory)? {
+            if let Some(number) = file?.file_name().to_str().and_then(|name| u32::from_str_radix(name, 16).ok()) {
+                found.push(number);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// Removes a file without bodies.
@@ -181,7 +215,8 @@ impl Segments {
         Ok(disk::remove_file(&self.path(segment))?)
     }
 
-    fn file(&self, segment: u32) -> Result<Option<Arc<File>>, StoreFault> {
+    /// A file, if it is there.
+    pub(crate) fn file(&self, segment: u32) -> Result<Option<Arc<File>>, StoreFault> {
         if let Some(file) = self.handles().used(segment) {
             return Ok(Some(file));
         }
@@ -204,20 +239,15 @@ impl Segments {
 }
 
 impl Tail {
-    /// The segment being written, which stays even when it holds nothing.
-    pub(crate) fn segment(&self) -> u32 {
-        self.segment
+    /// The segment being written, which stays even when it holds nothing, and its length.
+    pub(crate) fn end(&self) -> (u32, u64) {
+        (self.segment, self.length)
     }
 }
 
-fn numbers(directory: &Path) -> Result<Vec<u32>, StoreFault> {
-    let mut found = Vec::new();
-    for file in fs::read_dir(directory)? {
-        if let Some(number) = file?.file_name().to_str().and_then(|name| u32::from_str_radix(name, 16).ok()) {
-            found.push(number);
-        }
-    }
-    Ok(found)
+/// Lengths in memory as lengths in a file.
+pub(crate) fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -230,10 +260,12 @@ mod tests {
         let mut pointers = Vec::new();
         // Each opening begins a new file.
         for _ in 0..OPEN_FILES * 2 {
-            let (segments, mut tail) = Segments::open(directory.path()).unwrap();
-            pointers.push(segments.append(&mut tail, b"body").unwrap());
+            let (segments, mut tail) = Segments::open(directory.path(), 0).unwrap();
+            let (segment, offset) = segments.begin(&mut tail);
+            segments.write(&mut tail, [b"body".as_slice()]).unwrap();
+            pointers.push(Pointer { segment, offset, length: 4, sum: None });
         }
-        let (segments, _tail) = Segments::open(directory.path()).unwrap();
+        let (segments, _tail) = Segments::open(directory.path(), 0).unwrap();
         for pointer in pointers.iter().chain(&pointers) {
             assert_eq!(segments.read(pointer).unwrap().unwrap(), "body");
             assert!(segments.handles().files.len() <= OPEN_FILES);

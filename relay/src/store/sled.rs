@@ -1,22 +1,24 @@
-//! The embedded default engine: sled 0.34.7 for rows, files beside it for large bodies.
+//! The embedded default engine: a journal that makes batches durable, sled 0.34.7 as the index of their rows, files for
+//! large bodies, which are the journal's.
 //!
-//! Its `flush()` calls only `sync_file_range` on Linux, which is no promise about power cuts: we sync its file
-//! ourselves, through our own handle, after each flush and before anything is acknowledged. `flush_async` from many
-//! tasks deadlocks, so only the writer flushes.
+//! A batch is one record of the journal and one sync. Its rows wait in memory, before those of sled, until there are
+//! [`WAITING`] of them; then sled takes them all in at once. Its `flush()` calls only `sync_file_range` on Linux, which is
+//! no promise about power cuts: we sync its file ourselves, through our own handle, before anything of the journal goes.
+//! `flush_async` from many tasks deadlocks, so only the writer flushes.
 //!
 //! ```text
 //! lock      held while the store is open
 //! index/    sled: db, conf, snap.*
-//! bodies/   segments of bodies over 1 KiB, named by number in hex
+//! bodies/   segments: the journal and the bodies over 1 KiB, named by number in hex
 //! blobs/    whole/<first byte>/<id>, partial/<id>
 //! ballast   space for the day when the disk is full
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,15 +26,19 @@ use bytes::Bytes;
 use super::config::StoreConfig;
 use super::disk;
 use super::engine::{Batch, Engine, Key, Row};
-use super::fault::{BODY, INDEX, StoreFault};
-use super::segments::{Pointer, Segments, Tail};
+use super::fault::{BODY, INDEX, JOURNAL, StoreFault};
+use super::journal::{self, Journal, Start};
+use super::segments::{PAGE, Pointer, Segments, Span, to_u64};
+use super::value::{Body, INLINE, Value};
 
-/// Bodies up to this length lie in the index: receipts and the shortest texts. A leaf of sled holds up to 17 rows and is written whole,
-/// which made appends of 50 clients with 2 KiB dearer by 11 to 25 per cent; above 128 KiB it goes to a file of its own which sled
-/// never syncs.
-const INLINE: usize = 1 << 10;
 /// Family of the rows that count what lives in a segment: c, then the segment as u32. No row of the store has it.
 const COUNTS: &[u8] = b"c";
+/// The row that says from where sled lacks what the journal has.
+const START: &[u8] = b"j";
+
+/// Rows in memory at which sled takes them in. A thousand small messages: two syncs for all of them, and a start after a kill
+/// reads no more than that.
+const WAITING: usize = 1024;
 
 /// How long threads of sled's may take to end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -42,9 +48,11 @@ fn is_locked(fault: &std::io::Error) -> bool {
     fault.to_string().starts_with("could not acquire lock")
 }
 
-/// Rows in sled, large bodies beside it.
+/// Rows in sled, the last of them in memory, large bodies beside it.
 pub(crate) struct Sled {
     rows: sled::Db,
+    /// Rows that sled has not taken in; none for one that goes.
+    waiting: RwLock<BTreeMap<Key, Option<Bytes>>>,
     /// Our own handle of sled's file, to sync it.
     file: File,
     directory: PathBuf,
@@ -58,9 +66,13 @@ pub(crate) struct Sled {
 
 /// What only the writer uses.
 struct Writing {
-    tail: Tail,
+    journal: Journal,
     /// Bodies alive in each segment.
     live: HashMap<u32, u64>,
+    /// What is space once sled has taken in the rows that wait: their records, and bodies whose rows have gone.
+    freed: Vec<Span>,
+    /// A batch could not be made durable: none is after it.
+    failed: bool,
 }
 
 impl Sled {
@@ -93,30 +105,110 @@ impl Sled {
         disk::sync_directory(&index)?;
         disk::sync_directory(directory)?;
 
-        let (segments, tail) = Segments::open(&directory.join("bodies"))?;
-        let mut live = HashMap::new();
-        for (key, count) in guarded(|| rows.scan_prefix(COUNTS).collect::<Result<Vec<_>, _>>())? {
-            let segment = key.strip_prefix(COUNTS).and_then(|key| key.try_into().ok()).map(u32::from_be_bytes);
-            let count = count.as_ref().try_into().ok().map(u64::from_be_bytes);
-            let (Some(segment), Some(count)) = (segment, count) else {
-                return Err(StoreFault::Corrupt { what: "counts" });
-            };
-            live.insert(segment, count);
-        }
-        segments.retain(|segment| live.contains_key(&segment))?;
-        Ok(Self {
+        let begun = guarded(|| rows.get(START))?;
+        let begun = begun.map(|start| Start::decode(&start).ok_or(StoreFault::Corrupt { what: JOURNAL })).transpose()?;
+        let last = begun.map_or(0, |start| start.segment);
+        let (segments, tail) = Segments::open(&directory.join("bodies"), last)?;
+        let start = match begun {
+            Some(start) => start,
+            // New, or of a version without a journal.
+            None => {
+                let start = Start::new(tail.end().0)?;
+                guarded(|| rows.insert(START, start.encode()).and_then(|_| rows.flush()))?;
+                file.sync_data()?;
+                start
+            }
+        };
+        let records = journal::replay(&segments, &start)?;
+        let journal = Journal::new(&start, records.len(), tail);
+        let writing = Writing { journal, live: HashMap::new(), freed: Vec::new(), failed: false };
+        let engine = Self {
             rows,
+            waiting: RwLock::default(),
             file,
             directory: directory.to_path_buf(),
             segments,
-            writing: Mutex::new(Writing { tail, live }),
+            writing: Mutex::new(writing),
             damaged: AtomicBool::new(false),
             _lock: lock,
-        })
+        };
+        engine.resume(records, &start)?;
+        Ok(engine)
+    }
+
+    /// Takes up what the journal had when the store was closed, and counts.
+    fn resume(&self, records: Vec<journal::Record>, start: &Start) -> Result<(), StoreFault> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writing { live, freed, .. } = &mut *writing;
+        for record in records {
+            for (key, _) in record.rows.iter().filter(|(_, value)| value.is_none()) {
+                freed.extend(self.pointer(key)?.map(|pointer| pointer.span()));
+            }
+            freed.push(record.head);
+            self.hold(record.rows);
+        }
+        for (key, count) in self.scan(COUNTS, COUNTS, usize::MAX)? {
+            let segment = key.strip_prefix(COUNTS).and_then(|key| key.try_into().ok()).map(u32::from_be_bytes);
+            // The first layout wrote no kind: there the first byte of the count, which is nought, has been read as it.
+            let is_count = (7..=8).contains(&count.len());
+            let Some(segment) = segment.filter(|_| is_count) else {
+                return Err(StoreFault::Corrupt { what: "counts" });
+            };
+            live.insert(segment, count.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+        }
+        self.segments.retain(|segment| live.contains_key(&segment) || segment >= start.segment)
+    }
+
+    /// Shows rows that are durable to readers, all at once.
+    fn hold(&self, rows: journal::Rows) {
+        self.waiting.write().unwrap_or_else(PoisonError::into_inner).extend(rows);
+    }
+
+    /// Where the body of a row lies that has one beside the index.
+    fn pointer(&self, key: &[u8]) -> Result<Option<Pointer>, StoreFault> {
+        match self.value(key)? {
+            Some(Value { body: Body::Beside(pointer), .. }) => Ok(Some(pointer)),
+            Some(Value { body: Body::Inline(_), .. }) | None => Ok(None),
+        }
+    }
+
+    /// Has sled take in the rows that wait, and gives back what is space then.
+    fn take_in(&self, writing: &mut Writing) -> Result<(), StoreFault> {
+        let mut rows = sled::Batch::default();
+        for (key, value) in &*self.waiting.read().unwrap_or_else(PoisonError::into_inner) {
+            match value {
+                Some(value) => rows.insert(key.as_slice(), value.as_ref()),
+                None => rows.remove(key.as_slice()),
+            }
+        }
+        rows.insert(START, writing.journal.end().encode());
+        self.watched(|| guarded(|| self.rows.apply_batch(rows)))?;
+        self.watched(|| guarded(|| self.rows.flush()))?;
+        self.file.sync_data()?;
+        self.waiting.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let (freed, tail) = (std::mem::take(&mut writing.freed), writing.journal.segment());
+        // The tail stays even when nothing lives in it: the next batch goes there.
+        let (kept, emptied): (Vec<_>, Vec<_>) =
+            freed.into_iter().partition(|span| span.segment == tail || writing.live.contains_key(&span.segment));
+        for span in kept {
+            self.segments.free(&span)?;
+        }
+        for segment in emptied.into_iter().map(|span| span.segment).collect::<BTreeSet<_>>() {
+            self.segments.remove(segment)?;
+        }
+        Ok(())
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Value>, StoreFault> {
-        self.watched(|| guarded(|| self.rows.get(key))?.map(Value::decode).transpose())
+        self.watched(|| {
+            // In this order: a row leaves the memory when sled has it.
+            let waits = self.waiting.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+            let value = match waits {
+                Some(value) => value,
+                None => guarded(|| self.rows.get(key))?.map(Bytes::from_owner),
+            };
+            value.map(Value::decode).transpose()
+        })
     }
 
     /// Uses sled, unless its index was found damaged before. A reader is refused and the relay goes on until the writer
@@ -147,7 +239,7 @@ impl Engine for Sled {
         };
         let body = self.segments.read(&pointer)?;
         // Its space is given back after the row is gone: while the row stands, what was read is the body.
-        match (body, self.watched(|| guarded(|| self.rows.contains_key(key)))?) {
+        match (body, self.value(key)?.is_some()) {
             (Some(body), true) => Ok(Some(Row { header, body })),
             (_, false) => Ok(None),
             (None, true) => Err(StoreFault::Corrupt { what: BODY }),
@@ -156,70 +248,43 @@ impl Engine for Sled {
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreFault> {
         let start = if from > prefix { from } else { prefix };
-        let mut found = Vec::new();
-        let inside = |row: &Result<(sled::IVec, sled::IVec), _>| match row {
-            Ok((key, _)) => key.starts_with(prefix),
-            Err(_) => true,
-        };
-        let rows = || self.rows.range(start..).take(limit).take_while(inside).collect::<Result<Vec<_>, _>>();
+        let is_inside = |key: &[u8]| key.starts_with(prefix);
         self.watched(|| {
+            let waiting: Vec<_> = self
+                .waiting
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .range(start.to_vec()..)
+                .take_while(|(key, _)| is_inside(key))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            let gone = waiting.iter().filter(|(_, value)| value.is_none()).count();
+            let mut found = BTreeMap::new();
+            let rows = || {
+                let rows = self.rows.range(start..).take(limit.saturating_add(gone));
+                rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| is_inside(key))).collect::<Result<Vec<_>, _>>()
+            };
             for (key, value) in guarded(rows)? {
-                found.push((key.to_vec(), Value::decode(value)?.header));
+                found.insert(key.to_vec(), Bytes::from_owner(value));
             }
-            Ok(found)
+            for (key, value) in waiting {
+                match value {
+                    Some(value) => found.insert(key, value),
+                    None => found.remove(&key),
+                };
+            }
+            found.into_iter().take(limit).map(|(key, value)| Ok((key, Value::decode(value)?.header))).collect()
         })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreFault> {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writing { tail, live } = &mut *writing;
-        let mut rows = sled::Batch::default();
-        let mut freed = Vec::new();
-        let mut counted = HashMap::new();
-        for (key, row) in batch {
-            match row {
-                Some(Row { header, body }) if body.len() > INLINE => {
-                    let pointer = self.segments.append(tail, &body)?;
-                    *counted.entry(pointer.segment).or_insert(0_i64) += 1;
-                    rows.insert(key, Value { header, body: Body::Beside(pointer) }.encode()?);
-                }
-                Some(Row { header, body }) => rows.insert(key, Value { header, body: Body::Inline(body) }.encode()?),
-                None => {
-                    if let Some(Value { body: Body::Beside(pointer), .. }) = self.value(&key)? {
-                        *counted.entry(pointer.segment).or_insert(0_i64) -= 1;
-                        freed.push(pointer);
-                    }
-                    rows.remove(key);
-                }
-            }
+        if writing.failed {
+            return Err(StoreFault::WriterDied);
         }
-        let mut emptied = Vec::new();
-        for (segment, change) in counted {
-            let count = live.get(&segment).copied().unwrap_or(0).saturating_add_signed(change);
-            let key = [COUNTS, &segment.to_be_bytes()].concat();
-            if count == 0 {
-                live.remove(&segment);
-                rows.remove(key);
-                emptied.push(segment);
-            } else {
-                live.insert(segment, count);
-                rows.insert(key, &count.to_be_bytes());
-            }
-        }
-        // Bodies first: no row may point at what a power cut can take.
-        self.segments.sync(tail)?;
-        self.watched(|| guarded(|| self.rows.apply_batch(rows)))?;
-        self.watched(|| guarded(|| self.rows.flush()))?;
-        self.file.sync_data()?;
-        // The tail stays even when nothing lives in it: the next body goes there.
-        emptied.retain(|segment| *segment != tail.segment());
-        for pointer in freed.iter().filter(|pointer| !emptied.contains(&pointer.segment)) {
-            self.segments.free(pointer)?;
-        }
-        for segment in emptied {
-            self.segments.remove(segment)?;
-        }
-        Ok(())
+        let outcome = self.write(&mut writing, batch);
+        writing.failed = outcome.is_err();
+        outcome
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StoreFault> {
@@ -227,53 +292,69 @@ impl Engine for Sled {
     }
 }
 
-/// A row as sled holds it: kind u8, length of the header u8 for kinds 1 and 2, header, then body or pointer.
-struct Value {
-    header: Bytes,
-    body: Body,
-}
-
-enum Body {
-    Inline(Bytes),
-    Beside(Pointer),
-}
-
-impl Value {
-    const PLAIN: u8 = 0;
-    const INLINE: u8 = 1;
-    const BESIDE: u8 = 2;
-
-    fn encode(&self) -> Result<Vec<u8>, StoreFault> {
-        let Self { header, body } = self;
-        let body: (u8, &[u8]) = match body {
-            Body::Inline(body) if body.is_empty() => return Ok([&[Self::PLAIN], header.as_ref()].concat()),
-            Body::Inline(body) => (Self::INLINE, body),
-            Body::Beside(pointer) => (Self::BESIDE, &pointer.encode()),
-        };
-        let length = u8::try_from(header.len()).map_err(|_| StoreFault::Corrupt { what: "header" })?;
-        Ok([&[body.0, length], header.as_ref(), body.1].concat())
+impl Sled {
+    fn write(&self, writing: &mut Writing, batch: Batch) -> Result<(), StoreFault> {
+        let mut rows = Vec::with_capacity(batch.len());
+        let (mut bodies, mut behind) = (Vec::new(), 0);
+        let mut counted = HashMap::new();
+        let mut freed = Vec::new();
+        let segment = writing.journal.begin(&self.segments);
+        for (key, row) in batch {
+            let value = match row {
+                Some(Row { header, body }) if body.len() > INLINE => {
+                    let length = u32::try_from(body.len()).map_err(|_| StoreFault::Corrupt { what: "body" })?;
+                    let pointer = Pointer { segment, offset: behind, length, sum: Some(crc32fast::hash(&body)) };
+                    behind = behind.saturating_add(to_u64(body.len().next_multiple_of(PAGE)));
+                    bodies.push(body);
+                    *counted.entry(segment).or_insert(0_i64) += 1;
+                    Some(Value { header, body: Body::Beside(pointer) })
+                }
+                Some(Row { header, body }) => Some(Value { header, body: Body::Inline(body) }),
+                None => {
+                    if let Some(pointer) = self.pointer(&key)? {
+                        *counted.entry(pointer.segment).or_insert(0_i64) -= 1;
+                        freed.push(pointer.span());
+                    }
+                    None
+                }
+            };
+            rows.push((key, value));
+        }
+        for (segment, change) in counted {
+            let count = writing.live.get(&segment).copied().unwrap_or(0).saturating_add_signed(change);
+            let header = Bytes::copy_from_slice(&count.to_be_bytes());
+            let count = if count == 0 {
+                writing.live.remove(&segment);
+                None
+            } else {
+                writing.live.insert(segment, count);
+                Some(Value { header, body: Body::Inline(Bytes::new()) })
+            };
+            rows.push(([COUNTS, &segment.to_be_bytes()].concat(), count));
+        }
+        self.watched(|| Ok(()))?;
+        let (rows, record) = writing.journal.write(&self.segments, rows, &bodies)?;
+        self.hold(rows);
+        writing.freed.extend(freed);
+        writing.freed.push(record);
+        if self.waiting.read().unwrap_or_else(PoisonError::into_inner).len() < WAITING {
+            return Ok(());
+        }
+        self.take_in(writing)
     }
+}
 
-    fn decode(value: sled::IVec) -> Result<Self, StoreFault> {
-        const FAULT: StoreFault = StoreFault::Corrupt { what: INDEX };
-        let mut rest = Bytes::from_owner(value);
-        let kind = *rest.first().ok_or(FAULT)?;
-        let _kind = rest.split_to(1);
-        if kind == Self::PLAIN {
-            return Ok(Self { header: rest, body: Body::Inline(Bytes::new()) });
+impl Drop for Sled {
+    fn drop(&mut self) {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = !self.waiting.read().unwrap_or_else(PoisonError::into_inner).is_empty();
+        // All of it is durable: this only spares the next start the work.
+        if waits
+            && !writing.failed
+            && let Err(fault) = self.take_in(&mut writing)
+        {
+            tracing::warn!(%fault, "the last rows stay in the journal");
         }
-        let length = usize::from(*rest.first().ok_or(FAULT)?);
-        let _length = rest.split_to(1);
-        if rest.len() < length {
-            return Err(FAULT);
-        }
-        let header = rest.split_to(length);
-        let body = match kind {
-            Self::INLINE => Body::Inline(rest),
-            Self::BESIDE => Body::Beside(Pointer::decode(&rest).ok_or(FAULT)?),
-            _ => return Err(FAULT),
-        };
-        Ok(Self { header, body })
     }
 }
 
@@ -300,6 +381,7 @@ fn fault(error: sled::Error) -> StoreFault {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::Memory;
     use super::*;
 
     fn opened(directory: &Path) -> Sled {
@@ -326,7 +408,63 @@ mod tests {
         assert!(is_damage(&sled.header(b"m1")), "nothing of the index is used any more");
         assert!(is_damage(&sled.scan(b"m", b"m", 1)));
         assert!(is_damage(&sled.commit(vec![(b"m3".to_vec(), row(b"more"))])));
-        assert!(!sled.rows.contains_key(b"m3").unwrap(), "nothing was committed");
+        assert!(!sled.waiting.read().unwrap().contains_key(b"m3".as_slice()), "nothing was committed");
+    }
+
+    /// Numbers by a fixed seed.
+    fn draw(seed: &mut u64, below: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*seed >> 33).unwrap() % below
+    }
+
+    #[test]
+    fn what_waits_and_what_the_index_has_are_read_as_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (sled, memory) = (opened(directory.path()), Memory::default());
+        let mut seed = 7;
+        for round in 0..400_usize {
+            let mut batch = BTreeMap::new();
+            for _ in 0..draw(&mut seed, 20) {
+                let key = format!("{}{:03}", ["m", "x"][draw(&mut seed, 2)], draw(&mut seed, 400)).into_bytes();
+                let header = Bytes::from(vec![u8::try_from(round % 256).unwrap(); draw(&mut seed, 9)]);
+                batch.insert(key, (draw(&mut seed, 3) > 0).then(|| Row { header, body: Bytes::new() }));
+            }
+            // A key with a body is never written twice.
+            let body = Bytes::from(vec![1; 2000]);
+            batch.insert(format!("e{round:03}").into_bytes(), Some(Row { header: Bytes::from("h"), body }));
+            batch.insert(format!("e{:03}", round / 2).into_bytes(), None);
+            let batch: Batch = batch.into_iter().collect();
+            memory.commit(batch.clone()).unwrap();
+            sled.commit(batch).unwrap();
+            for prefix in [b"m".as_slice(), b"x", b"e"] {
+                let from = [prefix, format!("{:03}", draw(&mut seed, 400)).as_bytes()].concat();
+                let limit = [1, 5, 1000][draw(&mut seed, 3)];
+                assert_eq!(sled.scan(prefix, &from, limit).unwrap(), memory.scan(prefix, &from, limit).unwrap());
+            }
+            let key = format!("e{:03}", draw(&mut seed, round + 1)).into_bytes();
+            assert_eq!(sled.row(&key).unwrap(), memory.row(&key).unwrap());
+        }
+        let waiting = sled.waiting.read().unwrap().len();
+        assert!(waiting < WAITING && !sled.rows.is_empty(), "some wait, and some the index has");
+    }
+
+    #[test]
+    fn files_in_which_nothing_lives_go_when_the_index_has_their_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let body = |key: &str| (key.as_bytes().to_vec(), Some(Row { header: Bytes::new(), body: vec![1; 2000].into() }));
+        for (number, key) in [("0", "e0"), ("1", "e1"), ("2", "e2")] {
+            let sled = opened(directory.path());
+            sled.commit(vec![body(key)]).unwrap();
+            sled.commit(vec![(number.as_bytes().to_vec(), row(b"beside it"))]).unwrap();
+        }
+        let sled = opened(directory.path());
+        assert_eq!(sled.segments.numbers().unwrap(), [1, 2, 3]);
+        sled.commit(vec![(b"e1".to_vec(), None), (b"e2".to_vec(), None)]).unwrap();
+        assert_eq!(sled.segments.numbers().unwrap(), [1, 2, 3, 4], "a power cut may bring them back");
+        sled.take_in(&mut sled.writing.lock().unwrap()).unwrap();
+        assert_eq!(sled.segments.numbers().unwrap(), [1, 4]);
+        drop(sled);
+        assert_eq!(opened(directory.path()).row(b"e0").unwrap().unwrap().body.len(), 2000);
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn sound() -> Sound {
     Sound { _folder: folder, path, mailboxes, blobs }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();
@@ -66,7 +66,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for item in fs::read_dir(directory).unwrap() {
         let path = item.unwrap().path();
@@ -74,6 +74,19 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Where the first body of so many bytes of one kind lies: its file, and the byte in it.
+fn first_body(store: &Path, fill: u8, length: usize) -> (PathBuf, u64) {
+    for segment in files(&store.join("bodies")) {
+        let bytes = fs::read(&segment).unwrap();
+        let mut pages = (0..bytes.len()).step_by(4096);
+        let is_there = |at: &usize| bytes.get(*at..at + length).is_some_and(|body| body.iter().all(|byte| *byte == fill));
+        if let Some(at) = pages.find(is_there) {
+            return (segment, u64::try_from(at).unwrap());
+        }
+    }
+    panic!("no such body")
 }
 
 /// What an opened store says of a sound one's content.
@@ -151,11 +164,9 @@ fn flipped(sound: &Sound, file: &Path, bit: u64) -> Result<Found, StoreFault> {
 #[test]
 fn a_body_that_lost_a_bit_is_refused_and_every_other_mailbox_is_whole() {
     let sound = sound();
-    let bodies = files(&sound.path.join("bodies"));
-    assert!(!bodies.is_empty());
-    // The first body of the first mailbox: entry 4, 8 KiB.
+    let (segment, first) = first_body(&sound.path, 3, 8192);
     for bit in [0, 12_345, 8 * 8192 - 1] {
-        let found = flipped(&sound, &bodies[0], bit).unwrap();
+        let found = flipped(&sound, &segment, first * 8 + bit).unwrap();
         assert_eq!((found.whole, found.refused, found.shorter, found.blobs), (3, 1, 0, 3), "bit {bit}");
     }
 }
@@ -180,7 +191,8 @@ fn a_look_at_the_whole_store_counts_what_lost_a_bit() {
     assert_eq!((whole.mailboxes, whole.entries, whole.blobs, whole.is_sound()), (4, 48, 3, true));
     assert!(whole.bytes > 3 * 5000 + 48 * 512);
     drop((store, ledger));
-    let found = verified(&sound, &files(&sound.path.join("bodies"))[0], 12_345);
+    let (segment, body) = first_body(&sound.path, 3, 8192);
+    let found = verified(&sound, &segment, body * 8 + 12_345);
     assert_eq!((found.damaged_mailboxes, found.damaged_entries, found.damaged_blobs), (1, 1, 0));
     assert!(!found.is_sound());
     let name = data_encoding::HEXLOWER.encode(&sound.blobs[1].0.0);
@@ -240,11 +252,12 @@ fn a_damaged_package_of_a_shelf_is_passed_over() {
     for fill in 1..=3 {
         world.append_as(&shelf, shelf.append, entry(fill, 2)).unwrap();
     }
-    let segment = files(&world.path().unwrap().join("bodies")).remove(0);
-    let mut bytes = fs::read(&segment).unwrap();
-    bytes[100] ^= 1;
-    bytes[8192 + 100] ^= 1;
-    fs::write(&segment, bytes).unwrap();
+    for fill in 1..=2 {
+        let (segment, body) = first_body(&world.path().unwrap(), fill, 8192);
+        let mut bytes = fs::read(&segment).unwrap();
+        bytes[usize::try_from(body).unwrap() + 100] ^= 1;
+        fs::write(&segment, bytes).unwrap();
+    }
     world.reopen();
     let take = || Change::Take { mailbox: shelf.id, capability: shelf.take };
     assert_eq!(world.apply(take()), Ok(Applied::Taken { entry: entry(3, 2), popped: Popped::Entry }));

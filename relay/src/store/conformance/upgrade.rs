@@ -11,7 +11,7 @@ use relevo_protocol::wire::{
 };
 
 use super::super::blobs::Begun;
-use super::super::{Applied, Change, LAYOUT, Most, Popped, Store};
+use super::super::{Applied, Change, LAYOUT, Ledger, Most, Popped, Store};
 use super::world::{entry, small};
 
 /// When it was written, and a while later.
@@ -30,8 +30,8 @@ fn capability(number: u8) -> CapabilityHash {
     CapabilityHash([number; 32])
 }
 
-/// Something of everything.
-fn fill(path: &Path) {
+/// Something of everything, the last of it in the journal alone as long as the store is open.
+fn fill(path: &Path) -> (Store, Ledger) {
     let (store, mut ledger) = Store::open(path, small()).unwrap();
     let (purse, expires) = (admission().id(), Hour(600_000));
     let grant = |number| Grant { hash: capability(number), per_hour: 9, bytes_per_hour: 1 << 20, expires };
@@ -70,6 +70,7 @@ fn fill(path: &Path) {
     let _whole = upload.complete(&BLOB).unwrap();
     let keep = Change::KeepBlob { admission: purse, id, length, lease_hours: 900 };
     assert!(ledger.apply(vec![keep], THEN).unwrap().outcomes[0].is_ok());
+    (store, ledger)
 }
 
 /// It holds all of that, and goes on.
@@ -117,7 +118,7 @@ fn tar(words: &[&str], file: &Path, directory: &Path) {
 fn stores_of_every_layout_so_far_are_opened_and_go_on() {
     if let Some(file) = std::env::var_os("RELEVO_FIXTURE") {
         let folder = tempfile::tempdir().unwrap();
-        fill(&folder.path().join("store"));
+        let _open = fill(&folder.path().join("store"));
         tar(&["--sparse", "-czf"], Path::new(&file), folder.path());
     }
     for layout in 1..=LAYOUT {

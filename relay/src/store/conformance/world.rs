@@ -86,6 +86,11 @@ impl World {
         world
     }
 
+    /// Goes on with another store that holds the same.
+    pub(super) fn resume(self, store: Store, ledger: Ledger, directory: tempfile::TempDir) -> Self {
+        Self { store, ledger, directory: Some(directory), ..self }
+    }
+
     /// Goes on with other bounds, keeping what is stored.
     pub(super) fn configured(&mut self, change: impl FnOnce(&mut StoreConfig)) {
         change(&mut self.config);
