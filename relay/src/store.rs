@@ -150,7 +150,7 @@ impl Store {
         if disk::free_bytes(directory)? < config.ballast_bytes && ballast.drop_it()? == disk::Dropped::Yes {
             tracing::warn!("the disk is full: the ballast file was given up so that the store can open");
         }
-        let engine = sled::Sled::open(directory, &config, lock)?;
+        let engine = sled::Sled::open(directory, &config, lock, layout >= Some(WITH_JOURNAL))?;
         ballast.take(disk::free_bytes(directory)?, &config);
         let blobs = blobs::Blobs::open(&directory.join("blobs"), |id| Ok(engine.header(&keys::blob(id))?.is_some()))?;
         if layout != Some(LAYOUT) {
@@ -325,6 +325,8 @@ impl Shared {
 
 /// How a store lies on the disk. One more with each change that an earlier version would misread.
 const LAYOUT: u32 = 2;
+/// From this one on there is a journal.
+const WITH_JOURNAL: u32 = 2;
 /// An empty file of this name and the number says so: there is nothing in it that the disk could lose.
 const LAYOUT_NAME: &str = "layout-";
 

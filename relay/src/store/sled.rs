@@ -71,13 +71,20 @@ struct Writing {
     live: HashMap<u32, u64>,
     /// What is space once sled has taken in the rows that wait: their records, and bodies whose rows have gone.
     freed: Vec<Span>,
+    /// The last record stays: it shows when sled has lost what it had taken in.
+    last: Option<Span>,
     /// A batch could not be made durable: none is after it.
     failed: bool,
 }
 
 impl Sled {
-    /// Opens or makes the engine in a directory that is locked by `lock`.
-    pub(crate) fn open(directory: &Path, config: &StoreConfig, lock: File) -> Result<Self, StoreFault> {
+    /// Opens the engine in a directory that is locked by `lock`, or makes it where none has been.
+    pub(crate) fn open(
+        directory: &Path,
+        config: &StoreConfig,
+        lock: File,
+        has_journal: bool,
+    ) -> Result<Self, StoreFault> {
         let index = directory.join("index");
         disk::private_directory(&index)?;
         let begun = Instant::now();
@@ -111,7 +118,7 @@ impl Sled {
         let (segments, tail) = Segments::open(&directory.join("bodies"), last)?;
         let start = match begun {
             Some(start) => start,
-            // New, or of a version without a journal.
+            None if has_journal => return Err(StoreFault::Corrupt { what: JOURNAL }),
             None => {
                 let start = Start::new(tail.end().0)?;
                 guarded(|| rows.insert(START, start.encode()).and_then(|_| rows.flush()))?;
@@ -121,7 +128,7 @@ impl Sled {
         };
         let records = journal::replay(&segments, &start)?;
         let journal = Journal::new(&start, records.len(), tail);
-        let writing = Writing { journal, live: HashMap::new(), freed: Vec::new(), failed: false };
+        let writing = Writing { journal, live: HashMap::new(), freed: Vec::new(), last: None, failed: false };
         let engine = Self {
             rows,
             waiting: RwLock::default(),
@@ -139,12 +146,12 @@ impl Sled {
     /// Takes up what the journal had when the store was closed, and counts.
     fn resume(&self, records: Vec<journal::Record>, start: &Start) -> Result<(), StoreFault> {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writing { live, freed, .. } = &mut *writing;
+        let Writing { live, freed, last, .. } = &mut *writing;
         for record in records {
             for (key, _) in record.rows.iter().filter(|(_, value)| value.is_none()) {
                 freed.extend(self.pointer(key)?.map(|pointer| pointer.span()));
             }
-            freed.push(record.head);
+            freed.extend(last.replace(record.head));
             self.hold(record.rows);
         }
         for (key, count) in self.scan(COUNTS, COUNTS, usize::MAX)? {
@@ -336,7 +343,7 @@ impl Sled {
         let (rows, record) = writing.journal.write(&self.segments, rows, &bodies)?;
         self.hold(rows);
         writing.freed.extend(freed);
-        writing.freed.push(record);
+        writing.freed.extend(writing.last.replace(record));
         if self.waiting.read().unwrap_or_else(PoisonError::into_inner).len() < WAITING {
             return Ok(());
         }
@@ -386,7 +393,7 @@ mod tests {
 
     fn opened(directory: &Path) -> Sled {
         let config = StoreConfig { cache_bytes: 4 << 20, ..StoreConfig::default() };
-        Sled::open(directory, &config, File::create(directory.join("lock")).unwrap()).unwrap()
+        Sled::open(directory, &config, File::create(directory.join("lock")).unwrap(), false).unwrap()
     }
 
     fn row(header: &'static [u8]) -> Option<Row> {

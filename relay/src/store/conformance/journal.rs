@@ -166,3 +166,22 @@ fn a_body_that_looks_like_a_record_is_none() {
     fs::write(segment, bytes).unwrap();
     assert_eq!(fills(&path, &mailbox).unwrap(), [0, 0]);
 }
+
+/// sled drops what it finds damaged at the end of its log, as if a power cut had torn it.
+#[test]
+fn an_index_that_has_lost_what_it_had_taken_in_is_damage() {
+    let mut world = World::sled();
+    let mailbox = world.open(MailboxKind::Shared);
+    append(&mut world, &mailbox, vec![entry(1, 0), entry(1, 2)]);
+    world.reopen();
+    let (_folder, older) = killed(&world);
+    append(&mut world, &mailbox, vec![entry(2, 0), entry(2, 2)]);
+    append(&mut world, &mailbox, vec![entry(3, 0), entry(3, 2)]);
+    world.reopen();
+    let (_newer_folder, path) = killed(&world);
+    fs::remove_dir_all(path.join("index")).unwrap();
+    copy(&older.join("index"), &path.join("index"));
+    assert!(matches!(fills(&path, &mailbox), Err(StoreFault::Corrupt { what: "journal" })));
+    fs::remove_dir_all(path.join("index")).unwrap();
+    assert!(matches!(fills(&path, &mailbox), Err(StoreFault::Corrupt { what: "journal" })), "an empty one");
+}
