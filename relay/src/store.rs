@@ -43,7 +43,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::wire::{
     AdmissionId, AdmissionKey, CapabilityHash, Checkpoint, Cursor, Incarnation, MailboxId, ReadEntry, Refusal,
@@ -67,7 +66,6 @@ pub use writer::{Clock, Pending, Witness, Writer, WriterThread};
 
 use crate::threads::Mutex;
 pub(crate) use disk::free_bytes;
-use draft::Before;
 use engine::Engine;
 use recent::Recent;
 use record::Mailbox;
@@ -85,8 +83,6 @@ struct Shared {
     blobs: blobs::Blobs,
     totals: Mutex<Totals>,
     recent: Mutex<Recent>,
-    /// Headers of the batch that is being committed, as they were before it: what readers see until it is durable.
-    hidden: Mutex<Before>,
     /// How the disk keeps up.
     strain: Mutex<Strain>,
     /// Entries whose damage was logged: whoever reads one again and again fills no disk.
@@ -169,9 +165,9 @@ impl Store {
     ) -> Result<(Self, Ledger), StoreFault> {
         let totals = count(&*engine)?;
         let recent = Mutex::new(Recent::new(config.recent_bytes));
-        let (hidden, strain, logged) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (strain, logged) = (Mutex::default(), Mutex::default());
         let totals = Mutex::new(totals);
-        let shared = Arc::new(Shared { engine, config, blobs, totals, recent, hidden, strain, logged });
+        let shared = Arc::new(Shared { engine, config, blobs, totals, recent, strain, logged });
         let ledger = Ledger::new(Arc::clone(&shared), Box::new(random_incarnation));
         Ok((Self { shared }, ledger))
     }
@@ -260,12 +256,7 @@ impl Shared {
         *self.totals.lock()
     }
 
-    /// Keeps a batch from readers until it is durable.
-    fn hide(&self, before: Before) {
-        self.hidden.lock().extend(before);
-    }
-
-    /// Shows a durable batch to readers.
+    /// Shows readers what a durable batch came to.
     fn publish(&self, totals: Totals, touches: &[(MailboxId, Touch)]) {
         *self.totals.lock() = totals;
         let mut recent = self.recent.lock();
@@ -279,21 +270,11 @@ impl Shared {
                 Touch::Trimmed { .. } | Touch::Frozen | Touch::Closed => {}
             }
         }
-        drop(recent);
-        self.hidden.lock().clear();
-    }
-
-    /// Header of a mailbox, an admission or a blob as of the last durable batch.
-    fn header(&self, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
-        // In this order: a row that is not durable yet was hidden before it was written, and is either
-        // still hidden when we look, or durable by then.
-        let row = self.engine.header(key)?;
-        Ok(self.hidden.lock().get(key).cloned().unwrap_or(row))
     }
 
     /// A mailbox as of the last durable batch.
     fn live(&self, id: &MailboxId, now: Timestamp) -> Result<Mailbox, Refusal> {
-        let header = self.header(&keys::mailbox(id)).map_err(failed)?;
+        let header = self.engine.header(&keys::mailbox(id)).map_err(failed)?;
         let mailbox: Option<Mailbox> =
             header.map(|bytes| record::read(&bytes, "mailbox")).transpose().map_err(failed)?;
         mailbox.filter(|mailbox| !rules::is_gone(mailbox, now)).ok_or(Refusal::NoSuchMailbox)
@@ -306,7 +287,7 @@ impl Shared {
     }
 
     fn admission(&self, id: &AdmissionId, now: Timestamp) -> Result<Option<AdmissionView>, StoreFault> {
-        let Some(bytes) = self.header(&keys::admission(id))? else { return Ok(None) };
+        let Some(bytes) = self.engine.header(&keys::admission(id))? else { return Ok(None) };
         let mut admission: record::Admission = record::read(&bytes, "admission")?;
         if admission.expires.is_past(now) {
             return Ok(None);

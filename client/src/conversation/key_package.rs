@@ -73,7 +73,8 @@ impl Desk<'_> {
         let package = bundle.key_package();
         let fault = |_| ConversationFault::Mls("key package");
         let reference = package.hash_ref(self.provider().crypto());
-        let reference = reference.map_err(|_| ConversationFault::Mls("key package"))?.tls_serialize_detached().map_err(fault)?;
+        let reference =
+            reference.map_err(|_| ConversationFault::Mls("key package"))?.tls_serialize_detached().map_err(fault)?;
         let until = self.now.plus_seconds(KEY_PACKAGE_SECONDS.saturating_add(WELCOME_SECONDS));
         records::put(self.tx, Noun::Shelved, &reference, &Shelved { leaf, until })?;
         package.tls_serialize_detached().map_err(fault)
@@ -83,7 +84,9 @@ impl Desk<'_> {
     /// later opens no welcome of those days with them.
     pub(super) fn destroy_old_key_packages(&self) -> Result<(), ConversationFault> {
         let now = self.now;
-        for (reference, Shelved { leaf, .. }) in records::take(self.tx, Noun::Shelved, |one: &Shelved| one.until <= now)? {
+        for (reference, Shelved { leaf, .. }) in
+            records::take(self.tx, Noun::Shelved, |one: &Shelved| one.until <= now)?
+        {
             let reference: KeyPackageRef = read(&reference).ok_or(ConversationFault::Mls("key package"))?;
             self.provider().storage().delete_key_package(&reference)?;
             conversations::destroy_leaf_key(self.tx, &leaf)?;

@@ -393,7 +393,9 @@ pub(crate) fn leaf_secret(tx: &Transaction<'_>, key: &[u8; 32]) -> Result<Option
 /// Destroys a leaf key of ours that stands in no group's tree.
 pub(crate) fn destroy_leaf_key(tx: &Transaction<'_>, key: &[u8; 32]) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("DELETE FROM leaf_keys WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM seats WHERE seats.key = ?1)")?
+        .prepare_cached(
+            "DELETE FROM leaf_keys WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM seats WHERE seats.key = ?1)",
+        )?
         .execute([key])?;
     Ok(())
 }

@@ -196,7 +196,7 @@ impl Store {
 
     /// A mailbox as of the last durable batch.
     fn durable(&self, id: &MailboxId) -> Result<Option<Mailbox>, StoreFault> {
-        let header = self.shared.header(&keys::mailbox(id))?;
+        let header = self.shared.engine.header(&keys::mailbox(id))?;
         header.map(|bytes| record::read(&bytes, "mailbox")).transpose()
     }
 
@@ -379,7 +379,7 @@ impl Refill<'_> {
 
     fn commit(&mut self) -> Result<(), StoreFault> {
         let engine = &*self.store.shared.engine;
-        let (batch, _before) = std::mem::replace(&mut self.draft, Draft::new(engine)).finish();
+        let batch = std::mem::replace(&mut self.draft, Draft::new(engine)).finish();
         self.waiting = 0;
         engine.commit(batch)
     }

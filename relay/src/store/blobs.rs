@@ -111,7 +111,7 @@ impl Store {
     }
 
     fn blob(&self, id: &BlobId) -> Result<Option<record::Blob>, Refusal> {
-        let row = self.shared.header(&keys::blob(id)).map_err(failed)?;
+        let row = self.shared.engine.header(&keys::blob(id)).map_err(failed)?;
         row.map(|bytes| record::read(&bytes, "blob")).transpose().map_err(failed)
     }
 }

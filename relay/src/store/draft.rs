@@ -24,12 +24,7 @@ pub(crate) struct Draft<'e> {
     mailboxes: HashMap<MailboxId, Drafted<Mailbox>>,
     admissions: HashMap<AdmissionId, Drafted<Admission>>,
     grants: HashMap<Key, Option<Bytes>>,
-    /// Headers of mailboxes, admissions and blobs as they were before the batch.
-    before: Before,
 }
-
-/// What readers are to see while a batch is under way.
-pub(crate) type Before = HashMap<Key, Option<Bytes>>;
 
 impl<'e> Draft<'e> {
     pub(crate) fn new(engine: &'e dyn Engine) -> Self {
@@ -39,7 +34,6 @@ impl<'e> Draft<'e> {
             mailboxes: HashMap::new(),
             admissions: HashMap::new(),
             grants: HashMap::new(),
-            before: Before::new(),
         }
     }
 
@@ -142,14 +136,12 @@ impl<'e> Draft<'e> {
         let before = self.blob(id)?;
         let expires = before.as_ref().map(|before| before.expires);
         self.set_due(Due::Blob(*id), expires, blob.map(|blob| blob.expires));
-        self.set(keys::blob(id), before.as_ref().map(record::write), blob.map(record::write));
+        self.set(keys::blob(id), blob.map(record::write));
         Ok(())
     }
 
-    fn set(&mut self, key: Key, before: Option<Bytes>, now: Option<Bytes>) {
-        // Of several writes in one batch the first found what the engine holds.
-        self.before.entry(key.clone()).or_insert(before);
-        match now {
+    fn set(&mut self, key: Key, header: Option<Bytes>) {
+        match header {
             Some(header) => self.put(key, header, Bytes::new()),
             None => self.remove(key),
         }
@@ -168,16 +160,15 @@ impl<'e> Draft<'e> {
         }
     }
 
-    /// The batch, and what the mailboxes, admissions and blobs in it were before.
-    pub(crate) fn finish(mut self) -> (Batch, Before) {
+    /// The batch.
+    pub(crate) fn finish(mut self) -> Batch {
         for (id, drafted) in core::mem::take(&mut self.mailboxes) {
             if drafted.before == drafted.now {
                 continue;
             }
             let due = |mailbox: &Option<Mailbox>| mailbox.as_ref().map(Mailbox::due);
             self.set_due(Due::Mailbox(id), due(&drafted.before), due(&drafted.now));
-            let [before, now] = [&drafted.before, &drafted.now].map(|mailbox| mailbox.as_ref().map(record::write));
-            self.set(keys::mailbox(&id), before, now);
+            self.set(keys::mailbox(&id), drafted.now.as_ref().map(record::write));
         }
         for (id, drafted) in core::mem::take(&mut self.admissions) {
             if drafted.before == drafted.now {
@@ -185,9 +176,8 @@ impl<'e> Draft<'e> {
             }
             let due = |admission: &Option<Admission>| admission.as_ref().map(|admission| admission.expires);
             self.set_due(Due::Admission(id), due(&drafted.before), due(&drafted.now));
-            let [before, now] = [&drafted.before, &drafted.now].map(|admission| admission.as_ref().map(record::write));
-            self.set(keys::admission(&id), before, now);
+            self.set(keys::admission(&id), drafted.now.as_ref().map(record::write));
         }
-        (self.rows.into_iter().collect(), self.before)
+        self.rows.into_iter().collect()
     }
 }

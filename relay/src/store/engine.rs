@@ -30,7 +30,8 @@ pub(crate) trait Engine: Send + Sync {
     /// Keys and headers from `from` on that begin with `prefix`, `limit` at most.
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreFault>;
 
-    /// Applies a batch whole and makes it durable. After an error nothing may be acknowledged any more.
+    /// Makes a batch durable. Readers see nothing of it before it is, then all of it at once: what somebody has read no power
+    /// cut takes back. After an error nothing may be acknowledged any more.
     fn commit(&self, batch: Batch) -> Result<(), StoreFault>;
 
     /// Free bytes of the disk under the engine; none where there is no disk.

@@ -122,9 +122,8 @@ impl Ledger {
             });
         }
         let Work { draft, totals, touches, dropped_blobs, .. } = work;
-        let (batch, before) = draft.finish();
+        let batch = draft.finish();
         if !batch.is_empty() {
-            shared.hide(before);
             let begun = Instant::now();
             shared.strain.lock().begun = Some(begun);
             shared.engine.commit(batch)?;
@@ -135,7 +134,6 @@ impl Ledger {
             strain.commit_time = strain.commit_time.saturating_add(took);
             strain.last_commit = took;
             drop(strain);
-            // Readers see the batch from here on, not before: what they saw can never be taken back by a power cut.
             shared.publish(totals, &touches);
             shared.blobs.unlink(&dropped_blobs)?;
         }

@@ -113,7 +113,8 @@ impl Sled {
         disk::sync_directory(directory)?;
 
         let begun = guarded(|| rows.get(START))?;
-        let begun = begun.map(|start| Start::decode(&start).ok_or(StoreFault::Corrupt { what: JOURNAL })).transpose()?;
+        let begun =
+            begun.map(|start| Start::decode(&start).ok_or(StoreFault::Corrupt { what: JOURNAL })).transpose()?;
         let last = begun.map_or(0, |start| start.segment);
         let (segments, tail) = Segments::open(&directory.join("bodies"), last)?;
         let start = match begun {
@@ -269,7 +270,8 @@ impl Engine for Sled {
             let mut found = BTreeMap::new();
             let rows = || {
                 let rows = self.rows.range(start..).take(limit.saturating_add(gone));
-                rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| is_inside(key))).collect::<Result<Vec<_>, _>>()
+                rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| is_inside(key)))
+                    .collect::<Result<Vec<_>, _>>()
             };
             for (key, value) in guarded(rows)? {
                 found.insert(key.to_vec(), Bytes::from_owner(value));
@@ -458,7 +460,8 @@ mod tests {
     #[test]
     fn files_in_which_nothing_lives_go_when_the_index_has_their_rows() {
         let directory = tempfile::tempdir().unwrap();
-        let body = |key: &str| (key.as_bytes().to_vec(), Some(Row { header: Bytes::new(), body: vec![1; 2000].into() }));
+        let body =
+            |key: &str| (key.as_bytes().to_vec(), Some(Row { header: Bytes::new(), body: vec![1; 2000].into() }));
         for (number, key) in [("0", "e0"), ("1", "e1"), ("2", "e2")] {
             let sled = opened(directory.path());
             sled.commit(vec![body(key)]).unwrap();

@@ -81,7 +81,8 @@ fn first_body(store: &Path, fill: u8, length: usize) -> (PathBuf, u64) {
     for segment in files(&store.join("bodies")) {
         let bytes = fs::read(&segment).unwrap();
         let mut pages = (0..bytes.len()).step_by(4096);
-        let is_there = |at: &usize| bytes.get(*at..at + length).is_some_and(|body| body.iter().all(|byte| *byte == fill));
+        let is_there =
+            |at: &usize| bytes.get(*at..at + length).is_some_and(|body| body.iter().all(|byte| *byte == fill));
         if let Some(at) = pages.find(is_there) {
             return (segment, u64::try_from(at).unwrap());
         }

@@ -13,10 +13,10 @@ use super::super::memory::Memory;
 use super::super::{Change, Most, Store, StoreFault, Touch, Writer};
 use super::world::{NOW, World, entry, small};
 
-/// Run between the writing of a batch and its flush.
+/// Run while a batch is being made durable.
 type BeforeFlush = Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>;
 
-/// An engine that shows what it wrote before it is durable, and can fail to make it so.
+/// An engine that takes its time to make a batch durable, and can fail to.
 struct Slow {
     rows: Memory,
     before_flush: BeforeFlush,
@@ -37,14 +37,13 @@ impl Engine for Slow {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreFault> {
-        self.rows.commit(batch)?;
         if let Some(look) = self.before_flush.lock().unwrap().as_mut() {
             look();
         }
         if self.fails.load(Ordering::Relaxed) {
             return Err(StoreFault::Disk(std::io::Error::other("fsync")));
         }
-        Ok(())
+        self.rows.commit(batch)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StoreFault> {

@@ -23,12 +23,8 @@ fn world(batches: u8) -> (World, Held) {
 }
 
 fn append(world: &mut World, mailbox: &Held, entries: Vec<Entry>) {
-    let change = |entry| Change::Append {
-        admission: world.purse,
-        mailbox: mailbox.id,
-        capability: mailbox.append,
-        entry,
-    };
+    let change =
+        |entry| Change::Append { admission: world.purse, mailbox: mailbox.id, capability: mailbox.append, entry };
     let changes = entries.into_iter().map(change).collect();
     assert!(world.batch(changes).iter().all(Result::is_ok));
 }
@@ -125,7 +121,8 @@ fn a_batch_that_was_torn_is_not_met_again_behind_those_that_come_after_it() {
 fn a_record_that_lost_a_bit_and_has_others_behind_it_is_damage() {
     let (world, mailbox) = world(3);
     let (_, bytes, begins) = records(&world.path().unwrap());
-    let (begin, rows) = (begins[2], usize::try_from(u32::from_be_bytes(bytes[begins[2] + 32..][..4].try_into().unwrap())).unwrap());
+    let (begin, rows) =
+        (begins[2], usize::try_from(u32::from_be_bytes(bytes[begins[2] + 32..][..4].try_into().unwrap())).unwrap());
     for bit in (0..40 * 8).step_by(23).chain((40 * 8..(40 + rows) * 8).step_by(311)) {
         let (_folder, path) = killed(&world);
         let (segment, mut bytes, _) = records(&path);

@@ -21,7 +21,7 @@ use super::super::{Change, Clock, Ledger, Store, StoreConfig, StoreFault, Witnes
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000 + 17);
 
-/// A disk that shows each row once it is written, and makes the batch durable after the last. Clones are the same disk.
+/// A disk that makes a batch durable, and shows it then. Clones are the same disk.
 #[derive(Clone)]
 pub(crate) struct Disk(Arc<Platters>);
 
@@ -82,19 +82,18 @@ impl Engine for Disk {
 
     fn commit(&self, batch: Batch) -> Result<(), StoreFault> {
         let mut state = self.0.durable.lock().unwrap().last().cloned().unwrap_or_default();
-        for (key, row) in batch {
-            match &row {
+        for (key, row) in &batch {
+            match row {
                 Some(row) => state.insert(key.clone(), row.clone()),
-                None => state.remove(&key),
+                None => state.remove(key),
             };
-            self.0.rows.commit(vec![(key, row)])?;
         }
         if self.0.good_for.fetch_sub(1, Ordering::Relaxed) == 0 {
             self.0.good_for.store(0, Ordering::Relaxed);
             return Err(StoreFault::Disk(io::Error::other("fsync")));
         }
         self.0.durable.lock().unwrap().push(state);
-        Ok(())
+        self.0.rows.commit(batch)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StoreFault> {
