@@ -12,6 +12,7 @@ use tls_codec::Serialize;
 use super::context::LeafState;
 use super::desk::Desk;
 use super::fault::ConversationFault;
+use super::halt::DAY;
 use super::leaf;
 use super::signer::LeafSigner;
 use super::suite::{CREDENTIAL, SUITE, capabilities, leaf_extensions, lifetime, read};
@@ -40,6 +41,9 @@ struct Shelved {
     /// When no welcome for it is taken any more.
     #[n(1)]
     until: Timestamp,
+    /// When that was first seen to be past.
+    #[n(2)]
+    past: Option<Timestamp>,
 }
 
 impl Desk<'_> {
@@ -76,20 +80,24 @@ impl Desk<'_> {
         let reference =
             reference.map_err(|_| ConversationFault::Mls("key package"))?.tls_serialize_detached().map_err(fault)?;
         let until = self.now.plus_seconds(KEY_PACKAGE_SECONDS.saturating_add(WELCOME_SECONDS));
-        records::put(self.tx, Noun::Shelved, &reference, &Shelved { leaf, until })?;
+        records::put(self.tx, Noun::Shelved, &reference, &Shelved { leaf, until, past: None })?;
         package.tls_serialize_detached().map_err(fault)
     }
 
     /// Destroys the private keys of key packages for which no welcome is taken any more: whoever gets hold of the vault
-    /// later opens no welcome of those days with them.
+    /// later opens no welcome of those days with them. Seen twice a day apart: a clock that is wrong for an hour destroys nothing.
     pub(super) fn destroy_old_key_packages(&self) -> Result<(), ConversationFault> {
         let now = self.now;
-        for (reference, Shelved { leaf, .. }) in
-            records::take(self.tx, Noun::Shelved, |one: &Shelved| one.until <= now)?
-        {
-            let reference: KeyPackageRef = read(&reference).ok_or(ConversationFault::Mls("key package"))?;
+        let is_past = |one: &Shelved| one.until <= now || one.past.is_some();
+        for (key, one) in records::take(self.tx, Noun::Shelved, is_past)? {
+            let past = one.past.filter(|past| *past <= now).or(Some(now)).filter(|_| one.until <= now);
+            if past.is_none_or(|past| now < past.plus_seconds(DAY)) {
+                records::put(self.tx, Noun::Shelved, &key, &Shelved { past, ..one })?;
+                continue;
+            }
+            let reference: KeyPackageRef = read(&key).ok_or(ConversationFault::Mls("key package"))?;
             self.provider().storage().delete_key_package(&reference)?;
-            conversations::destroy_leaf_key(self.tx, &leaf)?;
+            conversations::destroy_leaf_key(self.tx, &one.leaf)?;
         }
         Ok(())
     }

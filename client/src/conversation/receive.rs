@@ -11,6 +11,7 @@ use relevo_protocol::trust::{Charter, MemberKey, Verified};
 use relevo_protocol::wire::MailboxId;
 
 use super::commit::hash;
+use super::context::Kind;
 use super::desk::{Desk, following};
 use super::effect::Effect;
 use super::fault::ConversationFault;
@@ -29,7 +30,7 @@ use crate::vault::records::{self, Noun};
 const FORGOTTEN: u32 = 256;
 
 /// Keys that are passed over at most between two words of ours in one epoch: half of what those who read them bear. Any member can
-/// make it look as if we had forgotten an entry.
+/// make it look as if we had forgotten an entry. Beyond them a device asks to be added again: the next keys may have been used.
 pub(super) const PASSED_OVER: u32 = FORWARD / 2;
 
 /// Keys that were passed over since our last words.
@@ -204,12 +205,16 @@ impl Desk<'_> {
         if commit {
             return self.behind(room);
         }
-        let signer = self.signer(room)?;
         let before: Option<PassedOver> = records::get(self.tx, Noun::PassedOver, &room.id.0)?;
         let before = before.filter(|before| before.epoch == epoch).map_or(0, |before| before.keys);
-        let keys = before.saturating_add(if first { FORGOTTEN } else { 1 }).min(PASSED_OVER);
-        records::put(self.tx, Noun::PassedOver, &room.id.0, &PassedOver { epoch, keys })?;
-        for _ in before..keys {
+        let keys = before.saturating_add(if first { FORGOTTEN } else { 1 });
+        // In a pair words wait for the leaf to be written anew, and nobody else is there to take us in.
+        if keys > PASSED_OVER && room.context.kind == Kind::Group {
+            return self.behind(room);
+        }
+        records::put(self.tx, Noun::PassedOver, &room.id.0, &PassedOver { epoch, keys: keys.min(PASSED_OVER) })?;
+        let signer = self.signer(room)?;
+        for _ in before..keys.min(PASSED_OVER) {
             // Never sent: a key of ours that is good for one message is gone with it.
             room.mls
                 .create_message(&self.provider(), &signer, &[])

@@ -34,6 +34,11 @@ pub(crate) trait Engine: Send + Sync {
     /// cut takes back. After an error nothing may be acknowledged any more.
     fn commit(&self, batch: Batch) -> Result<(), StoreFault>;
 
+    /// Called by the writer from time to time when there is nothing to commit.
+    fn tidy(&self) -> Result<(), StoreFault> {
+        Ok(())
+    }
+
     /// Free bytes of the disk under the engine; none where there is no disk.
     fn free_bytes(&self) -> Result<Option<u64>, StoreFault>;
 }

@@ -123,7 +123,9 @@ impl Ledger {
         }
         let Work { draft, totals, touches, dropped_blobs, .. } = work;
         let batch = draft.finish();
-        if !batch.is_empty() {
+        if batch.is_empty() {
+            shared.engine.tidy()?;
+        } else {
             let begun = Instant::now();
             shared.strain.lock().begun = Some(begun);
             shared.engine.commit(batch)?;

@@ -36,9 +36,13 @@ const COUNTS: &[u8] = b"c";
 /// The row that says from where sled lacks what the journal has.
 const START: &[u8] = b"j";
 
-/// Rows in memory at which sled takes them in. A thousand small messages: two syncs for all of them, and a start after a kill
-/// reads no more than that.
+/// Rows in memory, or records, at which sled takes them in. A thousand small messages: two syncs for all of them, and a start after
+/// a kill reads no more than that.
 const WAITING: usize = 1024;
+/// Bytes of removed bodies at which it does. 8 MiB: a relay that is full has room again soon.
+const SPACE: u64 = 8 << 20;
+/// Seconds after which [`Engine::tidy`] does: what was removed is not on the disk for much longer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long threads of sled's may take to end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -73,8 +77,16 @@ struct Writing {
     freed: Vec<Span>,
     /// The last record stays: it shows when sled has lost what it had taken in.
     last: Option<Span>,
+    /// Since when rows wait.
+    since: Option<Instant>,
     /// A batch could not be made durable: none is after it.
     failed: bool,
+}
+
+impl Writing {
+    fn is_due(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= PATIENCE)
+    }
 }
 
 impl Sled {
@@ -112,7 +124,8 @@ impl Sled {
         disk::sync_directory(&index)?;
         disk::sync_directory(directory)?;
 
-        let begun = guarded(|| rows.get(START))?;
+        // What an upgrade that was cut short has left is no start: the version before has gone on since.
+        let begun = guarded(|| rows.get(START))?.filter(|_| has_journal);
         let begun =
             begun.map(|start| Start::decode(&start).ok_or(StoreFault::Corrupt { what: JOURNAL })).transpose()?;
         let last = begun.map_or(0, |start| start.segment);
@@ -129,7 +142,8 @@ impl Sled {
         };
         let records = journal::replay(&segments, &start)?;
         let journal = Journal::new(&start, records.len(), tail);
-        let writing = Writing { journal, live: HashMap::new(), freed: Vec::new(), last: None, failed: false };
+        let writing =
+            Writing { journal, live: HashMap::new(), freed: Vec::new(), last: None, since: None, failed: false };
         let engine = Self {
             rows,
             waiting: RwLock::default(),
@@ -147,7 +161,8 @@ impl Sled {
     /// Takes up what the journal had when the store was closed, and counts.
     fn resume(&self, records: Vec<journal::Record>, start: &Start) -> Result<(), StoreFault> {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writing { live, freed, last, .. } = &mut *writing;
+        let Writing { live, freed, last, since, .. } = &mut *writing;
+        *since = (!records.is_empty()).then(Instant::now);
         for record in records {
             for (key, _) in record.rows.iter().filter(|(_, value)| value.is_none()) {
                 freed.extend(self.pointer(key)?.map(|pointer| pointer.span()));
@@ -194,10 +209,13 @@ impl Sled {
         self.watched(|| guarded(|| self.rows.flush()))?;
         self.file.sync_data()?;
         self.waiting.write().unwrap_or_else(PoisonError::into_inner).clear();
+        writing.since = None;
         let (freed, tail) = (std::mem::take(&mut writing.freed), writing.journal.segment());
+        let last = writing.last.map(|last| last.segment);
         // The tail stays even when nothing lives in it: the next batch goes there.
-        let (kept, emptied): (Vec<_>, Vec<_>) =
-            freed.into_iter().partition(|span| span.segment == tail || writing.live.contains_key(&span.segment));
+        let (kept, emptied): (Vec<_>, Vec<_>) = freed.into_iter().partition(|Span { segment, .. }| {
+            *segment == tail || Some(*segment) == last || writing.live.contains_key(segment)
+        });
         for span in kept {
             self.segments.free(&span)?;
         }
@@ -296,6 +314,16 @@ impl Engine for Sled {
         outcome
     }
 
+    fn tidy(&self) -> Result<(), StoreFault> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !writing.is_due() || writing.failed {
+            return Ok(());
+        }
+        let outcome = self.take_in(&mut writing);
+        writing.failed = outcome.is_err();
+        outcome
+    }
+
     fn free_bytes(&self) -> Result<Option<u64>, StoreFault> {
         Ok(Some(disk::free_bytes(&self.directory)?))
     }
@@ -346,10 +374,11 @@ impl Sled {
         self.hold(rows);
         writing.freed.extend(freed);
         writing.freed.extend(writing.last.replace(record));
-        if self.waiting.read().unwrap_or_else(PoisonError::into_inner).len() < WAITING {
-            return Ok(());
-        }
-        self.take_in(writing)
+        writing.since.get_or_insert_with(Instant::now);
+        let rows = self.waiting.read().unwrap_or_else(PoisonError::into_inner).len();
+        let space = writing.freed.iter().fold(0_u64, |sum, span| sum.saturating_add(span.length));
+        let is_much = rows >= WAITING || writing.freed.len() >= WAITING || space >= SPACE;
+        if is_much || writing.is_due() { self.take_in(writing) } else { Ok(()) }
     }
 }
 
@@ -475,6 +504,51 @@ mod tests {
         assert_eq!(sled.segments.numbers().unwrap(), [1, 4]);
         drop(sled);
         assert_eq!(opened(directory.path()).row(b"e0").unwrap().unwrap().body.len(), 2000);
+    }
+
+    #[test]
+    fn rows_that_are_written_again_and_again_fill_no_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = opened(directory.path());
+        for _ in 0..WAITING + 5 {
+            sled.commit(vec![(b"m1".to_vec(), row(b"the same"))]).unwrap();
+        }
+        assert!(sled.writing.lock().unwrap().freed.len() < 10, "records are space, and it was given back");
+    }
+
+    #[test]
+    fn much_that_was_removed_makes_room_soon_and_little_within_a_minute() {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = opened(directory.path());
+        let body = Bytes::from(vec![1; 512 << 10]);
+        let keys: Vec<Key> = (0..16_u8).map(|number| vec![b'e', number]).collect();
+        let put = |key: &Key| (key.clone(), Some(Row { header: Bytes::new(), body: body.clone() }));
+        sled.commit(keys.iter().map(put).collect()).unwrap();
+        sled.commit(keys[..15].iter().map(|key| (key.clone(), None)).collect()).unwrap();
+        assert!(!sled.waiting.read().unwrap().is_empty(), "15 of them are little");
+        sled.tidy().unwrap();
+        assert!(!sled.waiting.read().unwrap().is_empty(), "not yet");
+        sled.writing.lock().unwrap().since = Instant::now().checked_sub(PATIENCE);
+        sled.tidy().unwrap();
+        assert!(sled.waiting.read().unwrap().is_empty() && sled.writing.lock().unwrap().freed.is_empty());
+        sled.commit(keys[..15].iter().map(put).collect()).unwrap();
+        sled.commit(keys.iter().map(|key| (key.clone(), None)).collect()).unwrap();
+        assert!(sled.waiting.read().unwrap().is_empty(), "16 are much");
+    }
+
+    /// A version with a journal has begun to open the store and was ended; the one before has gone on with it.
+    #[test]
+    fn an_upgrade_that_was_cut_short_takes_nothing_from_what_came_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let body = Bytes::from(vec![7; 3 * PAGE]);
+        let pointer = Pointer { segment: 9, offset: 0, length: 3 << 12, sum: Some(crc32fast::hash(&body)) };
+        let value = Value { header: Bytes::new(), body: Body::Beside(pointer) };
+        let sled = opened(directory.path());
+        std::fs::write(directory.path().join("bodies/00000009"), &body).unwrap();
+        sled.rows.insert(b"e9", value.encode().unwrap().as_ref()).unwrap();
+        sled.rows.insert([COUNTS, &9_u32.to_be_bytes()].concat(), &1_u64.to_be_bytes()).unwrap();
+        drop(sled);
+        assert_eq!(opened(directory.path()).row(b"e9").unwrap().unwrap().body, body);
     }
 
     #[test]

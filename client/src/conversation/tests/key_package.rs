@@ -22,7 +22,16 @@ fn key_packages_for_which_no_welcome_comes_any_more_are_destroyed_with_their_key
     world.now = world.now.plus_seconds(183 * DAY);
     world.act(1, |desk| desk.tick()).unwrap();
     assert_eq!(secrets(&mut world, 1), stocked, "a welcome may still be on its way");
-    world.now = world.now.plus_seconds(2 * DAY);
+    let rightly = world.now;
+    world.now = rightly.plus_seconds(900 * DAY);
+    world.act(1, |desk| desk.tick()).unwrap();
+    world.now = rightly.plus_seconds(DAY / 2);
+    world.act(1, |desk| desk.tick()).unwrap();
+    assert_eq!(secrets(&mut world, 1), stocked, "its clock was wrong for a while");
+    world.now = rightly.plus_seconds(2 * DAY);
+    world.act(1, |desk| desk.tick()).unwrap();
+    assert_eq!(secrets(&mut world, 1), stocked, "seen once");
+    world.now = rightly.plus_seconds(3 * DAY);
     world.act(1, |desk| desk.tick()).unwrap();
     assert_eq!(secrets(&mut world, 1), (0, 0));
 }
@@ -33,6 +42,8 @@ fn the_key_of_a_leaf_that_stands_in_a_tree_is_kept() {
     // Who was added to a pair has the leaf of its key package until it says something.
     let group = world.pair(0, 1);
     world.now = world.now.plus_seconds(185 * DAY);
+    world.act(1, |desk| desk.destroy_old_key_packages()).unwrap();
+    world.now = world.now.plus_seconds(DAY);
     world.act(1, |desk| desk.destroy_old_key_packages()).unwrap();
     assert_eq!(secrets(&mut world, 1).1, 1);
     world.say(1, group, "after half a year");
