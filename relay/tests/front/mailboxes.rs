@@ -206,7 +206,9 @@ async fn a_subscriber_behind_a_damaged_entry_is_told_and_the_rest_goes_on() {
     let bodies = trial.data.path().join("relay/store/bodies");
     let segment = std::fs::read_dir(bodies).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&segment).unwrap();
-    bytes[8192 + 100] ^= 1;
+    // Bodies begin at pages.
+    let second = (0..bytes.len()).step_by(4096).find(|at| bytes[*at..].starts_with(&[2; 8192])).unwrap();
+    bytes[second + 100] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
 
     session.done(damaged.resume(FIRST, START, 10)).await;
