@@ -1,6 +1,6 @@
 //! The one SQLCipher connection: its key and its settings.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Once};
 
 use data_encoding::HEXLOWER;
 use relevo_protocol::secret::Secret;
@@ -30,7 +30,12 @@ pub(super) fn open(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFau
     Ok(connection)
 }
 
+/// SQLite says that it is ready before it has prepared SQLCipher: a thread that opens its first database while another one does would
+/// have no cipher.
+static PREPARED: Once = Once::new();
+
 fn keyed(path: &Path, key: &Secret<32>) -> Result<Connection, VaultFault> {
+    PREPARED.call_once(|| drop(Connection::open_in_memory()));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // SQLCipher otherwise explains a wrong key on standard error.
@@ -110,6 +115,32 @@ mod tests {
         assert_eq!(freed, 2, "incremental, as it was made");
         drop(connection);
         assert!(fs::read(&database).unwrap() == before);
+    }
+
+    /// A process of its own for each try: only the first opening of a process prepares SQLCipher.
+    #[test]
+    fn the_first_vaults_of_a_process_may_be_opened_at_the_same_moment() {
+        const ALONE: &str = "RELEVO_FIRST_OPENING";
+        if std::env::var_os(ALONE).is_some() {
+            let moment = std::sync::Barrier::new(16);
+            std::thread::scope(|scope| {
+                for _ in 0..16 {
+                    scope.spawn(|| {
+                        let directory = tempfile::TempDir::new().unwrap();
+                        moment.wait();
+                        create(&directory.path().join("vault.db"), &Secret::new([7; 32])).unwrap();
+                    });
+                }
+            });
+            return;
+        }
+        // Unprepared, one in fifty fails.
+        for _ in 0..150 {
+            let name = "vault::connection::tests::the_first_vaults_of_a_process_may_be_opened_at_the_same_moment";
+            let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+            let done = this.args(["--exact", name]).env(ALONE, "1").output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        }
     }
 
     /// SQLCipher without a key is plain SQLite, so the file shows what an owner of the key would see.
