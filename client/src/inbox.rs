@@ -20,6 +20,7 @@ pub use address::{Holder, address_of, learn, my_address_for, revoke};
 pub(crate) use address::{learn_relay, posted};
 pub(crate) use mine::{abandon, capabilities, establish, home, is_established, seeds};
 pub use parcel::{send, send_to, undelivered};
+pub(crate) use received::TOO_OLD;
 pub use received::received;
 pub use shelf::{Stock, restock, shelf, stock, taken, wanted};
 

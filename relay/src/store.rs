@@ -35,6 +35,7 @@ mod sled;
 mod slice;
 mod value;
 mod verify;
+mod waiting;
 mod writer;
 
 use std::collections::HashSet;

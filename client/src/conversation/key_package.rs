@@ -16,6 +16,7 @@ use super::halt::DAY;
 use super::leaf;
 use super::signer::LeafSigner;
 use super::suite::{CREDENTIAL, SUITE, capabilities, leaf_extensions, lifetime, read};
+use crate::inbox;
 use crate::vault::conversations;
 use crate::vault::records::{self, Noun};
 use crate::vault::settings::Setting;
@@ -25,9 +26,6 @@ const SERIAL: Setting<u64> = Setting::named("conversation.leaf-serial");
 
 /// How long a key package may be used to add us.
 const KEY_PACKAGE_SECONDS: u64 = 84 * 24 * 3600;
-
-/// How long after its term a welcome for it may still come: no parcel that is older is read.
-const WELCOME_SECONDS: u64 = 100 * 24 * 3600;
 
 /// How long the binding of a leaf in a group stands.
 const LEAF_SECONDS: u64 = 2 * 365 * 24 * 3600;
@@ -79,7 +77,8 @@ impl Desk<'_> {
         let reference = package.hash_ref(self.provider().crypto());
         let reference =
             reference.map_err(|_| ConversationFault::Mls("key package"))?.tls_serialize_detached().map_err(fault)?;
-        let until = self.now.plus_seconds(KEY_PACKAGE_SECONDS.saturating_add(WELCOME_SECONDS));
+        // A welcome that is older than a parcel may be is not read.
+        let until = self.now.plus_seconds(KEY_PACKAGE_SECONDS.saturating_add(inbox::TOO_OLD));
         records::put(self.tx, Noun::Shelved, &reference, &Shelved { leaf, until, past: None })?;
         package.tls_serialize_detached().map_err(fault)
     }

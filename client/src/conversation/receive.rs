@@ -212,9 +212,10 @@ impl Desk<'_> {
         if keys > PASSED_OVER && room.context.kind == Kind::Group {
             return self.behind(room);
         }
-        records::put(self.tx, Noun::PassedOver, &room.id.0, &PassedOver { epoch, keys: keys.min(PASSED_OVER) })?;
+        let keys = keys.min(PASSED_OVER);
+        records::put(self.tx, Noun::PassedOver, &room.id.0, &PassedOver { epoch, keys })?;
         let signer = self.signer(room)?;
-        for _ in before..keys.min(PASSED_OVER) {
+        for _ in before..keys {
             // Never sent: a key of ours that is good for one message is gone with it.
             room.mls
                 .create_message(&self.provider(), &signer, &[])

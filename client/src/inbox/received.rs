@@ -17,7 +17,7 @@ use crate::vault::settings::Setting;
 
 /// Seconds after which a parcel is too old to be taken: longer than any relay keeps it. What was taken is remembered
 /// longer than that, so that none is taken twice.
-const TOO_OLD: u64 = 100 * 24 * 3600;
+pub(crate) const TOO_OLD: u64 = 100 * 24 * 3600;
 /// Seconds in a day.
 const DAY: u64 = 24 * 3600;
 /// When old parcels were last forgotten.

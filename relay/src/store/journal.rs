@@ -26,6 +26,8 @@ use super::verify::is_unreadable;
 const HEAD: usize = 40;
 /// Of them, those before the sum.
 const SUMMED: usize = 36;
+/// Bytes of a row beside its key and its value.
+const ROW: usize = 6;
 /// The length of a value that is none.
 const GONE: u32 = u32::MAX;
 const DAMAGED: StoreFault = StoreFault::Corrupt { what: JOURNAL };
@@ -114,25 +116,16 @@ impl Journal {
         bodies: &[Bytes],
     ) -> Result<(Rows, Span), StoreFault> {
         let (segment, offset) = segments.begin(&mut self.tail);
-        let mut length = HEAD;
-        let mut plain = Vec::with_capacity(rows.len());
-        // A pointer has the same length wherever it points.
-        for (key, value) in rows {
-            let encoded = value.as_ref().map(Value::encode).transpose()?;
-            length = length.saturating_add(6 + key.len() + encoded.as_ref().map_or(0, Bytes::len));
-            plain.push((key, value, encoded));
-        }
+        let length = rows.iter().fold(HEAD, |sum, (key, value)| {
+            sum.saturating_add(ROW + key.len()).saturating_add(value.as_ref().map_or(0, Value::length))
+        });
         let behind = offset.saturating_add(to_u64(length.next_multiple_of(PAGE)));
-        let mut placed = Rows::with_capacity(plain.len());
-        for (key, value, encoded) in plain {
-            let encoded = match value {
-                Some(Value { header, body: Body::Beside(mut pointer) }) => {
-                    (pointer.segment, pointer.offset) = (segment, pointer.offset.saturating_add(behind));
-                    Some(Value { header, body: Body::Beside(pointer) }.encode()?)
-                }
-                Some(Value { body: Body::Inline(_), .. }) | None => encoded,
-            };
-            placed.push((key, encoded));
+        let mut placed = Rows::with_capacity(rows.len());
+        for (key, mut value) in rows {
+            if let Some(Value { body: Body::Beside(pointer), .. }) = &mut value {
+                pointer.offset = pointer.offset.saturating_add(behind);
+            }
+            placed.push((key, value.as_ref().map(Value::encode).transpose()?));
         }
         let pages = |part: usize| to_u64(part.next_multiple_of(PAGE));
         let bytes = bodies.iter().fold(pages(length), |sum, body| sum.saturating_add(pages(body.len())));
@@ -328,7 +321,7 @@ mod tests {
     #[test]
     fn a_record_gives_its_rows_and_every_part_of_it_is_read_without_a_panic() {
         let length = HEAD
-            + rows().iter().map(|(key, value)| 6 + key.len() + value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
+            + rows().iter().map(|(key, value)| ROW + key.len() + value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
         let record = encode(&[3; 16], 9, 4096, &rows(), length).unwrap();
         assert_eq!(record.len(), length);
         assert_eq!(fields(record.first_chunk().unwrap()).unwrap(), (9, 4096, u32::try_from(length - HEAD).unwrap()));

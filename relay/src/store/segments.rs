@@ -157,7 +157,7 @@ impl Segments {
                 file
             }
         };
-        let mut gathered = Vec::with_capacity(GATHERED);
+        let mut gathered = Vec::new();
         let flush = |tail: &mut Tail, gathered: &mut Vec<u8>| -> Result<(), StoreFault> {
             file.write_all_at(gathered, tail.length)?;
             tail.length = tail.length.saturating_add(to_u64(gathered.len()));

@@ -2,7 +2,7 @@
 //! large bodies, which are the journal's.
 //!
 //! A batch is one record of the journal and one sync. Its rows wait in memory, before those of sled, until there are
-//! [`WAITING`] of them; then sled takes them all in at once. Its `flush()` calls only `sync_file_range` on Linux, which is
+//! [`WAITING`] of them, much is to be given back, or a minute has passed; then sled takes them all in at once. Its `flush()` calls only `sync_file_range` on Linux, which is
 //! no promise about power cuts: we sync its file ourselves, through our own handle, before anything of the journal goes.
 //! `flush_async` from many tasks deadlocks, so only the writer flushes.
 //!
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use super::fault::{BODY, INDEX, JOURNAL, StoreFault};
 use super::journal::{self, Journal, Start};
 use super::segments::{PAGE, Pointer, Segments, Span, to_u64};
 use super::value::{Body, INLINE, Value};
+use super::waiting::Waiting;
 
 /// Family of the rows that count what lives in a segment: c, then the segment as u32. No row of the store has it.
 const COUNTS: &[u8] = b"c";
@@ -41,7 +42,7 @@ const START: &[u8] = b"j";
 const WAITING: usize = 1024;
 /// Bytes of removed bodies at which it does. 8 MiB: a relay that is full has room again soon.
 const SPACE: u64 = 8 << 20;
-/// Seconds after which [`Engine::tidy`] does: what was removed is not on the disk for much longer.
+/// How long rows wait at most on a relay whose writer has anything to do: what was removed is not on the disk for much longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long threads of sled's may take to end.
@@ -55,8 +56,8 @@ fn is_locked(fault: &std::io::Error) -> bool {
 /// Rows in sled, the last of them in memory, large bodies beside it.
 pub(crate) struct Sled {
     rows: sled::Db,
-    /// Rows that sled has not taken in; none for one that goes.
-    waiting: RwLock<BTreeMap<Key, Option<Bytes>>>,
+    /// Rows that sled has not taken in.
+    waiting: Waiting,
     /// Our own handle of sled's file, to sync it.
     file: File,
     directory: PathBuf,
@@ -146,7 +147,7 @@ impl Sled {
             Writing { journal, live: HashMap::new(), freed: Vec::new(), last: None, since: None, failed: false };
         let engine = Self {
             rows,
-            waiting: RwLock::default(),
+            waiting: Waiting::default(),
             file,
             directory: directory.to_path_buf(),
             segments,
@@ -168,7 +169,7 @@ impl Sled {
                 freed.extend(self.pointer(key)?.map(|pointer| pointer.span()));
             }
             freed.extend(last.replace(record.head));
-            self.hold(record.rows);
+            self.waiting.hold(record.rows);
         }
         for (key, count) in self.scan(COUNTS, COUNTS, usize::MAX)? {
             let segment = key.strip_prefix(COUNTS).and_then(|key| key.try_into().ok()).map(u32::from_be_bytes);
@@ -182,11 +183,6 @@ impl Sled {
         self.segments.retain(|segment| live.contains_key(&segment) || segment >= start.segment)
     }
 
-    /// Shows rows that are durable to readers, all at once.
-    fn hold(&self, rows: journal::Rows) {
-        self.waiting.write().unwrap_or_else(PoisonError::into_inner).extend(rows);
-    }
-
     /// Where the body of a row lies that has one beside the index.
     fn pointer(&self, key: &[u8]) -> Result<Option<Pointer>, StoreFault> {
         match self.value(key)? {
@@ -198,7 +194,7 @@ impl Sled {
     /// Has sled take in the rows that wait, and gives back what is space then.
     fn take_in(&self, writing: &mut Writing) -> Result<(), StoreFault> {
         let mut rows = sled::Batch::default();
-        for (key, value) in &*self.waiting.read().unwrap_or_else(PoisonError::into_inner) {
+        for (key, value) in &*self.waiting.rows() {
             match value {
                 Some(value) => rows.insert(key.as_slice(), value.as_ref()),
                 None => rows.remove(key.as_slice()),
@@ -208,7 +204,7 @@ impl Sled {
         self.watched(|| guarded(|| self.rows.apply_batch(rows)))?;
         self.watched(|| guarded(|| self.rows.flush()))?;
         self.file.sync_data()?;
-        self.waiting.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.waiting.clear();
         writing.since = None;
         let (freed, tail) = (std::mem::take(&mut writing.freed), writing.journal.segment());
         let last = writing.last.map(|last| last.segment);
@@ -228,7 +224,7 @@ impl Sled {
     fn value(&self, key: &[u8]) -> Result<Option<Value>, StoreFault> {
         self.watched(|| {
             // In this order: a row leaves the memory when sled has it.
-            let waits = self.waiting.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+            let waits = self.waiting.rows().get(key).cloned();
             let value = match waits {
                 Some(value) => value,
                 None => guarded(|| self.rows.get(key))?.map(Bytes::from_owner),
@@ -276,14 +272,7 @@ impl Engine for Sled {
         let start = if from > prefix { from } else { prefix };
         let is_inside = |key: &[u8]| key.starts_with(prefix);
         self.watched(|| {
-            let waiting: Vec<_> = self
-                .waiting
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .range(start.to_vec()..)
-                .take_while(|(key, _)| is_inside(key))
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect();
+            let waiting = self.waiting.within(prefix, start);
             let gone = waiting.iter().filter(|(_, value)| value.is_none()).count();
             let mut found = BTreeMap::new();
             let rows = || {
@@ -371,11 +360,11 @@ impl Sled {
         }
         self.watched(|| Ok(()))?;
         let (rows, record) = writing.journal.write(&self.segments, rows, &bodies)?;
-        self.hold(rows);
+        self.waiting.hold(rows);
         writing.freed.extend(freed);
         writing.freed.extend(writing.last.replace(record));
         writing.since.get_or_insert_with(Instant::now);
-        let rows = self.waiting.read().unwrap_or_else(PoisonError::into_inner).len();
+        let rows = self.waiting.rows().len();
         let space = writing.freed.iter().fold(0_u64, |sum, span| sum.saturating_add(span.length));
         let is_much = rows >= WAITING || writing.freed.len() >= WAITING || space >= SPACE;
         if is_much || writing.is_due() { self.take_in(writing) } else { Ok(()) }
@@ -385,7 +374,7 @@ impl Sled {
 impl Drop for Sled {
     fn drop(&mut self) {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = !self.waiting.read().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let waits = !self.waiting.rows().is_empty();
         // All of it is durable: this only spares the next start the work.
         if waits
             && !writing.failed
@@ -446,7 +435,7 @@ mod tests {
         assert!(is_damage(&sled.header(b"m1")), "nothing of the index is used any more");
         assert!(is_damage(&sled.scan(b"m", b"m", 1)));
         assert!(is_damage(&sled.commit(vec![(b"m3".to_vec(), row(b"more"))])));
-        assert!(!sled.waiting.read().unwrap().contains_key(b"m3".as_slice()), "nothing was committed");
+        assert!(!sled.waiting.rows().contains_key(b"m3".as_slice()), "nothing was committed");
     }
 
     /// Numbers by a fixed seed.
@@ -482,7 +471,7 @@ mod tests {
             let key = format!("e{:03}", draw(&mut seed, round + 1)).into_bytes();
             assert_eq!(sled.row(&key).unwrap(), memory.row(&key).unwrap());
         }
-        let waiting = sled.waiting.read().unwrap().len();
+        let waiting = sled.waiting.rows().len();
         assert!(waiting < WAITING && !sled.rows.is_empty(), "some wait, and some the index has");
     }
 
@@ -525,15 +514,15 @@ mod tests {
         let put = |key: &Key| (key.clone(), Some(Row { header: Bytes::new(), body: body.clone() }));
         sled.commit(keys.iter().map(put).collect()).unwrap();
         sled.commit(keys[..15].iter().map(|key| (key.clone(), None)).collect()).unwrap();
-        assert!(!sled.waiting.read().unwrap().is_empty(), "15 of them are little");
+        assert!(!sled.waiting.rows().is_empty(), "15 of them are little");
         sled.tidy().unwrap();
-        assert!(!sled.waiting.read().unwrap().is_empty(), "not yet");
+        assert!(!sled.waiting.rows().is_empty(), "not yet");
         sled.writing.lock().unwrap().since = Instant::now().checked_sub(PATIENCE);
         sled.tidy().unwrap();
-        assert!(sled.waiting.read().unwrap().is_empty() && sled.writing.lock().unwrap().freed.is_empty());
+        assert!(sled.waiting.rows().is_empty() && sled.writing.lock().unwrap().freed.is_empty());
         sled.commit(keys[..15].iter().map(put).collect()).unwrap();
         sled.commit(keys.iter().map(|key| (key.clone(), None)).collect()).unwrap();
-        assert!(sled.waiting.read().unwrap().is_empty(), "16 are much");
+        assert!(sled.waiting.rows().is_empty(), "16 are much");
     }
 
     /// A version with a journal has begun to open the store and was ended; the one before has gone on with it.

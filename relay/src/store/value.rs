@@ -27,6 +27,16 @@ impl Value {
     const INLINE: u8 = 1;
     const BESIDE: u8 = 2;
 
+    /// Bytes of [`Self::encode`]. A pointer has the same length wherever it points.
+    pub(crate) fn length(&self) -> usize {
+        let behind = match &self.body {
+            Body::Inline(body) if body.is_empty() => 1,
+            Body::Inline(body) => body.len().saturating_add(2),
+            Body::Beside(pointer) => pointer.encode().len().saturating_add(2),
+        };
+        self.header.len().saturating_add(behind)
+    }
+
     pub(crate) fn encode(&self) -> Result<Bytes, StoreFault> {
         let Self { header, body } = self;
         let body: (u8, &[u8]) = match body {
