@@ -1,6 +1,6 @@
 //! The data directory: made for its owner alone, held by one process.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub enum DataFault {
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
     path: PathBuf,
-    _lock: File,
+    _lock: disk::Lock,
 }
 
 /// The store's place in a data directory.
@@ -102,12 +102,11 @@ impl DataDirectory {
             return Err(DataFault::Owner { path: path.to_owned() });
         }
         let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
-        let lock = opened.map_err(fault)?;
+        options.write(true).create(true).truncate(false).mode(0o600);
         let begun = Instant::now();
         loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+            match disk::Lock::take(options.open(path.join("lock")).map_err(fault)?) {
+                Ok(lock) => return Ok(Self { path: path.to_owned(), _lock: lock }),
                 // Whoever asks whether a relay runs here has it for a moment.
                 Err(TryLockError::WouldBlock) if begun.elapsed() < MOMENT => std::thread::sleep(MOMENT / 16),
                 Err(TryLockError::WouldBlock) => return Err(DataFault::Locked { path: path.to_owned() }),
@@ -151,7 +150,7 @@ impl DataDirectory {
 /// Whether a relay runs on a data directory. Makes nothing.
 pub(crate) fn is_held(path: &Path) -> bool {
     let lock = OpenOptions::new().write(true).open(path.join("lock"));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    lock.is_ok_and(|lock| matches!(disk::Lock::take(lock), Err(TryLockError::WouldBlock)))
 }
 
 /// Where the last start of the relay of a data directory told clients to come, as host and port.

@@ -138,7 +138,7 @@ impl Store {
     pub fn open(directory: &Path, config: StoreConfig) -> Result<(Self, Ledger), StoreFault> {
         disk::private_directory(directory)?;
         let lock = disk::private_file().open(directory.join("lock"))?;
-        lock.try_lock().map_err(|refused| match refused {
+        let lock = disk::Lock::take(lock).map_err(|refused| match refused {
             TryLockError::WouldBlock => StoreFault::Locked,
             TryLockError::Error(error) => error.into(),
         })?;

@@ -1,6 +1,6 @@
 //! The few things that files need beyond std: private directories, durable names, free space, the ballast.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,25 @@ pub(crate) fn private_file() -> fs::OpenOptions {
     let mut options = File::options();
     options.read(true).write(true).create(true).mode(0o600);
     options
+}
+
+/// A locked file. The kernel frees it however this process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Lock {
+    pub(crate) fn take(file: File) -> Result<Self, TryLockError> {
+        file.try_lock()?;
+        Ok(Self(file))
+    }
+}
+
+/// Said, not left to the closing of the file: a process that another thread starts has it open until it is a program of its own.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is next.
+        drop(self.0.unlock());
+    }
 }
 
 /// Makes the names in a directory durable.
@@ -107,4 +126,20 @@ impl Ballast {
 pub(crate) enum Dropped {
     Yes,
     WasNone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_given_back_while_a_process_that_is_being_started_has_the_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || private_file().open(directory.path().join("lock")).unwrap();
+        let lock = Lock::take(open()).unwrap();
+        let _inherited = lock.0.try_clone().unwrap();
+        assert!(matches!(Lock::take(open()), Err(TryLockError::WouldBlock)));
+        drop(lock);
+        Lock::take(open()).unwrap();
+    }
 }

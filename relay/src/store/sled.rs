@@ -66,7 +66,7 @@ pub(crate) struct Sled {
     /// Damage of the index was met, by whomever: nothing of sled's is used after it.
     damaged: AtomicBool,
     /// Held as long as the engine, so that no second process writes.
-    _lock: File,
+    _lock: disk::Lock,
 }
 
 /// What only the writer uses.
@@ -95,7 +95,7 @@ impl Sled {
     pub(crate) fn open(
         directory: &Path,
         config: &StoreConfig,
-        lock: File,
+        lock: disk::Lock,
         has_journal: bool,
     ) -> Result<Self, StoreFault> {
         let index = directory.join("index");
@@ -413,7 +413,8 @@ mod tests {
 
     fn opened(directory: &Path) -> Sled {
         let config = StoreConfig { cache_bytes: 4 << 20, ..StoreConfig::default() };
-        Sled::open(directory, &config, File::create(directory.join("lock")).unwrap(), false).unwrap()
+        let lock = disk::Lock::take(File::create(directory.join("lock")).unwrap()).unwrap();
+        Sled::open(directory, &config, lock, false).unwrap()
     }
 
     fn row(header: &'static [u8]) -> Option<Row> {
