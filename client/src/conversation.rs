@@ -38,8 +38,8 @@ pub use desk::{Desk, Me, Rooms};
 pub use effect::{Awaited, Effect};
 pub use fault::{CommitFault, ConversationFault};
 pub use list::{
-    Alarm, Conversation, Conviction, Decision, Said, Seated, alarms, conversation, conversations_of, convictions,
-    pair_with, said, silent, waiting,
+    Alarm, Conversation, Conviction, Decision, Said, Seated, alarms, changes_held_back, conversation, conversations_of,
+    convictions, pair_with, said, silent, waiting,
 };
 pub use room::{AlarmKind, Keeper, MessageState, Standing};
 

@@ -203,4 +203,7 @@ alarm-waiting = { $group }: what you wrote waits since { $time }. The relay has 
 # $time (String)
 alarm-held-back = { $group }: what you wrote since { $time } has not left this device, because you are cut off from the conversation. Ask an administrator to add you again.
 # $group (String)
+# $time (String)
+alarm-change-held-back = { $group }: a change of the group waits on this device, because messages are missing here and the others may have changed the group meanwhile. It is made by itself as soon as that is clear, at the latest { $time }. If it is urgent, such as a removal, ask another administrator to make it.
+# $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

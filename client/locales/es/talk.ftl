@@ -132,4 +132,5 @@ alarm-closed = { $group }: el relé dice que esta conversación ya no está. Pre
 alarm-damaged = { $group }: el relé dice que su disco ha dañado un mensaje. Ni ese ni los que siguen se pueden leer, hasta 30 días. Avisa a quien lleva el relé, y cread otro grupo en otro relé.
 alarm-waiting = { $group }: lo que escribiste espera desde { $time }. El relé no lo ha tomado, o no lo devuelve. Mira la red; si sigue así, trasladad la conversación: `relevo group move`.
 alarm-held-back = { $group }: lo que escribiste desde { $time } no ha salido de este dispositivo, porque estás fuera de la conversación. Pide a un administrador que te añada de nuevo.
+alarm-change-held-back = { $group }: un cambio del grupo espera en este dispositivo, porque aquí faltan mensajes y los demás pueden haber cambiado el grupo entretanto. Se hace solo en cuanto esté claro, a más tardar { $time }. Si es urgente, por ejemplo una expulsión, pide a otro administrador que lo haga.
 alarm-other = { $group }: ocurrió algo que esta versión no conoce. Instala la más nueva.

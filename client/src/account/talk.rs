@@ -182,6 +182,14 @@ impl Account {
         self.look(conversation::silent).await
     }
 
+    /// Groups in which changes of ours wait because others may know of some that this device does not, and until when at most.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn changes_held_back(&self) -> Result<Vec<(GroupId, Timestamp)>, AccountFault> {
+        self.look(conversation::changes_held_back).await
+    }
+
     /// Messages and commits of ours that wait for the network.
     ///
     /// # Errors

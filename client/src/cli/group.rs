@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::arguments::Group;
 use super::failure::Stop;
 use super::session::Session;
-use super::{shown, when};
+use super::{attention, shown, status, when};
 use crate::conversation::{Kind, Standing};
 use crate::i18n::L10nLanguage;
 
@@ -65,7 +65,17 @@ pub(crate) async fn act(session: &mut Session<'_>, act: Group) -> Result<(), Sto
         }
     };
     session.tell(&says, &Done { group: &group, done })?;
-    session.settle().await
+    let settled = session.settle().await;
+    if !session.screen.is_json() {
+        let names = status::conversation_names(session).await?;
+        for (id, until) in account.changes_held_back().await? {
+            if names.iter().any(|(one, name)| *one == id && *name == group) {
+                let waits = attention::change_held_back(session, &group, until);
+                session.screen.line(&format!("! {waits}"))?;
+            }
+        }
+    }
+    settled
 }
 
 async fn list(session: &mut Session<'_>) -> Result<(), Stop> {

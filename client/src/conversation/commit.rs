@@ -10,9 +10,9 @@ use relevo_protocol::labels;
 use relevo_protocol::limits::MAX_LEASE_HOURS;
 use relevo_protocol::sealed::{GroupSecrets, seal};
 use relevo_protocol::secret::Secret;
-use relevo_protocol::time::Hour;
+use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::trust::{MemberKey, Pins};
-use relevo_protocol::wire::{Call, Capability, CapabilityHash, Entry, Grant, MailboxKind};
+use relevo_protocol::wire::{Call, Capability, CapabilityHash, Entry, Grant, MailboxId, MailboxKind};
 use sha2::{Digest, Sha256};
 use tls_codec::Serialize;
 
@@ -20,13 +20,16 @@ use super::context::{Context, Kind, LeafState};
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
+use super::halt::may_have_missed_commits_until;
 use super::intention::Intention;
+use super::put_back::is_put_back_until;
 use super::room::{AlarmKind, Room};
 use super::signer::LeafSigner;
 use super::suite::{context_extensions, leaf_extensions};
 use super::validity::own_leaf_limit;
 use crate::vault::conversations::{self, Place};
 use crate::vault::intentions::{self, IntentionRow};
+use crate::vault::{Transaction, VaultFault};
 
 /// Appends that a group's grant allows in an hour, and their bytes: a full group that talks all the time, with room for
 /// a removal.
@@ -63,6 +66,17 @@ enum Step {
     Drop,
     /// Not now: a later commit or tick tries again.
     Later,
+}
+
+/// Until when this device commits nothing, because others may know of commits that it does not.
+pub(super) fn commits_wait_until(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    group: &GroupId,
+    mailbox: &MailboxId,
+) -> Result<Option<Timestamp>, VaultFault> {
+    // Both, if both are: none comes before some.
+    Ok(may_have_missed_commits_until(tx, now, group)?.max(is_put_back_until(tx, now, mailbox)?))
 }
 
 impl Desk<'_> {

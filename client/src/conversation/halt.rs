@@ -18,6 +18,7 @@ use crate::vault::conversations::{self, ConversationRow};
 use crate::vault::held::Matter;
 use crate::vault::intentions;
 use crate::vault::records::{self, Noun};
+use crate::vault::{Transaction, VaultFault};
 
 /// Seconds between the administrators' turns to do what each of them would do.
 const TURN_SECONDS: u64 = 20;
@@ -222,14 +223,6 @@ impl Desk<'_> {
         Ok(lost)
     }
 
-    /// Whether the others may be in an epoch that we have not heard of. A commit of ours would part us from them, and draw
-    /// after us whom it adds and who has missed the same. Not for ever: all of them may have lost the same entries, or have
-    /// nothing to say.
-    pub(super) fn may_have_missed_commits(&self, room: &Room) -> Result<bool, ConversationFault> {
-        let lost: Option<Timestamp> = records::get(self.tx, Noun::LogGap, &room.id.0)?;
-        Ok(lost.is_some_and(|at| (at.0..at.0.saturating_add(DAY)).contains(&self.now.0)))
-    }
-
     /// The others are in an epoch that this device cannot reach: it asks their administrators to be added again, also those
     /// whom its commit in flight makes so, and those whom it meant to bring in, who may be in already.
     pub(super) fn behind(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
@@ -257,4 +250,17 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// Until when the others may be in an epoch that we have not heard of, unless one of them is heard before. A commit of ours
+/// would part us from them, and draw after us whom it adds and who has missed the same. Not for ever: all of them may have
+/// lost the same entries, or have nothing to say.
+pub(super) fn may_have_missed_commits_until(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    group: &GroupId,
+) -> Result<Option<Timestamp>, VaultFault> {
+    let lost: Option<Timestamp> = records::get(tx, Noun::LogGap, &group.0)?;
+    let today = |at: &Timestamp| (at.0..at.0.saturating_add(DAY)).contains(&now.0);
+    Ok(lost.filter(today).map(|at| at.plus_seconds(DAY)))
 }

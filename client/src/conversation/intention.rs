@@ -117,6 +117,18 @@ impl Intention {
         }
     }
 
+    /// Whether people see its effect: not keys and pins alone.
+    pub(crate) fn changes_the_group(&self) -> bool {
+        match self {
+            Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::Rename { .. }
+            | Self::Administrators { .. }
+            | Self::Move { .. } => true,
+            Self::Rekey | Self::Pins => false,
+        }
+    }
+
     /// *owner* of the mailbox that the commit in flight moves to.
     pub(crate) fn owner(&self) -> Option<&Capability> {
         match self {

@@ -6,6 +6,7 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::Call;
 
+use super::commit::commits_wait_until;
 use super::context::Kind;
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
@@ -180,6 +181,23 @@ pub fn silent(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Keep
     let mut silent = messages::waiting_since(tx)?;
     silent.retain(|(_, _, since)| since.plus_seconds(SILENCE) <= now);
     Ok(silent)
+}
+
+/// Groups in which changes of ours wait because others may know of some that this device does not, and until when at most.
+///
+/// # Errors
+/// The vault's.
+pub fn changes_held_back(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Timestamp)>, VaultFault> {
+    let mut held = Vec::new();
+    for row in conversations::list(tx)?.into_iter().filter(|row| row.standing == Standing::Live) {
+        let Some(until) = commits_wait_until(tx, now, &row.id, &row.mailbox)? else { continue };
+        let ours = intentions::of(tx, &row.id)?;
+        let mut meant = ours.iter().filter(|one| one.echo.is_none()).map(Intention::of);
+        if meant.any(|one| one.is_ok_and(|one| one.changes_the_group())) {
+            held.push((row.id, until));
+        }
+    }
+    Ok(held)
 }
 
 /// What relays have signed that cannot all be true: proof for anybody.

@@ -20,7 +20,7 @@ use super::room::{AlarmKind, Room, Standing};
 use crate::sync::{self, Followed, ReceivedEntry};
 use crate::vault::followed::{self, Restored};
 use crate::vault::records::{self, Noun};
-use crate::vault::{conversations, intentions, tails};
+use crate::vault::{Transaction, VaultFault, conversations, intentions, tails};
 
 /// Seconds between the members' turns, which begin when nothing has come back for a moment.
 const TURN_SECONDS: u64 = 2;
@@ -83,11 +83,7 @@ impl Desk<'_> {
 
     /// Whether the relay went back a moment ago, so that commits which others know may be missing from the log.
     pub(super) fn is_put_back(&self, mailbox: &MailboxId) -> Result<bool, ConversationFault> {
-        let Some(row) = self.put_back_row(mailbox)? else { return Ok(false) };
-        let within = |seconds: u64| (row.held.0..row.held.0.saturating_add(seconds)).contains(&self.now.0);
-        // What is put off to be given later is waited for, up to a bound.
-        let later = row.given.is_none() && self.now < row.noticed.plus_seconds(TURNS);
-        Ok(within(NO_COMMITS) || later && within(NO_COMMITS + PAUSE))
+        Ok(is_put_back_until(self.tx, self.now, mailbox)?.is_some())
     }
 
     /// Whether the relay has gone back in these days.
@@ -232,7 +228,7 @@ impl Desk<'_> {
     }
 
     fn put_back_row(&self, mailbox: &MailboxId) -> Result<Option<PutBack>, ConversationFault> {
-        Ok(records::get(self.tx, Noun::PutBack, &mailbox.0)?)
+        Ok(row_of(self.tx, mailbox)?)
     }
 
     fn keep_put_back(&self, mailbox: &MailboxId, row: &PutBack) -> Result<(), ConversationFault> {
@@ -282,6 +278,23 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// Until when the others are waited for, to give a relay that went back what it has lost.
+pub(super) fn is_put_back_until(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    mailbox: &MailboxId,
+) -> Result<Option<Timestamp>, VaultFault> {
+    let Some(row) = row_of(tx, mailbox)? else { return Ok(None) };
+    // What is put off to be given later is waited for, up to a bound.
+    let later = row.given.is_none() && now < row.noticed.plus_seconds(TURNS);
+    let until = row.held.plus_seconds(if later { NO_COMMITS + PAUSE } else { NO_COMMITS });
+    Ok((row.held.0..until.0).contains(&now.0).then_some(until))
+}
+
+fn row_of(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Option<PutBack>, VaultFault> {
+    records::get(tx, Noun::PutBack, &mailbox.0)
 }
 
 fn digest(entry: &ReceivedEntry) -> [u8; 32] {

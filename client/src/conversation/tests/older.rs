@@ -5,7 +5,7 @@ use relevo_protocol::wire::{Cursor, Sequence};
 
 use crate::conversation::receive::{PASSED_OVER, PassedOver};
 use crate::conversation::world::{World, again};
-use crate::conversation::{AlarmKind, Standing};
+use crate::conversation::{AlarmKind, Standing, changes_held_back};
 use crate::sync::Notice;
 use crate::vault::followed;
 use crate::vault::records::{self, Noun};
@@ -167,12 +167,16 @@ fn who_may_have_missed_a_commit_commits_nothing_until_somebody_is_heard() {
     let epoch = world.row(0, group).epoch;
     renames(&mut world, 0, group, "Apart");
     assert_eq!(world.row(0, group).epoch, epoch, "a commit that the others have left behind");
+    let until = world.now.plus_seconds(24 * 3600);
+    let said = |world: &mut World| world.act(0, |desk| Ok(changes_held_back(desk.tx, desk.now)?)).unwrap();
+    assert!(matches!(said(&mut world)[..], [(held, at)] if held == group && at <= until), "and people are told");
     // They are heard in an epoch that cannot be reached.
     world.say(1, group, "here we are");
     world.settle();
     later(&mut world);
     assert_eq!(world.row(0, group).standing, Standing::Live);
     assert_eq!(world.row(0, group).epoch, world.row(1, group).epoch);
+    assert!(said(&mut world).is_empty());
     everybody_hears(&mut world, 0, group);
     // It has come in anew, and need not hear anybody again.
     world.act(1, |desk| desk.set_administrators(&group, &both)).unwrap();

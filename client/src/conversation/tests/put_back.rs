@@ -4,7 +4,7 @@ use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::Call;
 
 use crate::conversation::world::World;
-use crate::conversation::{AlarmKind, Standing};
+use crate::conversation::{AlarmKind, Standing, changes_held_back};
 use crate::vault::Vault;
 
 /// The relay loses all but so many entries of the group's log.
@@ -90,10 +90,11 @@ fn nobody_commits_for_an_hour_and_once_a_day() {
     world.settle();
     world.act(0, |desk| desk.rename(&group, "Too soon")).unwrap();
     world.settle();
+    let held = |world: &mut World| world.act(0, |desk| Ok(changes_held_back(desk.tx, desk.now)?.len())).unwrap();
     pass(&mut world, 3000);
-    assert_eq!(world.row(1, group).name, "Put back");
+    assert_eq!((world.row(1, group).name.as_str(), held(&mut world)), ("Put back", 1), "and people are told");
     pass(&mut world, 700);
-    assert_eq!(world.row(1, group).name, "Too soon");
+    assert_eq!((world.row(1, group).name.as_str(), held(&mut world)), ("Too soon", 0));
     // Again: until it was given what is put off, and no longer.
     let upto = entries(&mut world, group);
     goes_back(&mut world, group, upto);
