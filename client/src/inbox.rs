@@ -34,6 +34,14 @@ use mine::Mine;
 /// When the inbox was last tended.
 const TENDED: Setting<Timestamp> = Setting::named("inbox.tended");
 
+/// There while the relay has gone back and was not given again what it may have lost.
+const WENT_BACK: Setting<bool> = Setting::named("inbox.went_back");
+/// When it was last given that.
+const REGISTERED: Setting<Timestamp> = Setting::named("inbox.registered");
+/// Seconds between two times, as between two usual looks at the shelf: a relay that says again and again that it went back
+/// would have us make key packages without end.
+const REGISTER_EACH: u64 = 6 * 3600;
+
 /// Why the inbox did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum InboxFault {
@@ -116,6 +124,9 @@ enum Await {
     /// The shelf was looked at.
     #[n(2)]
     Shelf,
+    /// The inbox was opened again at a relay that went back.
+    #[n(3)]
+    Reopened,
 }
 
 fn then_nothing() -> Then {
@@ -135,29 +146,45 @@ pub fn answered(
     match decode_exact::<Await>(&then.state) {
         Ok(Await::Parcel { id }) => parcel::answered(tx, &id, outcome.map(|_| ()), now),
         Ok(Await::Shelf) => shelf::looked(tx, outcome.ok(), now),
+        Ok(Await::Reopened) => mine::follow(tx, &Mine::load(tx)?),
         Ok(Await::Nothing) | Err(_) => Ok(()),
     }
 }
 
-/// The inbox's half of [`crate::sync::Logic::noticed`]: a relay that loses or changes what lay in the inbox is a warning.
+/// The inbox's half of [`crate::sync::Logic::noticed`]: a relay that loses or changes what lay in the inbox is a warning,
+/// and may have lost who may write there.
 ///
 /// # Errors
 /// [`InboxFault::Vault`].
 pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<(), InboxFault> {
     match what {
-        Notice::Gap { .. }
-        | Notice::OtherIncarnation { .. }
+        Notice::OtherIncarnation { .. }
         | Notice::ChainBroken { .. }
-        | Notice::Withheld { .. }
-        | Notice::Damaged { .. }
         | Notice::Closed
-        | Notice::Refused(_) => Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?),
-        Notice::Repeated { .. } | Notice::OtherThanTold { .. } | Notice::Frozen => Ok(()),
+        | Notice::Refused(Refusal::NoSuchMailbox) => {
+            mine::went_back(tx)?;
+            WENT_BACK.write(tx, &true)?;
+        }
+        Notice::Gap { .. } | Notice::Withheld { .. } | Notice::Damaged { .. } | Notice::Refused(_) => {}
+        Notice::Repeated { .. } | Notice::OtherThanTold { .. } | Notice::Frozen => return Ok(()),
     }
+    Ok(warning::raise(tx, &warning::Kind::InboxDamaged, now)?)
 }
 
-/// What time brings: keys are rotated, leases renewed, the inbox trimmed, parcels sent again, the shelf looked at. May be
-/// called after every entry: it does its work once a second.
+/// Gives a relay that went back again what it may know no more: inbox, shelf and grants.
+fn register_again(tx: &Transaction<'_>, mine: &Mine, now: Timestamp) -> Result<(), InboxFault> {
+    let recently = REGISTERED.read(tx)?.is_some_and(|at| (at.0..at.0.saturating_add(REGISTER_EACH)).contains(&now.0));
+    if recently || WENT_BACK.read(tx)?.is_none() {
+        return Ok(());
+    }
+    WENT_BACK.remove(tx)?;
+    REGISTERED.write(tx, &now)?;
+    mine::open_again(tx, mine, &address::granted(tx)?, now)?;
+    shelf::fill(tx)
+}
+
+/// What time brings: keys are rotated, leases renewed, the inbox trimmed, parcels sent again, the shelf looked at, and a relay
+/// that went back given again what it has lost. May be called after every entry: it does its work once a second.
 ///
 /// # Errors
 /// [`InboxFault::Vault`].
@@ -172,6 +199,7 @@ pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
     }
     let mut mine = Mine::load(tx)?;
     mine::keep(tx, &mut mine, now)?;
+    register_again(tx, &mine, now)?;
     parcel::retry(tx, now)?;
     received::forget_old(tx, now)?;
     shelf::look(tx, now)

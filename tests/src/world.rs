@@ -325,3 +325,39 @@ pub async fn request(
     })
     .await
 }
+
+/// Lets a newcomer in: invited and vouched for by one founder, vouched for and admitted by the other. Gives the link.
+///
+/// # Errors
+/// A step was not done in time.
+pub async fn join(quilla: &TestMember, mistral: &TestMember, nadia: &TestMember) -> anyhow::Result<String> {
+    let link = quilla.invite("", Duration::from_secs(3600)).await?;
+    quilla.sync().await?;
+    nadia.join(&link, Some("Mistral"), "del turno de noche").await?;
+    let all = [quilla, mistral, nadia];
+    let joins = |kind: &RequestKind| matches!(kind, RequestKind::Join { .. });
+    let asked = request(quilla, &all, "the inviter is asked", joins).await?;
+    quilla.vouch(asked).await?;
+    let asked = request(mistral, &all, "the second is asked", joins).await?;
+    mistral.vouch(asked).await?;
+    until("a coordinator can admit", &all, async || {
+        for one in mistral.requests().await? {
+            if matches!(&one.kind, RequestKind::Join { vouchers, .. } if vouchers.len() == 2) {
+                mistral.admit(one.number).await?;
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    })
+    .await?;
+    until("the newcomer is a member with two contacts", &all, async || {
+        let about = nadia.about_me().await?;
+        Ok((about.card_expires.is_some() && nadia.contacts().await?.len() == 2).then_some(()))
+    })
+    .await?;
+    until("the others have the newcomer as a contact", &all, async || {
+        Ok((quilla.contacts().await?.len() == 2 && mistral.contacts().await?.len() == 2).then_some(()))
+    })
+    .await?;
+    Ok(link)
+}

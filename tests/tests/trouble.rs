@@ -7,7 +7,7 @@ use relevo_client::account::{AccountFault, What};
 use relevo_client::conversation::{AlarmKind, MessageState};
 use relevo_client::document::{DocumentFault, DocumentState};
 use relevo_relay::backup::{Wanted, back_up, restore};
-use relevo_tests::world::{Allied, TestMember, TestRelay, found_first, until};
+use relevo_tests::world::{Allied, TestMember, TestRelay, found_first, join, until};
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
@@ -163,6 +163,43 @@ async fn a_relay_that_is_restored_from_a_backup_says_so_and_people_go_on() -> an
     })
     .await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joined_after_the_backup_of_a_restored_relay_is_let_in_and_reached_again() -> anyhow::Result<()> {
+    let mut relay = TestRelay::start().await?;
+    let (quilla, mistral) = found_first(&relay).await?;
+    let folder = tempfile::tempdir()?;
+    let wanted = Wanted { file: folder.path().join("backup"), to: vec![] };
+    let config = relay.config();
+    let asked = config.clone();
+    let wanted = tokio::task::spawn_blocking(move || back_up(&asked, &wanted).map(|_| wanted)).await??;
+    let nadia = TestMember::new("Nadia")?;
+    join(&quilla, &mistral, &nadia).await?;
+    nadia.sync().await?;
+
+    // The relay knows neither her admission, nor her inbox, nor what others were given to reach her by.
+    relay.stop().await?;
+    std::fs::remove_dir_all(&config.data)?;
+    restore(&config, &wanted.file, None)?;
+    relay.resume().await?;
+    let all = [&quilla, &mistral, &nadia];
+    until("it is said", &all, async || {
+        Ok(nadia.warnings().await?.iter().any(|warning| warning.kind.code() == "inbox-damaged").then_some(()))
+    })
+    .await?;
+    mistral.create_group("Turno", &["Nadia".to_owned(), "Quilla".to_owned()]).await?;
+    until("she is in the group", &all, async || {
+        let inside = nadia.conversations().await?.iter().any(|one| one.name == "Turno" && one.members.len() == 3);
+        if !inside {
+            // Her shelf was empty for a moment: whoever asks again need not wait for a minute.
+            mistral.add("Turno", &["Nadia".to_owned()]).await?;
+        }
+        Ok(inside.then_some(()))
+    })
+    .await?;
+    nadia.send("Turno", "sigo aquí", None).await?;
+    until("she is heard", &all, async || Ok((heard(&quilla, "Turno").await? == ["sigo aquí"]).then_some(()))).await
 }
 
 /// Texts of others that somebody has read in a group, in their order.

@@ -87,6 +87,12 @@ pub fn my_address_for(tx: &Transaction<'_>, holder: &Holder, now: Timestamp) -> 
     })
 }
 
+/// What everybody who holds grants has: *append* of the inbox and *take* of the shelf.
+pub(super) fn granted(tx: &Transaction<'_>) -> Result<Vec<(Capability, Capability)>, InboxFault> {
+    let rows: Vec<GrantRow> = records::list(tx, Noun::Grant)?;
+    Ok(rows.into_iter().map(|row| (row.append, row.take)).collect())
+}
+
 /// Takes the grants of a holder away, such as those of a code that has ended.
 ///
 /// # Errors

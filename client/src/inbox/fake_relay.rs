@@ -9,6 +9,7 @@ use relevo_protocol::wire::{
 };
 
 /// One mailbox of a [`FakeRelay`].
+#[derive(Clone)]
 struct Mailbox {
     kind: MailboxKind,
     owner: CapabilityHash,
@@ -23,8 +24,8 @@ struct Mailbox {
     frozen: bool,
 }
 
-/// Mailboxes by id.
-#[derive(Default)]
+/// Mailboxes by id. A clone is a backup.
+#[derive(Clone, Default)]
 pub(crate) struct FakeRelay {
     mailboxes: BTreeMap<MailboxId, Mailbox>,
 }
@@ -103,7 +104,8 @@ impl FakeRelay {
                     GrantTable::Append => &mut found.append,
                     GrantTable::Take => &mut found.take,
                 };
-                grants.retain(|grant| !revoke.contains(&grant.hash));
+                let again = |hash| add.iter().any(|grant| grant.hash == hash);
+                grants.retain(|grant| !revoke.contains(&grant.hash) && !again(grant.hash));
                 grants.extend(add.iter().cloned());
                 Ok(Answer::Done)
             }

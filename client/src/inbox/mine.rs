@@ -1,19 +1,23 @@
 //! The inbox and the shelf that this member owns: opened once, then tended.
 
 use minicbor::{Decode, Encode};
-use relevo_protocol::limits::MAX_LEASE_HOURS;
+use relevo_protocol::limits::{MAX_GRANTS, MAX_LEASE_HOURS};
 use relevo_protocol::sealed::{EntryKey, InboxKeyPair};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::Timestamp;
-use relevo_protocol::wire::{Call, Capability, Grant, GrantTable, MailboxId, MailboxKind, RelayAddress, Sequence};
+use relevo_protocol::wire::{
+    Call, Capability, Grant, GrantTable, MailboxId, MailboxKind, RelayAddress, Sequence, encode,
+};
 
-use super::{InboxFault, then_nothing};
-use crate::sync::{self, Follow, Start, Topic};
+use super::{Await, InboxFault, then_nothing};
+use crate::sync::{self, Follow, Start, Then, Topic};
 use crate::vault::Transaction;
 use crate::vault::records::{self, Noun, ONE};
 
 /// Grants that lie ready at the relay, so that an address works from the moment it is handed out.
 const SPARES: usize = 16;
+/// Grants that one request registers again: one that does not fit any more is no reason to refuse them all.
+const GRANTS_AT_ONCE: usize = 64;
 /// Hours that a grant lasts: a year. Contacts get a new one long before, at a key's rotation.
 const GRANT_HOURS: u32 = 365 * 24;
 /// Parcels an hour under one grant, and their bytes: a few welcomes of the largest size, or a day's answers.
@@ -113,6 +117,20 @@ impl Mine {
         self.shelf_owner.mailbox()
     }
 
+    /// Opens the inbox, for those who have an *append* and those who will.
+    fn opened_inbox(&self, mut append: Vec<Grant>, now: Timestamp) -> Call {
+        append.extend(self.spare_append.iter().map(|spare| append_grant(spare, now)));
+        append.truncate(MAX_GRANTS);
+        open(&self.owner, append, Vec::new())
+    }
+
+    /// Opens the shelf, for those who have a *take* and those who will.
+    fn opened_shelf(&self, mut take: Vec<Grant>, now: Timestamp) -> Call {
+        take.extend(self.spare_take.iter().map(|spare| take_grant(spare, now)));
+        take.truncate(MAX_GRANTS);
+        open(&self.shelf_owner, vec![append_grant(&self.shelf_append, now)], take)
+    }
+
     /// The key that parcels are sealed to now.
     pub(super) fn current_key(&self, tx: &Transaction<'_>) -> Result<InboxKeyPair, InboxFault> {
         let row: KeyRow = records::get(tx, Noun::InboxKey, &self.key.to_be_bytes())?.ok_or(InboxFault::NoInbox)?;
@@ -173,32 +191,59 @@ pub(crate) fn establish(tx: &Transaction<'_>, relay: &RelayAddress, now: Timesta
         restocked: false,
         hurried: false,
     };
-    let open = |owner: &Capability, append, take| Call::Open {
-        kind: MailboxKind::Personal,
-        owner: owner.hash(),
-        read: None,
-        append,
-        take,
-        lease_hours: MAX_LEASE_HOURS,
-    };
-    let inbox_grants = mine.spare_append.iter().map(|spare| append_grant(spare, now)).collect();
-    let shelf_grants = mine.spare_take.iter().map(|spare| take_grant(spare, now)).collect();
     let relay = relay.fingerprint;
-    sync::enqueue(tx, &relay, &open(&mine.owner, inbox_grants, Vec::new()), &then_nothing())?;
-    let own = vec![append_grant(&mine.shelf_append, now)];
-    sync::enqueue(tx, &relay, &open(&mine.shelf_owner, own, shelf_grants), &then_nothing())?;
-    sync::follow(
-        tx,
-        &Follow {
-            relay,
-            mailbox: mine.mailbox(),
-            capability: mine.owner.duplicate(),
-            topic: Topic::Inbox,
-            key: Vec::new(),
-            start: Start::Beginning,
-        },
-    )?;
+    sync::enqueue(tx, &relay, &mine.opened_inbox(Vec::new(), now), &then_nothing())?;
+    sync::enqueue(tx, &relay, &mine.opened_shelf(Vec::new(), now), &then_nothing())?;
+    follow(tx, &mine)?;
     mine.save(tx)
+}
+
+/// Follows the inbox. Followed already, it is asked for again, even if it was said to be gone.
+pub(super) fn follow(tx: &Transaction<'_>, mine: &Mine) -> Result<(), InboxFault> {
+    let follow = Follow {
+        relay: mine.relay.fingerprint,
+        mailbox: mine.mailbox(),
+        capability: mine.owner.duplicate(),
+        topic: Topic::Inbox,
+        key: Vec::new(),
+        start: Start::Beginning,
+    };
+    Ok(sync::follow(tx, &follow)?)
+}
+
+/// The relay has gone back: its places are others now, and what is read and trimmed is counted anew, so that nothing unread
+/// is trimmed.
+pub(super) fn went_back(tx: &Transaction<'_>) -> Result<(), InboxFault> {
+    let mut mine = Mine::load(tx)?;
+    (mine.read, mine.trimmed) = (Sequence::START, Sequence::START);
+    mine.save(tx)
+}
+
+/// Opens inbox and shelf again, with the grants that are held and those that nobody has yet. An inbox that is there keeps what
+/// lies in it. The shelf is emptied: of what is on it now, some was taken before the relay went back, and so were grants
+/// taken away.
+pub(super) fn open_again(
+    tx: &Transaction<'_>,
+    mine: &Mine,
+    held: &[(Capability, Capability)],
+    now: Timestamp,
+) -> Result<(), InboxFault> {
+    let relay = mine.relay.fingerprint;
+    let (append, take): (Vec<_>, Vec<_>) =
+        held.iter().map(|(append, take)| (append_grant(append, now), take_grant(take, now))).unzip();
+    let reopened = Then { topic: Topic::Inbox, state: encode(&Await::Reopened) };
+    sync::enqueue(tx, &relay, &mine.opened_inbox(append.clone(), now), &reopened)?;
+    let spares = mine.spare_append.iter().map(|spare| append_grant(spare, now));
+    let add: Vec<_> = append.into_iter().chain(spares).collect();
+    for add in add.chunks(GRANTS_AT_ONCE) {
+        let (mailbox, capability, table) = (mine.mailbox(), mine.owner.duplicate(), GrantTable::Append);
+        let call = Call::Grants { mailbox, capability, table, revoke: Vec::new(), add: add.to_vec() };
+        sync::enqueue(tx, &relay, &call, &then_nothing())?;
+    }
+    let close = Call::Close { mailbox: mine.shelf(), capability: mine.shelf_owner.duplicate() };
+    sync::enqueue(tx, &relay, &close, &then_nothing())?;
+    sync::enqueue(tx, &relay, &mine.opened_shelf(take, now), &then_nothing())?;
+    Ok(())
 }
 
 /// Gives up the inbox and the shelf, as if they had never been opened: what waits for them is taken back, and the relay
@@ -325,6 +370,17 @@ fn make_key(tx: &Transaction<'_>) -> Result<u64, InboxFault> {
 fn rotate_spare(spares: &mut Vec<Capability>) -> Result<(Capability, Capability), InboxFault> {
     let new = Capability::random().map_err(|_| InboxFault::Randomness)?;
     Ok(if spares.is_empty() { (new.duplicate(), new) } else { (spares.remove(0), new) })
+}
+
+fn open(owner: &Capability, append: Vec<Grant>, take: Vec<Grant>) -> Call {
+    Call::Open {
+        kind: MailboxKind::Personal,
+        owner: owner.hash(),
+        read: None,
+        append,
+        take,
+        lease_hours: MAX_LEASE_HOURS,
+    }
 }
 
 fn append_grant(capability: &Capability, now: Timestamp) -> Grant {

@@ -117,6 +117,12 @@ pub fn taken(
     Ok(Some(open_shelf(&shelf.key, &shelf.mailbox, entry)?))
 }
 
+/// Has the whole shelf made anew.
+pub(super) fn fill(tx: &Transaction<'_>) -> Result<(), InboxFault> {
+    WANTED.write(tx, &FULL)?;
+    Ok(WANTS_LAST_RESORT.write(tx, &true)?)
+}
+
 /// Asks how many are left, now and then.
 pub(super) fn look(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
     let mut mine = Mine::load(tx)?;

@@ -7,8 +7,9 @@ use relevo_protocol::wire::RelayAddress;
 use super::{MembershipFault, errand, identity, words};
 use crate::quiet::shows_only;
 use crate::sync;
+use crate::vault::Transaction;
 use crate::vault::records::{self, Noun};
-use crate::vault::{Transaction, relays};
+use crate::vault::relays::{self, Admissions, KnownRelay};
 
 /// What came of a chain of charters that somebody showed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,8 +168,13 @@ pub(crate) fn adopt(tx: &Transaction<'_>, shown: &[MultiSigned<Charter>]) -> Res
         records::put(tx, Noun::Charter, &version.to_be_bytes(), &Opaque::new(charter.bytes().to_vec()))?;
     }
     for relay in newest.unions.iter().flat_map(|union| &union.relays) {
-        if relays::find(tx, &relay.fingerprint)?.is_none() {
-            sync::remember_relay(tx, relay)?;
+        match relays::find(tx, &relay.fingerprint)? {
+            None => sync::remember_relay(tx, relay)?,
+            // The one that came with a link is used up. Should the relay forget ours, the charter's admits us still.
+            Some(KnownRelay { address, admissions: Admissions::Own(_) }) => {
+                sync::remember_relay(tx, &address.with_admission(&relay.admission))?;
+            }
+            Some(KnownRelay { address: _, admissions: Admissions::Given | Admissions::Proposed(_) }) => {}
         }
     }
     super::restamp(tx)?;

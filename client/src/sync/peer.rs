@@ -225,7 +225,9 @@ impl Peer {
                 effects.push(open.ask(relay, Asked::Enroll, call));
             }
             (AdmissionKind::Lasting, Some(_)) if self.credential == Credential::Own => relays::enrolled(tx, &relay)?,
-            (AdmissionKind::Lasting, _) => {}
+            // The relay was put back to before it knew ours, and refused it a moment ago.
+            (AdmissionKind::Lasting, Some(_)) => relays::forget_own(tx, &relay)?,
+            (AdmissionKind::Lasting, None) => {}
         }
         self.session = Session::Open(open);
         self.fault = None;

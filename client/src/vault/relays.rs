@@ -87,6 +87,12 @@ pub(crate) fn propose(tx: &Transaction<'_>, relay: &Fingerprint, own: &Admission
     Ok(())
 }
 
+/// The relay does not know an admission of our own any more.
+pub(crate) fn forget_own(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE relays SET own = NULL, enrolled = 0 WHERE fingerprint = ?")?.execute([relay.0])?;
+    Ok(())
+}
+
 pub(crate) fn enrolled(tx: &Transaction<'_>, relay: &Fingerprint) -> Result<(), VaultFault> {
     tx.sql().prepare_cached("UPDATE relays SET enrolled = 1 WHERE fingerprint = ?")?.execute([relay.0])?;
     Ok(())

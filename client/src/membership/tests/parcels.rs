@@ -2,14 +2,15 @@ use relevo_protocol::content::{ContactCard, Identity, Parcel, ParcelBody, Parcel
 use relevo_protocol::sealed::seal_to;
 use relevo_protocol::time::Hour;
 use relevo_protocol::trust::ObjectHash;
-use relevo_protocol::wire::{Call, Head, Incarnation, Refusal, Sequence};
+use relevo_protocol::wire::{Call, Head, Incarnation, Refusal, Sequence, Standing};
 
 use super::{founded, invite, join, newcomer};
 use crate::conversation::{Desk, Rooms};
-use crate::inbox;
+use crate::inbox::fake_relay::FakeRelay;
+use crate::inbox::{self, Stock};
 use crate::membership::town::Town;
 use crate::membership::{self, identity, requests};
-use crate::sync::ReceivedEntry;
+use crate::sync::{Notice, ReceivedEntry};
 
 #[test]
 fn a_parcel_that_comes_again_is_taken_once() {
@@ -216,6 +217,78 @@ fn a_grant_that_was_taken_away_opens_no_more() {
     assert!(town.relays.get_mut(&[1; 32]).unwrap().call(&append, now).is_ok());
     town.act_and_settle("Ana", |tx, _| inbox::revoke(tx, &holder));
     assert_eq!(town.relays.get_mut(&[1; 32]).unwrap().call(&append, now), Err(Refusal::NoSuchMailbox));
+}
+
+/// The relay is put back to an earlier state, and says so to Ana.
+fn goes_back(town: &mut Town, backup: FakeRelay) {
+    *town.relays.get_mut(&[1; 32]).unwrap() = backup;
+    let standing = Standing {
+        incarnation: Incarnation([2; 8]),
+        first_available: Sequence(1),
+        head_before_first: Head::START,
+        last: Sequence::START,
+        expires: Hour(u32::MAX),
+        frozen: false,
+    };
+    let notice = Notice::OtherIncarnation { before: Incarnation([1; 8]), standing };
+    town.act("Ana", |tx, now| inbox::noticed(tx, &notice, now)).unwrap();
+    town.act_and_settle("Ana", inbox::tend);
+}
+
+#[test]
+fn who_was_given_an_address_after_the_backup_of_a_restored_relay_reaches_the_inbox_all_the_same() {
+    let mut town = founded();
+    stock(&mut town);
+    let before = town.relays[&[1; 32]].clone();
+    // More than the grants that lay ready in the backup.
+    let mut addresses: Vec<_> = (0..17)
+        .map(|group| {
+            let holder = inbox::Holder::Group(relevo_protocol::content::GroupId([group; 16]));
+            town.act_and_settle("Ana", |tx, now| inbox::my_address_for(tx, &holder, now))
+        })
+        .collect();
+    let address = addresses.pop().unwrap();
+    let shelf = address.shelf.as_ref().unwrap();
+    let entry = letter(&mut town, "Bruno", "Ana", "Ana").entry;
+    let calls = [
+        Call::Append { mailbox: address.mailbox, capability: address.append.duplicate(), entry },
+        Call::Take { mailbox: shelf.mailbox, capability: shelf.take.duplicate() },
+    ];
+    // Both lost from it, and inbox and shelf altogether.
+    for backup in [before, FakeRelay::default()] {
+        goes_back(&mut town, backup.clone());
+        town.now = town.now.plus_seconds(600);
+        goes_back(&mut town, backup);
+        let now = town.now;
+        let answers = calls.each_ref().map(|call| town.relays.get_mut(&[1; 32]).unwrap().call(call, now));
+        assert!(answers.iter().all(|answer| *answer == Err(Refusal::NoSuchMailbox)), "not every time that it says so");
+        town.now = now.plus_seconds(6 * 3600);
+        town.act_and_settle("Ana", inbox::tend);
+        assert_eq!(town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap(), Stock { packages: 24, last_resort: true });
+        stock(&mut town);
+        let now = town.now;
+        for call in &calls {
+            assert!(town.relays.get_mut(&[1; 32]).unwrap().call(call, now).is_ok());
+        }
+        town.now = now.plus_seconds(6 * 3600);
+    }
+}
+
+#[test]
+fn what_came_since_a_relay_was_restored_is_not_trimmed_with_what_was_read_before() {
+    let mut town = founded();
+    let ana = town.member("Ana");
+    let inbox = town.act("Bruno", |tx, _| inbox::address_of(tx, &ana)).unwrap().unwrap().mailbox;
+    let entry = letter(&mut town, "Bruno", "Ana", "Ana");
+    town.give("Ana", &ReceivedEntry { sequence: Sequence(15), ..entry });
+    let backup = town.relays[&[1; 32]].clone();
+    let lies = backup.depth(inbox);
+    goes_back(&mut town, backup);
+    town.now = town.now.plus_seconds(60);
+    town.act("Ana", inbox::tend).unwrap();
+    town.settle();
+    assert!(lies > 0);
+    assert_eq!(town.relays[&[1; 32]].depth(inbox), lies);
 }
 
 #[test]
