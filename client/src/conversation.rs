@@ -33,13 +33,14 @@ mod signer;
 mod suite;
 mod validity;
 
+pub use commit::Unsure;
 pub use context::{Context, Kind};
 pub use desk::{Desk, Me, Rooms};
 pub use effect::{Awaited, Effect};
 pub use fault::{CommitFault, ConversationFault};
 pub use list::{
-    Alarm, Conversation, Conviction, Decision, Said, Seated, alarms, changes_held_back, conversation, conversations_of,
-    convictions, pair_with, said, silent, waiting,
+    Alarm, Conversation, Conviction, Decision, HeldBack, Said, Seated, alarms, changes_held_back, conversation,
+    conversations_of, convictions, pair_with, said, silent, waiting,
 };
 pub use room::{AlarmKind, Keeper, MessageState, Standing};
 

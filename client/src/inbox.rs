@@ -14,7 +14,7 @@ use relevo_protocol::content::ParcelFault;
 use relevo_protocol::sealed::SealFault;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::{ObjectFault, ObjectHash};
-use relevo_protocol::wire::{Answer, Refusal, decode_exact, encode};
+use relevo_protocol::wire::{Answer, Incarnation, Refusal, decode_exact, encode};
 
 pub use address::{Holder, address_of, learn, my_address_for, revoke};
 pub(crate) use address::{learn_relay, posted};
@@ -38,6 +38,8 @@ const TENDED: Setting<Timestamp> = Setting::named("inbox.tended");
 const WENT_BACK: Setting<bool> = Setting::named("inbox.went_back");
 /// When it was last given that.
 const REGISTERED: Setting<Timestamp> = Setting::named("inbox.registered");
+/// The life of the inbox that it had when it was opened again.
+const LIFE: Setting<Incarnation> = Setting::named("inbox.life");
 /// Seconds between two times, as between two usual looks at the shelf: a relay that says again and again that it went back
 /// would have us make key packages without end.
 const REGISTER_EACH: u64 = 6 * 3600;
@@ -129,6 +131,23 @@ enum Await {
     Reopened,
 }
 
+/// Forgets what was registered where the inbox was.
+fn forget_registration(tx: &Transaction<'_>) -> Result<(), InboxFault> {
+    WENT_BACK.remove(tx)?;
+    REGISTERED.remove(tx)?;
+    Ok(LIFE.remove(tx)?)
+}
+
+/// The life that the inbox has now is no news, even if we have just begun it.
+fn reopened(tx: &Transaction<'_>, answer: Option<&Answer>) -> Result<(), InboxFault> {
+    let Some(Answer::Opened { incarnation, .. }) = answer else { return Ok(()) };
+    if !is_established(tx)? {
+        return Ok(());
+    }
+    LIFE.write(tx, incarnation)?;
+    mine::follow(tx, &Mine::load(tx)?)
+}
+
 fn then_nothing() -> Then {
     Then { topic: Topic::Inbox, state: encode(&Await::Nothing) }
 }
@@ -146,7 +165,7 @@ pub fn answered(
     match decode_exact::<Await>(&then.state) {
         Ok(Await::Parcel { id }) => parcel::answered(tx, &id, outcome.map(|_| ()), now),
         Ok(Await::Shelf) => shelf::looked(tx, outcome.ok(), now),
-        Ok(Await::Reopened) => mine::follow(tx, &Mine::load(tx)?),
+        Ok(Await::Reopened) => reopened(tx, outcome.ok()),
         Ok(Await::Nothing) | Err(_) => Ok(()),
     }
 }
@@ -158,6 +177,9 @@ pub fn answered(
 /// [`InboxFault::Vault`].
 pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<(), InboxFault> {
     match what {
+        Notice::OtherIncarnation { standing, .. } if LIFE.read(tx)? == Some(standing.incarnation) => {
+            return mine::went_back(tx);
+        }
         Notice::OtherIncarnation { .. }
         | Notice::ChainBroken { .. }
         | Notice::Closed
@@ -172,14 +194,14 @@ pub fn noticed(tx: &Transaction<'_>, what: &Notice, now: Timestamp) -> Result<()
 }
 
 /// Gives a relay that went back again what it may know no more: inbox, shelf and grants.
-fn register_again(tx: &Transaction<'_>, mine: &Mine, now: Timestamp) -> Result<(), InboxFault> {
+fn register_again(tx: &Transaction<'_>, mine: &mut Mine, now: Timestamp) -> Result<(), InboxFault> {
     let recently = REGISTERED.read(tx)?.is_some_and(|at| (at.0..at.0.saturating_add(REGISTER_EACH)).contains(&now.0));
     if recently || WENT_BACK.read(tx)?.is_none() {
         return Ok(());
     }
     WENT_BACK.remove(tx)?;
     REGISTERED.write(tx, &now)?;
-    mine::open_again(tx, mine, &address::granted(tx)?, now)?;
+    mine::open_again(tx, mine, &address::held(tx)?, now)?;
     shelf::fill(tx)
 }
 
@@ -199,7 +221,7 @@ pub fn tend(tx: &Transaction<'_>, now: Timestamp) -> Result<(), InboxFault> {
     }
     let mut mine = Mine::load(tx)?;
     mine::keep(tx, &mut mine, now)?;
-    register_again(tx, &mine, now)?;
+    register_again(tx, &mut mine, now)?;
     parcel::retry(tx, now)?;
     received::forget_old(tx, now)?;
     shelf::look(tx, now)

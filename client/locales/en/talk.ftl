@@ -206,4 +206,7 @@ alarm-held-back = { $group }: what you wrote since { $time } has not left this d
 # $time (String)
 alarm-change-held-back = { $group }: a change of the group waits on this device, because messages are missing here and the others may have changed the group meanwhile. It is made by itself as soon as that is clear, at the latest { $time }. If it is urgent, such as a removal, ask another administrator to make it.
 # $group (String)
+# $time (String)
+alarm-change-waits-for-relay = { $group }: a change of the group waits on this device until { $time } at the latest, so that what the relay lost when it was put back can return first. It is made by itself then.
+# $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

@@ -133,4 +133,5 @@ alarm-damaged = { $group }: el relé dice que su disco ha dañado un mensaje. Ni
 alarm-waiting = { $group }: lo que escribiste espera desde { $time }. El relé no lo ha tomado, o no lo devuelve. Mira la red; si sigue así, trasladad la conversación: `relevo group move`.
 alarm-held-back = { $group }: lo que escribiste desde { $time } no ha salido de este dispositivo, porque estás fuera de la conversación. Pide a un administrador que te añada de nuevo.
 alarm-change-held-back = { $group }: un cambio del grupo espera en este dispositivo, porque aquí faltan mensajes y los demás pueden haber cambiado el grupo entretanto. Se hace solo en cuanto esté claro, a más tardar { $time }. Si es urgente, por ejemplo una expulsión, pide a otro administrador que lo haga.
+alarm-change-waits-for-relay = { $group }: un cambio del grupo espera en este dispositivo, a más tardar hasta { $time }, para que antes vuelva lo que el relé perdió al ser restaurado. Después se hace solo.
 alarm-other = { $group }: ocurrió algo que esta versión no conoce. Instala la más nueva.

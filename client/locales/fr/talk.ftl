@@ -133,4 +133,5 @@ alarm-damaged = { $group } : le relais dit que son disque a abîmé un message. 
 alarm-waiting = { $group } : ce que vous avez écrit attend depuis { $time }. Le relais ne l'a pas pris, ou ne le rend pas. Regardez le réseau ; si cela dure, déplacez la conversation : `relevo group move`.
 alarm-held-back = { $group } : ce que vous avez écrit depuis { $time } n'a pas quitté cet appareil, car vous êtes coupé de la conversation. Demandez à un administrateur de vous ajouter de nouveau.
 alarm-change-held-back = { $group } : un changement du groupe attend sur cet appareil, car des messages manquent ici et les autres ont pu changer le groupe entre-temps. Il se fait de lui-même dès que c'est clair, au plus tard { $time }. Si c'est urgent, par exemple un retrait, demandez à un autre administrateur de le faire.
+alarm-change-waits-for-relay = { $group } : un changement du groupe attend sur cet appareil, au plus tard jusqu'à { $time }, pour que revienne d'abord ce que le relais a perdu en étant restauré. Il se fait ensuite de lui-même.
 alarm-other = { $group } : il s'est passé quelque chose que cette version ne connaît pas. Installez la plus récente.

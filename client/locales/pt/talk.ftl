@@ -133,4 +133,5 @@ alarm-damaged = { $group }: o retransmissor diz que o seu disco danificou uma me
 alarm-waiting = { $group }: o que escreveu espera desde { $time }. O retransmissor não o aceitou, ou não o devolve. Veja a rede; se continuar assim, mudem a conversa de lugar: `relevo group move`.
 alarm-held-back = { $group }: o que escreveu desde { $time } não saiu deste dispositivo, porque está cortado da conversa. Peça a um administrador que o adicione de novo.
 alarm-change-held-back = { $group }: uma mudança do grupo espera neste dispositivo, porque faltam mensagens aqui e os outros podem ter mudado o grupo entretanto. É feita sozinha assim que isso estiver claro, o mais tardar { $time }. Se for urgente, como uma remoção, peça a outro administrador que a faça.
+alarm-change-waits-for-relay = { $group }: uma mudança do grupo espera neste dispositivo, o mais tardar até { $time }, para que antes volte o que o relé perdeu ao ser restaurado. Depois é feita sozinha.
 alarm-other = { $group }: aconteceu algo que esta versão não conhece. Instale a mais nova.

@@ -10,7 +10,7 @@ use relevo_protocol::wire::RelayAddress;
 use super::converse::{Converse, reached};
 use super::names::{Meant, group_named, is_taken, meant, name_of};
 use super::{Account, AccountFault};
-use crate::conversation::{self, Alarm, Conversation, Conviction, Keeper, MessageState};
+use crate::conversation::{self, Alarm, Conversation, Conviction, HeldBack, Keeper, MessageState};
 use crate::inbox;
 use crate::link::LinkFault;
 use crate::membership::{self, MembershipFault, charter};
@@ -182,11 +182,11 @@ impl Account {
         self.look(conversation::silent).await
     }
 
-    /// Groups in which changes of ours wait because others may know of some that this device does not, and until when at most.
+    /// Groups in which changes of ours wait for what others may know.
     ///
     /// # Errors
     /// The vault's.
-    pub async fn changes_held_back(&self) -> Result<Vec<(GroupId, Timestamp)>, AccountFault> {
+    pub async fn changes_held_back(&self) -> Result<Vec<HeldBack>, AccountFault> {
         self.look(conversation::changes_held_back).await
     }
 

@@ -1,13 +1,12 @@
 //! What went wrong that people must see: warnings of membership, alarms of conversations.
 
 use data_encoding::HEXLOWER;
-use relevo_protocol::time::Timestamp;
 use serde::Serialize;
 
 use super::failure::Stop;
 use super::session::Session;
 use super::{shown, status, when};
-use crate::conversation::{AlarmKind, Conviction, Keeper};
+use crate::conversation::{AlarmKind, Conviction, HeldBack, Keeper, Unsure};
 use crate::membership::warning::Kind;
 
 /// One thing to know and what to do about it.
@@ -135,16 +134,20 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
         };
         points.push(Point { kind, about: None, conversation, at: when::utc(since), what, proof: None });
     }
-    for (group, until) in session.account.changes_held_back().await? {
-        let conversation = names.iter().find(|(id, _)| *id == group).map(|(_, name)| name.clone());
-        let what = change_held_back(session, conversation.as_deref().unwrap_or_default(), until);
-        let at = when::utc(until);
+    for held in session.account.changes_held_back().await? {
+        let conversation = names.iter().find(|(id, _)| *id == held.group).map(|(_, name)| name.clone());
+        let what = change_held_back(session, conversation.as_deref().unwrap_or_default(), &held);
+        let at = when::utc(held.until);
         points.push(Point { kind: "change-held-back", about: None, conversation, at, what, proof: None });
     }
     Ok(points)
 }
 
 /// That a change of a group waits, and for how long.
-pub(crate) fn change_held_back(session: &Session<'_>, group: &str, until: Timestamp) -> String {
-    session.screen.words().msg_alarm_change_held_back(shown::name(group), when::local(until))
+pub(crate) fn change_held_back(session: &Session<'_>, group: &str, held: &HeldBack) -> String {
+    let (words, group, until) = (session.screen.words(), shown::name(group), when::local(held.until));
+    match held.why {
+        Unsure::Missed => words.msg_alarm_change_held_back(group, until),
+        Unsure::PutBack => words.msg_alarm_change_waits_for_relay(group, until),
+    }
 }

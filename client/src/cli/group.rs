@@ -68,9 +68,9 @@ pub(crate) async fn act(session: &mut Session<'_>, act: Group) -> Result<(), Sto
     let settled = session.settle().await;
     if !session.screen.is_json() {
         let names = status::conversation_names(session).await?;
-        for (id, until) in account.changes_held_back().await? {
-            if names.iter().any(|(one, name)| *one == id && *name == group) {
-                let waits = attention::change_held_back(session, &group, until);
+        for held in account.changes_held_back().await? {
+            if names.iter().any(|(one, name)| *one == held.group && *name == group) {
+                let waits = attention::change_held_back(session, &group, &held);
                 session.screen.line(&format!("! {waits}"))?;
             }
         }

@@ -68,15 +68,25 @@ enum Step {
     Later,
 }
 
-/// Until when this device commits nothing, because others may know of commits that it does not.
-pub(super) fn commits_wait_until(
+/// Why others may know of commits that this device, or the log, does not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Unsure {
+    /// The log's relay has gone back, and is given what it has lost.
+    PutBack,
+    /// Entries are lost to this device.
+    Missed,
+}
+
+/// Until when this device commits nothing, because others may know of commits that it does not; for the longer-lasting reason.
+pub(super) fn unsure_until(
     tx: &Transaction<'_>,
     now: Timestamp,
     group: &GroupId,
     mailbox: &MailboxId,
-) -> Result<Option<Timestamp>, VaultFault> {
-    // Both, if both are: none comes before some.
-    Ok(may_have_missed_commits_until(tx, now, group)?.max(is_put_back_until(tx, now, mailbox)?))
+) -> Result<Option<(Timestamp, Unsure)>, VaultFault> {
+    let missed = may_have_missed_commits_until(tx, now, group)?.map(|until| (until, Unsure::Missed));
+    let put_back = is_put_back_until(tx, now, mailbox)?.map(|until| (until, Unsure::PutBack));
+    Ok(missed.max(put_back))
 }
 
 impl Desk<'_> {

@@ -6,7 +6,7 @@ use relevo_protocol::time::{Hour, Timestamp};
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::Call;
 
-use super::commit::commits_wait_until;
+use super::commit::{Unsure, unsure_until};
 use super::context::Kind;
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
@@ -183,18 +183,29 @@ pub fn silent(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Keep
     Ok(silent)
 }
 
-/// Groups in which changes of ours wait because others may know of some that this device does not, and until when at most.
+/// A group in which changes of ours wait for what others may know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeldBack {
+    /// Which.
+    pub group: GroupId,
+    /// Why.
+    pub why: Unsure,
+    /// Until when at most.
+    pub until: Timestamp,
+}
+
+/// Groups in which changes of ours wait for what others may know.
 ///
 /// # Errors
 /// The vault's.
-pub fn changes_held_back(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(GroupId, Timestamp)>, VaultFault> {
+pub fn changes_held_back(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<HeldBack>, VaultFault> {
     let mut held = Vec::new();
     for row in conversations::list(tx)?.into_iter().filter(|row| row.standing == Standing::Live) {
-        let Some(until) = commits_wait_until(tx, now, &row.id, &row.mailbox)? else { continue };
+        let Some((until, why)) = unsure_until(tx, now, &row.id, &row.mailbox)? else { continue };
         let ours = intentions::of(tx, &row.id)?;
-        let mut meant = ours.iter().filter(|one| one.echo.is_none()).map(Intention::of);
-        if meant.any(|one| one.is_ok_and(|one| one.changes_the_group())) {
-            held.push((row.id, until));
+        let mut meant = ours.iter().filter(|one| one.echo.is_none() && one.due <= until).map(Intention::of);
+        if meant.any(|one| one.is_ok_and(|one| one.changes_the_group() && one.is_ready())) {
+            held.push(HeldBack { group: row.id, why, until });
         }
     }
     Ok(held)

@@ -5,7 +5,7 @@ use relevo_protocol::content::{GroupOwner, Opaque, ParcelBody, PinnedObject, Wel
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Call, Capability, Fingerprint};
 
-use super::commit::{commits_wait_until, moved_secrets};
+use super::commit::{moved_secrets, unsure_until};
 use super::context::Context;
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
@@ -97,7 +97,7 @@ impl Desk<'_> {
         if room.row.standing != Standing::Live {
             return Ok(());
         }
-        if commits_wait_until(self.tx, self.now, &room.id, &room.context.mailbox)?.is_none() {
+        if unsure_until(self.tx, self.now, &room.id, &room.context.mailbox)?.is_none() {
             self.launch(room)?;
         }
         self.flush(room)

@@ -7,7 +7,7 @@ use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Capability, MailboxId, RelayAddress};
 
 use super::InboxFault;
-use super::mine::{self, Mine};
+use super::mine::{self, Held, Mine};
 use crate::membership::charter;
 use crate::sync;
 use crate::vault::records::{self, Noun};
@@ -87,10 +87,10 @@ pub fn my_address_for(tx: &Transaction<'_>, holder: &Holder, now: Timestamp) -> 
     })
 }
 
-/// What everybody who holds grants has: *append* of the inbox and *take* of the shelf.
-pub(super) fn granted(tx: &Transaction<'_>) -> Result<Vec<(Capability, Capability)>, InboxFault> {
+/// What everybody has who was given an address.
+pub(super) fn held(tx: &Transaction<'_>) -> Result<Vec<Held>, InboxFault> {
     let rows: Vec<GrantRow> = records::list(tx, Noun::Grant)?;
-    Ok(rows.into_iter().map(|row| (row.append, row.take)).collect())
+    Ok(rows.into_iter().map(|GrantRow { append, take, made }| Held { append, take, made }).collect())
 }
 
 /// Takes the grants of a holder away, such as those of a code that has ended.

@@ -135,6 +135,13 @@ impl FakeRelay {
         self.mailboxes.get(&mailbox).map_or(0, |found| found.entries.len())
     }
 
+    /// Hashes of the grants by which an inbox is written to, or a shelf taken from, in the order in which they came.
+    pub(crate) fn grants_of(&self, mailbox: MailboxId) -> Vec<[u8; 32]> {
+        let found = &self.mailboxes[&mailbox];
+        let grants = if found.take.is_empty() { &found.append } else { &found.take };
+        grants.iter().map(|grant| grant.hash.0).collect()
+    }
+
     /// Forgets the entries of a mailbox, as a relay that lies would.
     pub(crate) fn forget(&mut self, mailbox: MailboxId) {
         if let Some(found) = self.mailboxes.get_mut(&mailbox) {

@@ -35,6 +35,16 @@ pub(super) const KEY_RETENTION: u64 = 91 * DAY;
 /// Seconds between renewals of the leases.
 const RENEWAL: u64 = 7 * DAY;
 
+/// What somebody was given to reach this member.
+pub(super) struct Held {
+    /// Of the inbox.
+    pub(super) append: Capability,
+    /// Of the shelf.
+    pub(super) take: Capability,
+    /// When.
+    pub(super) made: Timestamp,
+}
+
 /// The one row about the own inbox and shelf.
 #[derive(Encode, Decode)]
 #[cbor(map)]
@@ -117,17 +127,26 @@ impl Mine {
         self.shelf_owner.mailbox()
     }
 
-    /// Opens the inbox, for those who have an *append* and those who will.
-    fn opened_inbox(&self, mut append: Vec<Grant>, now: Timestamp) -> Call {
-        append.extend(self.spare_append.iter().map(|spare| append_grant(spare, now)));
-        append.truncate(MAX_GRANTS);
+    /// Who may write to the inbox and who may take from the shelf: those who hold a grant, and those who will.
+    fn grants(&self, held: &[Held], now: Timestamp) -> (Vec<Grant>, Vec<Grant>) {
+        let append = held.iter().map(|held| append_grant(&held.append, held.made));
+        let take = held.iter().map(|held| take_grant(&held.take, held.made));
+        let append = append.chain(self.spare_append.iter().map(|spare| append_grant(spare, now)));
+        let take = take.chain(self.spare_take.iter().map(|spare| take_grant(spare, now)));
+        let in_no_order = |grants: &mut dyn Iterator<Item = Grant>| {
+            let mut grants: Vec<_> = grants.take(MAX_GRANTS).collect();
+            // Their order in the vault would tell the relay whose each is.
+            grants.sort_unstable_by_key(|grant| grant.hash.0);
+            grants
+        };
+        (in_no_order(&mut append.into_iter()), in_no_order(&mut take.into_iter()))
+    }
+
+    fn open_inbox(&self, append: Vec<Grant>) -> Call {
         open(&self.owner, append, Vec::new())
     }
 
-    /// Opens the shelf, for those who have a *take* and those who will.
-    fn opened_shelf(&self, mut take: Vec<Grant>, now: Timestamp) -> Call {
-        take.extend(self.spare_take.iter().map(|spare| take_grant(spare, now)));
-        take.truncate(MAX_GRANTS);
+    fn open_shelf(&self, take: Vec<Grant>, now: Timestamp) -> Call {
         open(&self.shelf_owner, vec![append_grant(&self.shelf_append, now)], take)
     }
 
@@ -192,8 +211,9 @@ pub(crate) fn establish(tx: &Transaction<'_>, relay: &RelayAddress, now: Timesta
         hurried: false,
     };
     let relay = relay.fingerprint;
-    sync::enqueue(tx, &relay, &mine.opened_inbox(Vec::new(), now), &then_nothing())?;
-    sync::enqueue(tx, &relay, &mine.opened_shelf(Vec::new(), now), &then_nothing())?;
+    let (append, take) = mine.grants(&[], now);
+    sync::enqueue(tx, &relay, &mine.open_inbox(append), &then_nothing())?;
+    sync::enqueue(tx, &relay, &mine.open_shelf(take, now), &then_nothing())?;
     follow(tx, &mine)?;
     mine.save(tx)
 }
@@ -219,30 +239,41 @@ pub(super) fn went_back(tx: &Transaction<'_>) -> Result<(), InboxFault> {
     mine.save(tx)
 }
 
-/// Opens inbox and shelf again, with the grants that are held and those that nobody has yet. An inbox that is there keeps what
-/// lies in it. The shelf is emptied: of what is on it now, some was taken before the relay went back, and so were grants
-/// taken away.
+/// Opens inbox and shelf again, with the grants that are held and those that nobody has yet. What is there already costs
+/// nothing, and an inbox keeps what lies in it. The shelf is emptied: of what is on it now, some was taken before the relay
+/// went back.
 pub(super) fn open_again(
     tx: &Transaction<'_>,
-    mine: &Mine,
-    held: &[(Capability, Capability)],
+    mine: &mut Mine,
+    held: &[Held],
     now: Timestamp,
 ) -> Result<(), InboxFault> {
     let relay = mine.relay.fingerprint;
-    let (append, take): (Vec<_>, Vec<_>) =
-        held.iter().map(|(append, take)| (append_grant(append, now), take_grant(take, now))).unzip();
+    let (append, take) = mine.grants(held, now);
     let reopened = Then { topic: Topic::Inbox, state: encode(&Await::Reopened) };
-    sync::enqueue(tx, &relay, &mine.opened_inbox(append.clone(), now), &reopened)?;
-    let spares = mine.spare_append.iter().map(|spare| append_grant(spare, now));
-    let add: Vec<_> = append.into_iter().chain(spares).collect();
+    sync::enqueue(tx, &relay, &mine.open_inbox(append.clone()), &reopened)?;
+    register(tx, mine, GrantTable::Append, &append)?;
+    sync::enqueue(tx, &relay, &mine.open_shelf(take.clone(), now), &then_nothing())?;
+    let (mailbox, capability) = (mine.shelf(), mine.shelf_owner.duplicate());
+    let everything = Call::Trim { mailbox, capability, upto: Sequence(u64::MAX) };
+    sync::enqueue(tx, &relay, &everything, &then_nothing())?;
+    register(tx, mine, GrantTable::Take, &take)?;
+    // It is filled at once, and needs no look.
+    mine.looked = now;
+    mine.save(tx)
+}
+
+/// Adds grants to the inbox or the shelf; those that are there stay as they are.
+fn register(tx: &Transaction<'_>, mine: &Mine, table: GrantTable, add: &[Grant]) -> Result<(), InboxFault> {
+    let owner = match table {
+        GrantTable::Append => &mine.owner,
+        GrantTable::Take => &mine.shelf_owner,
+    };
     for add in add.chunks(GRANTS_AT_ONCE) {
-        let (mailbox, capability, table) = (mine.mailbox(), mine.owner.duplicate(), GrantTable::Append);
+        let (mailbox, capability) = (owner.mailbox(), owner.duplicate());
         let call = Call::Grants { mailbox, capability, table, revoke: Vec::new(), add: add.to_vec() };
-        sync::enqueue(tx, &relay, &call, &then_nothing())?;
+        sync::enqueue(tx, &mine.relay.fingerprint, &call, &then_nothing())?;
     }
-    let close = Call::Close { mailbox: mine.shelf(), capability: mine.shelf_owner.duplicate() };
-    sync::enqueue(tx, &relay, &close, &then_nothing())?;
-    sync::enqueue(tx, &relay, &mine.opened_shelf(take, now), &then_nothing())?;
     Ok(())
 }
 
@@ -261,6 +292,7 @@ pub(crate) fn abandon(tx: &Transaction<'_>) -> Result<(), InboxFault> {
     for noun in [Noun::Inbox, Noun::InboxKey, Noun::Grant] {
         records::clear(tx, noun)?;
     }
+    super::forget_registration(tx)?;
     Ok(sync::forget_relay(tx, &relay)?)
 }
 

@@ -167,14 +167,23 @@ pub(crate) fn adopt(tx: &Transaction<'_>, shown: &[MultiSigned<Charter>]) -> Res
         let version = u64::try_from(records::list::<Opaque>(tx, Noun::Charter)?.len()).unwrap_or(u64::MAX);
         records::put(tx, Noun::Charter, &version.to_be_bytes(), &Opaque::new(charter.bytes().to_vec()))?;
     }
-    for relay in newest.unions.iter().flat_map(|union| &union.relays) {
-        match relays::find(tx, &relay.fingerprint)? {
-            None => sync::remember_relay(tx, relay)?,
-            // The one that came with a link is used up. Should the relay forget ours, the charter's admits us still.
-            Some(KnownRelay { address, admissions: Admissions::Own(_) }) => {
-                sync::remember_relay(tx, &address.with_admission(&relay.admission))?;
-            }
-            Some(KnownRelay { address: _, admissions: Admissions::Given | Admissions::Proposed(_) }) => {}
+    let before = if known.is_empty() { None } else { Some(Charter::verify_chain(&known, alliance)?) };
+    let relays_of = |charter: &Verified<Charter>| -> Vec<RelayAddress> {
+        charter.unions.iter().flat_map(|union| &union.relays).map(RelayAddress::duplicate).collect()
+    };
+    let earlier = before.as_ref().map(relays_of).unwrap_or_default();
+    for relay in relays_of(&newest) {
+        let Some(KnownRelay { address, admissions }) = relays::find(tx, &relay.fingerprint)? else {
+            sync::remember_relay(tx, &relay)?;
+            continue;
+        };
+        // The one that came with a link is used up: should the relay forget ours, the charter's admits us still. And the
+        // charter's may have been replaced.
+        let is_ours = matches!(admissions, Admissions::Own(_));
+        let is_charters =
+            |one: &RelayAddress| one.fingerprint == relay.fingerprint && one.admission == address.admission;
+        if is_ours || earlier.iter().any(is_charters) {
+            sync::remember_relay(tx, &address.with_admission(&relay.admission))?;
         }
     }
     super::restamp(tx)?;

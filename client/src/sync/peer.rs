@@ -225,7 +225,7 @@ impl Peer {
                 effects.push(open.ask(relay, Asked::Enroll, call));
             }
             (AdmissionKind::Lasting, Some(_)) if self.credential == Credential::Own => relays::enrolled(tx, &relay)?,
-            // The relay was put back to before it knew ours, and refused it a moment ago.
+            // It refused ours a moment ago: it was put back to before it knew it, or its time is over.
             (AdmissionKind::Lasting, Some(_)) => relays::forget_own(tx, &relay)?,
             (AdmissionKind::Lasting, None) => {}
         }

@@ -5,7 +5,7 @@ use relevo_protocol::wire::{Cursor, Sequence};
 
 use crate::conversation::receive::{PASSED_OVER, PassedOver};
 use crate::conversation::world::{World, again};
-use crate::conversation::{AlarmKind, Standing, changes_held_back};
+use crate::conversation::{AlarmKind, HeldBack, Standing, Unsure, changes_held_back};
 use crate::sync::Notice;
 use crate::vault::followed;
 use crate::vault::records::{self, Noun};
@@ -169,7 +169,10 @@ fn who_may_have_missed_a_commit_commits_nothing_until_somebody_is_heard() {
     assert_eq!(world.row(0, group).epoch, epoch, "a commit that the others have left behind");
     let until = world.now.plus_seconds(24 * 3600);
     let said = |world: &mut World| world.act(0, |desk| Ok(changes_held_back(desk.tx, desk.now)?)).unwrap();
-    assert!(matches!(said(&mut world)[..], [(held, at)] if held == group && at <= until), "and people are told");
+    assert!(
+        matches!(said(&mut world)[..], [HeldBack { group: held, why: Unsure::Missed, until: at }] if held == group && at <= until),
+        "and people are told"
+    );
     // They are heard in an epoch that cannot be reached.
     world.say(1, group, "here we are");
     world.settle();

@@ -265,6 +265,10 @@ fn who_was_given_an_address_after_the_backup_of_a_restored_relay_reaches_the_inb
         town.now = now.plus_seconds(6 * 3600);
         town.act_and_settle("Ana", inbox::tend);
         assert_eq!(town.act("Ana", |tx, _| inbox::wanted(tx)).unwrap(), Stock { packages: 24, last_resort: true });
+        let relay = &town.relays[&[1; 32]];
+        assert!(relay.grants_of(address.mailbox).is_sorted(), "their order tells nothing of whose they are");
+        assert!(relay.grants_of(shelf.mailbox).is_sorted());
+        assert_eq!(relay.depth(shelf.mailbox), 0, "what was taken before is not given again");
         stock(&mut town);
         let now = town.now;
         for call in &calls {
