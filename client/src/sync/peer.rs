@@ -159,7 +159,7 @@ impl Peer {
             Condition::Unfollowed => Reader::gone(),
             // Asked for again all the same: that it is gone may have been a lie.
             Condition::Sound | Condition::Frozen | Condition::Refused | Condition::Closed => {
-                Reader::new(row.followed.cursor.after)
+                Reader::new(row.followed.cursor)
             }
         };
         let known = self.readers.entry(row.followed.mailbox).or_insert_with(Reader::gone);
@@ -323,7 +323,9 @@ impl Peer {
             Session::None { .. } | Session::NoAddress | Session::Connecting { .. } => None,
             Session::Open(_) => {
                 let lanes = self.lanes.values().filter_map(|lane| lane.paused().map(|(until, _)| until));
-                lanes.chain(self.readers.values().filter_map(Reader::wake_at)).min()
+                let may_ask = |(mailbox, reader): &(&MailboxId, &Reader)| !is_held_back(&self.lanes, mailbox, reader);
+                let readers = self.readers.iter().filter(may_ask).filter_map(|(_, reader)| reader.wake_at());
+                lanes.chain(readers).min()
             }
         }
     }
@@ -347,6 +349,11 @@ impl Peer {
             failures: self.failures,
         }
     }
+}
+
+/// Whether a mailbox is not asked for until its Open has been answered.
+pub(super) fn is_held_back(lanes: &BTreeMap<Option<MailboxId>, Lane>, mailbox: &MailboxId, reader: &Reader) -> bool {
+    reader.waits_for_open() && lanes.get(&Some(*mailbox)).is_some_and(Lane::opens)
 }
 
 /// Requests that the engine has unanswered at once; others of the same session share the relay's limit.

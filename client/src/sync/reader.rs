@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relevo_protocol::wire::{Refusal, Sequence, SubscriptionId};
+use relevo_protocol::wire::{Cursor, Refusal, Sequence, SubscriptionId};
 
 use super::backoff::{Backoff, Jitter};
 
@@ -48,6 +48,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Reader {
     state: State,
+    /// Whether the mailbox was there once. Whoever asks for one that is still to be opened is refused for good.
+    known: bool,
     after: Sequence,
     /// Last entry that the relay is known to hold.
     target: Sequence,
@@ -61,11 +63,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(after: Sequence) -> Self {
+    pub(super) fn new(cursor: Cursor) -> Self {
         Self {
             state: State::Idle,
-            after,
-            target: after,
+            known: cursor.incarnation.is_some(),
+            after: cursor.after,
+            target: cursor.after,
             backoff: Backoff::REFUSED,
             progress: Duration::ZERO,
             looked: Duration::ZERO,
@@ -74,7 +77,7 @@ impl Reader {
     }
 
     pub(super) fn gone() -> Self {
-        Self { state: State::Gone, ..Self::new(Sequence::START) }
+        Self { state: State::Gone, ..Self::new(Cursor { incarnation: None, after: Sequence::START }) }
     }
 
     /// Whether it is to be subscribed now.
@@ -86,6 +89,11 @@ impl Reader {
         }
     }
 
+    /// Whether it is not asked for before its Open, if that waits, has been answered.
+    pub(super) fn waits_for_open(&self) -> bool {
+        !self.known
+    }
+
     pub(super) fn asked(&mut self) {
         self.state = State::Asked;
     }
@@ -94,6 +102,7 @@ impl Reader {
         self.came(now);
         self.silence_said = false;
         self.state = State::Live { id, taken: 0 };
+        self.known = true;
         self.after = after;
         // Not the larger of old and new: a restored relay may hold less than before.
         self.target = target;

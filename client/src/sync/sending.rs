@@ -6,7 +6,7 @@ use relevo_protocol::wire::{Call, Fingerprint, MailboxId, Subscription};
 
 use super::backoff::Jitter;
 use super::engine::{Attempt, Effect};
-use super::peer::{Asked, Open, Peer, Session, Stage};
+use super::peer::{Asked, Open, Peer, Session, Stage, is_held_back};
 use super::reader::{CREDIT, Reader};
 use crate::link::LinkFault;
 use crate::vault::{Transaction, VaultFault, followed, outbox, promises};
@@ -54,13 +54,11 @@ impl Peer {
         effects: &mut Vec<Effect>,
     ) -> Result<(), VaultFault> {
         let Session::Open(open) = &mut self.session else { return Ok(()) };
-        // A mailbox whose Open waits may not exist yet: subscribing would be refused for good.
-        let opens = |mailbox: &MailboxId| self.lanes.get(&Some(*mailbox)).is_some_and(super::lane::Lane::opens);
         let room = open.subscriptions.saturating_sub(open.subscribed.len());
         let mut due: Vec<(&MailboxId, &mut Reader)> = self
             .readers
             .iter_mut()
-            .filter(|(mailbox, reader)| reader.is_due(now) && !opens(mailbox))
+            .filter(|(mailbox, reader)| reader.is_due(now) && !is_held_back(&self.lanes, mailbox, reader))
             .take(room)
             .collect();
         for batch in due.chunks_mut(RESUME_BATCH) {

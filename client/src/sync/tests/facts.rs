@@ -91,6 +91,26 @@ fn a_mailbox_is_opened_before_it_is_subscribed() {
 }
 
 #[test]
+fn a_mailbox_that_was_read_is_read_on_while_it_waits_to_be_opened_again() {
+    let mut world = World::new();
+    let owner = CapabilityHash([4; 32]);
+    let opened = MailboxId::of(&owner);
+    world.relay.open(opened);
+    world.change(|tx| follow(tx, &Follow { mailbox: opened, ..following_of(1) }));
+    world.settle();
+    world.relay.refusals = vec![Refusal::RelayFull];
+    let open =
+        Call::Open { kind: MailboxKind::Personal, owner, read: None, append: vec![], take: vec![], lease_hours: 24 };
+    world.change(|tx| enqueue(tx, &relay_print(), &open, &then(1)).map(drop));
+    while world.execute() {}
+    let answers = std::mem::take(&mut world.answers);
+    world.deliver(answers);
+    world.cut(LinkFault::Lost);
+    world.settle();
+    assert_eq!(world.relay.calls, ["resume", "refused", "resume", "open"]);
+}
+
+#[test]
 fn a_refusal_for_good_reaches_the_rules_and_what_follows_goes_on() {
     let mut world = World::new();
     world.relay.open(mailbox(1)).frozen = true;
