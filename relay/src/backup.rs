@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::control::{self, Question};
 use crate::data::{DataDirectory, DataFault, STORE, is_held, remembered_endpoint};
-use crate::keys::{self, KeyFile, KeysFault};
+use crate::keys::{self, KeyFile, KeysFault, Place};
 use crate::relay::{StartFault, address_of};
 use crate::store::{Item, Store, StoreFault, disk};
 
@@ -190,9 +190,9 @@ impl Contents {
 ///
 /// # Errors
 /// [`BackupFault`].
-pub(crate) fn write(data: &Path, store: &Store, out: &mut impl Write) -> Result<Contents, BackupFault> {
-    let (host, port) = remembered_endpoint(data)?;
-    let head = Part::Head { version: VERSION, keys: keys::files(data)?, host, port };
+pub(crate) fn write(config: &Config, store: &Store, out: &mut impl Write) -> Result<Contents, BackupFault> {
+    let (host, port) = remembered_endpoint(&config.data)?;
+    let head = Part::Head { version: VERSION, keys: keys::files(config.keys())?, host, port };
     let mut writing = Writing { out, sum: Sha256::new(), contents: Contents::default() };
     writing.bytes(MAGIC)?;
     writing.part(&head)?;
@@ -368,7 +368,7 @@ fn give(config: &Config, out: &mut Sink) -> Result<Contents, BackupFault> {
     let _there = remembered_endpoint(data)?;
     let held = DataDirectory::open(data)?;
     let (store, _ledger) = Store::open(&held.store(), config.store.clone())?;
-    write(data, &store, out)
+    write(config, &store, out)
 }
 
 /// Reads a backup to its end and restores nothing.
@@ -454,8 +454,9 @@ fn refill(
     let mut endpoint = None;
     let contents = read(&mut source.from, io::sink(), |taken| match taken {
         Taken::Head { keys, host, port } => {
-            endpoint = Some((host, port));
-            Ok(keys::put_files(&unfinished, &keys)?)
+            let place = Place::new(&unfinished, config.identity_key.as_deref());
+            endpoint = Some((host, port, keys::put_files(place, &keys)?.public().fingerprint()));
+            Ok(())
         }
         Taken::Stored(item) => Ok(filling.take(item)?),
     });
@@ -464,8 +465,8 @@ fn refill(
     filling.finish()?;
     drop((store, ledger));
     disk::sync_directory(&unfinished).map_err(fault)?;
-    let (host, port) = endpoint.ok_or(BackupFault::Damaged)?;
-    directory.remember_endpoint(&host, port)?;
+    let (host, port, fingerprint) = endpoint.ok_or(BackupFault::Damaged)?;
+    directory.remember_endpoint(&host, port, &fingerprint)?;
     // Its mark goes last: until then no relay starts here.
     for part in [STORE, keys::DIRECTORY] {
         fs::rename(unfinished.join(part), data.join(part)).map_err(fault)?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::layers::FILE_VARIABLE;
 pub use self::layers::{Layered, Origin};
+use crate::keys::Place;
 use crate::store::StoreConfig;
 
 /// The whole configuration. Unknown fields are refused, so that a misspelt limit is not silently the default.
@@ -26,6 +27,9 @@ pub struct Config {
     pub port: Option<u16>,
     /// TCP address of this machine alone on which the relay says how it is: `/livez`, `/readyz`, `/metrics`.
     pub metrics: Option<SocketAddr>,
+    /// File with the relay's identity key, where it is kept apart from `data`, such as a systemd credential; none for
+    /// `keys/identity` there.
+    pub identity_key: Option<PathBuf>,
     /// PEM file with a certificate of the operator's, and those that vouch for it; none for the relay's own. Clients do not
     /// believe it: it is what visitors of the web site see.
     pub certificate: Option<PathBuf>,
@@ -77,6 +81,7 @@ impl Default for Config {
             host: None,
             port: None,
             metrics: None,
+            identity_key: None,
             certificate: None,
             certificate_key: None,
             limits: Limits::default(),
@@ -167,6 +172,11 @@ impl Config {
             None if self.listen.ip().is_unspecified() => "localhost".to_owned(),
             None => self.listen.ip().to_string(),
         }
+    }
+
+    /// Where the relay's keys lie.
+    pub(crate) fn keys(&self) -> Place<'_> {
+        Place::new(&self.data, self.identity_key.as_deref())
     }
 
     /// Checks what the types do not.

@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::backup;
+use crate::config::Config;
 use crate::observe::{self, Status};
 use crate::relay::Parts;
 use crate::store::{Change, Store, disk};
@@ -286,10 +287,10 @@ async fn answer(line: &[u8], mut stream: Stream, asked: &Asked, giving: &Arc<Giv
                 free
             };
             if taken {
-                let (data, store, mine) = (asked.data.clone(), parts.service.store().clone(), Arc::clone(giving));
+                let (config, store, mine) = (parts.config.clone(), parts.service.store().clone(), Arc::clone(giving));
                 // Not held while it lasts: the relay may stop meanwhile.
                 drop(parts);
-                let given = tokio::task::spawn_blocking(move || give(std, &data, &store, &mine.stopping)).await;
+                let given = tokio::task::spawn_blocking(move || give(std, &config, &store, &mine.stopping)).await;
                 giving.to().take();
                 given.map_err(io::Error::other)??;
                 tracing::info!("a backup was given");
@@ -329,11 +330,11 @@ async fn apply(parts: &Parts, change: Change) -> Answer {
     }
 }
 
-fn give(stream: UnixStream, data: &Path, store: &Store, stopping: &watch::Sender<bool>) -> io::Result<()> {
+fn give(stream: UnixStream, config: &Config, store: &Store, stopping: &watch::Sender<bool>) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(STALLED))?;
     let mut out = io::BufWriter::with_capacity(1 << 18, Stoppable { stream, stopping });
-    backup::write(data, store, &mut out).map(drop).map_err(io::Error::other)
+    backup::write(config, store, &mut out).map(drop).map_err(io::Error::other)
 }
 
 /// A stream that ends when the relay does.

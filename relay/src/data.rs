@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
+use relevo_protocol::wire::Fingerprint;
 use rustix::process::geteuid;
 
 use crate::store::disk;
@@ -71,6 +73,7 @@ const MOMENT: Duration = Duration::from_millis(250);
 
 /// Where the last start wrote the host and port that it advertised, for `relevo-relay address`.
 const ENDPOINT: &str = "endpoint";
+const FINGERPRINT: &str = "fingerprint";
 
 impl DataDirectory {
     /// Makes the directory if there is none, and takes it for this process.
@@ -117,6 +120,7 @@ impl DataDirectory {
 
     /// As before the first start.
     pub(crate) fn forget_endpoint(&self) -> io::Result<()> {
+        disk::remove_file(&self.path.join(FINGERPRINT))?;
         disk::remove_file(&self.path.join(ENDPOINT))
     }
 
@@ -135,15 +139,20 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Writes down where clients are told to come.
+    /// Writes down where clients are told to come, and to whom.
     ///
     /// # Errors
     /// [`DataFault::File`].
-    pub(crate) fn remember_endpoint(&self, host: &str, port: u16) -> Result<(), DataFault> {
-        let path = self.path.join(ENDPOINT);
+    pub(crate) fn remember_endpoint(&self, host: &str, port: u16, fingerprint: &Fingerprint) -> Result<(), DataFault> {
+        self.write(FINGERPRINT, &HEXLOWER.encode(&fingerprint.0))?;
+        self.write(ENDPOINT, &format!("{port} {host}"))
+    }
+
+    fn write(&self, name: &str, line: &str) -> Result<(), DataFault> {
+        let path = self.path.join(name);
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-        opened.and_then(|mut file| writeln!(file, "{port} {host}")).map_err(|source| DataFault::File { path, source })
+        opened.and_then(|mut file| writeln!(file, "{line}")).map_err(|source| DataFault::File { path, source })
     }
 }
 
@@ -162,6 +171,13 @@ pub(crate) fn remembered_endpoint(data: &Path) -> Result<(String, u16), DataFaul
     let text = fs::read_to_string(data.join(ENDPOINT)).map_err(|_| empty())?;
     let (port, host) = text.trim().split_once(' ').ok_or_else(empty)?;
     Ok((host.to_owned(), port.parse().map_err(|_| empty())?))
+}
+
+/// Who the relay of a data directory was at its last start.
+pub(crate) fn remembered_fingerprint(data: &Path) -> Option<Fingerprint> {
+    let text = fs::read_to_string(data.join(FINGERPRINT)).ok()?;
+    let bytes = HEXLOWER.decode(text.trim().as_bytes()).ok()?;
+    bytes.try_into().ok().map(Fingerprint)
 }
 
 #[cfg(test)]
@@ -221,7 +237,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         assert!(matches!(remembered_endpoint(&path), Err(DataFault::Empty { .. })));
-        DataDirectory::open(&path).unwrap().remember_endpoint("relay.example", 443).unwrap();
+        DataDirectory::open(&path).unwrap().remember_endpoint("relay.example", 443, &Fingerprint([7; 32])).unwrap();
+        assert_eq!(remembered_fingerprint(&path), Some(Fingerprint([7; 32])));
         assert_eq!(remembered_endpoint(&path).unwrap(), ("relay.example".to_owned(), 443));
     }
 }

@@ -76,7 +76,7 @@ pub fn examine(settings: Result<Config, ConfigFault>) -> Vec<Finding> {
     };
     let running = is_held(&config.data);
     let mut found = vec![good("config", "the configuration holds together")];
-    found.extend(data(&config.data, running));
+    found.extend(data(&config, running));
     found.extend(disk(&config));
     found.push(port(&config, running));
     found.extend(name(&config, running));
@@ -107,7 +107,8 @@ fn bad(check: &'static str, what: impl Into<String>, advice: String) -> Finding 
 }
 
 /// The directory, who may look into it, and the keys in it.
-fn data(path: &Path, running: bool) -> Vec<Finding> {
+fn data(config: &Config, running: bool) -> Vec<Finding> {
+    let path = config.data.as_path();
     let shown = path.display();
     let Ok(about) = fs::metadata(path) else {
         let advice = "start it once: relevo-relay run makes the directory and the keys".to_owned();
@@ -136,10 +137,21 @@ fn data(path: &Path, running: bool) -> Vec<Finding> {
             format!("run this as its owner, or chown -R it: {shown}"),
         )
     });
-    found.push(match Keys::load(path) {
+    found.push(match Keys::load(config.keys()) {
+        Ok(_) if config.identity_key.is_some() && config.keys().has_identity_within() => {
+            let advice = "once you have a copy elsewhere, remove it there: shred -u keys/identity".to_owned();
+            note("keys", "the identity key is kept apart, and lies in keys/ as well", advice)
+        }
         Ok(_) => good("keys", "the keys are as they were written"),
         Err(KeysFault::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             note("keys", "there are no keys yet", "start it once: relevo-relay run draws them".to_owned())
+        }
+        Err(KeysFault::Identity { source, .. })
+            if config.identity_key.is_none() && source.kind() == io::ErrorKind::NotFound =>
+        {
+            let advice =
+                "fine if the service is given it as a credential, of which this command knows nothing".to_owned();
+            note("keys", "the identity key is not in keys/", advice)
         }
         Err(fault) => {
             bad("keys", fault.to_string(), "restore your newest backup elsewhere, and copy its keys/ here".to_owned())
@@ -312,7 +324,7 @@ fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
 /// The operator's certificate, if there is one.
 fn certificate(config: &Config) -> Option<Finding> {
     config.certificate.as_ref()?;
-    let keys = Keys::load(&config.data).ok()?;
+    let keys = Keys::load(config.keys()).ok()?;
     Some(match ShownCertificate::of(config, &keys) {
         Ok(_) => good("certificate", "your certificate and its key are readable and belong together"),
         Err(fault) => {
@@ -464,7 +476,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         drop(crate::data::DataDirectory::open(&path).unwrap());
-        Keys::load_or_draw(&path, "localhost").unwrap();
+        Keys::load_or_draw(Config { data: path.clone(), ..Config::default() }.keys(), "localhost").unwrap();
         fs::write(path.join("keys/identity"), b"short").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -17,9 +17,9 @@ use crate::blob::BlobPlaces;
 use crate::clock;
 use crate::config::{Config, ConfigFault};
 use crate::control::{Asked, Control};
-use crate::data::{DataDirectory, DataFault, remembered_endpoint};
+use crate::data::{DataDirectory, DataFault, remembered_endpoint, remembered_fingerprint};
 use crate::delivery::Delivery;
-use crate::keys::{Keys, KeysFault};
+use crate::keys::{self, Keys, KeysFault};
 use crate::metrics::{Metrics, Snapshot};
 use crate::observe;
 use crate::places::{Most, Places};
@@ -131,7 +131,7 @@ impl Relay {
     pub async fn start(config: Config) -> Result<Running, StartFault> {
         config.check()?;
         let data = DataDirectory::open(&config.data)?;
-        let keys = Keys::load_or_draw(data.path(), &config.advertised_host())?;
+        let keys = Keys::load_or_draw(config.keys(), &config.advertised_host())?;
         let metrics = Arc::new(Metrics::default());
         let delivery = Arc::new(Delivery::default());
         let path = data.store();
@@ -142,7 +142,7 @@ impl Relay {
         let endpoint = transport::listen(config.listen, &keys, Arc::clone(&shown))?;
         let local = endpoint.local_addr().map_err(|source| ListenFault::Bind { port: config.listen.port(), source })?;
         let address = address(config.advertised_host(), config.port.unwrap_or(local.port()), &keys);
-        data.remember_endpoint(&address.host, address.port)?;
+        data.remember_endpoint(&address.host, address.port, &address.fingerprint)?;
         let parts = Arc::new(Parts {
             sessions: Places::new(Most { all: usize::MAX, each: config.limits.sessions_per_admission }),
             blobs: BlobPlaces::new(config.limits.all_blobs),
@@ -208,9 +208,9 @@ impl Observed {
 pub fn initialise(config: &Config) -> Result<RelayAddress, StartFault> {
     config.check()?;
     let data = DataDirectory::open(&config.data)?;
-    let keys = Keys::load_or_draw(data.path(), &config.advertised_host())?;
+    let keys = Keys::load_or_draw(config.keys(), &config.advertised_host())?;
     let address = address(config.advertised_host(), config.port.unwrap_or(config.listen.port()), &keys);
-    data.remember_endpoint(&address.host, address.port)?;
+    data.remember_endpoint(&address.host, address.port, &address.fingerprint)?;
     Ok(address)
 }
 
@@ -224,7 +224,7 @@ pub fn rotate_admission(config: &Config, overlap_days: u32) -> Result<RelayAddre
     let _there = remembered_endpoint(&config.data)?;
     let data = DataDirectory::open(&config.data)?;
     let path = data.store();
-    let old = Keys::load(data.path())?.admission;
+    let old = Keys::load(config.keys())?.admission;
     let end = || -> Result<(), StoreFault> {
         let (_store, mut ledger) = Store::open(&path, config.store.clone())?;
         let now = clock::now();
@@ -233,7 +233,7 @@ pub fn rotate_admission(config: &Config, overlap_days: u32) -> Result<RelayAddre
     };
     // Ended first: cut off in between, the old one lives on at the next start, and can be rotated again.
     end().map_err(|source| StartFault::Store { path: path.clone(), source })?;
-    Keys::rotate_admission(data.path())?;
+    Keys::rotate_admission(config.keys())?;
     drop(data);
     address_of(config)
 }
@@ -260,8 +260,17 @@ pub fn verify_store(config: &Config, watch: impl FnMut(&Verified)) -> Result<Ver
 /// [`StartFault`], in particular when no relay was ever started there.
 pub fn address_of(config: &Config) -> Result<RelayAddress, StartFault> {
     let (host, port) = remembered_endpoint(&config.data)?;
-    let keys = Keys::load(&config.data)?;
-    Ok(address(config.host.clone().unwrap_or(host), config.port.unwrap_or(port), &keys))
+    let (host, port) = (config.host.clone().unwrap_or(host), config.port.unwrap_or(port));
+    match Keys::load(config.keys()) {
+        Ok(keys) => Ok(address(host, port, &keys)),
+        // Kept apart, where only the service reads it: who it is was written down when it last started.
+        Err(fault @ KeysFault::Identity { .. }) => {
+            let fingerprint = remembered_fingerprint(&config.data).ok_or(fault)?;
+            let (path, admission) = keys::way_in(config.keys())?;
+            Ok(RelayAddress { fingerprint, host, port, path, admission })
+        }
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 fn address(host: String, port: u16, keys: &Keys) -> RelayAddress {

@@ -159,6 +159,48 @@ fn keys_are_made_once_and_the_address_stays() {
 }
 
 #[test]
+fn a_relay_whose_identity_is_kept_apart_is_the_same_one_and_neither_disk_nor_backup_is() {
+    let (directory, apart) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
+    let made = program().args(["init", "--listen", "127.0.0.1:4433"]).arg("--data").arg(&data).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let file = apart.path().join("identity");
+    std::fs::rename(data.join("keys/identity"), &file).unwrap();
+    let given = [("RELEVO_RELAY_IDENTITY_KEY", file.to_str().unwrap())];
+
+    let refused = program().arg("run").arg("--data").arg(&data).output().unwrap();
+    assert!(!refused.status.success() && said(&refused).contains("identity_key"), "{}", said(&refused));
+    let mut trial = Trial::start_over(directory, &given);
+    let fingerprint = |output: &Output| {
+        let address = said(output).lines().find_map(|line| line.strip_prefix("relevo://").map(str::to_owned));
+        address.unwrap().split('@').next().unwrap().to_owned()
+    };
+    let first = fingerprint(&made);
+    // Whoever is not the service knows the address, and sees nothing wrong.
+    assert_eq!(fingerprint(&trial.ask(&["address"], &[])), first);
+    let doctor = said(&trial.ask(&["doctor"], &[]));
+    assert!(doctor.contains("the identity key is not in keys/"), "{doctor}");
+
+    let backup = trial.ask(&["backup", "--unencrypted", "-"], &[]);
+    assert!(backup.status.success(), "{}", String::from_utf8_lossy(&backup.stderr));
+    let secret = std::fs::read(&file).unwrap();
+    assert!(!backup.stdout.windows(32).any(|bytes| bytes == secret));
+    let kept = apart.path().join("backup");
+    std::fs::write(&kept, &backup.stdout).unwrap();
+    trial.signal(Signal::TERM);
+    assert!(trial.wait());
+    let restored = trial.directory.path().join("data");
+    std::fs::remove_dir_all(&restored).unwrap();
+    let restore = |environment: &[(&str, &str)]| trial.ask(&["restore", kept.to_str().unwrap()], environment);
+    let refused = restore(&[]);
+    assert!(!refused.status.success() && said(&refused).contains("identity_key"), "{}", said(&refused));
+    assert!(!restored.exists());
+    let done = restore(&given);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(fingerprint(&trial.ask(&["address"], &[])), first);
+}
+
+#[test]
 fn a_store_is_verified_when_its_relay_has_stopped() {
     let mut trial = Trial::start(&[]);
     let running = trial.ask(&["verify-store"], &[]);
