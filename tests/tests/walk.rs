@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use relevo_client::account::{NewAlert, What};
 use relevo_client::conversation::{MessageState, Standing};
-use relevo_client::membership::request::RequestKind;
 use relevo_protocol::content::{AlertAnswer, AlertText, Severity};
-use relevo_tests::world::{Allied, TestMember, TestRelay, found_first, request, until};
+use relevo_tests::world::{Allied, TestMember, TestRelay, found_first, join, until};
 
 /// The texts that a member has from others, in order.
 async fn heard(member: &TestMember, with: Option<&str>) -> anyhow::Result<Vec<String>> {

@@ -65,7 +65,8 @@ impl FakeRelay {
                 Ok(Answer::Entries { standing: found.standing(), entries: found.after(*cursor, usize::from(*limit)) })
             }
             Call::Resume { .. } | Call::Checkpoint { .. } => Err(Refusal::UnknownKind),
-            Call::Trim { mailbox, capability, upto } => {
+            Call::Trim { mailbox, capability, upto, incarnation } => {
+                assert!(incarnation.is_none_or(|life| life == INCARNATION));
                 let found = self.owner(*mailbox, capability)?;
                 if found.kind == MailboxKind::Shared {
                     return Err(Refusal::WrongKind);

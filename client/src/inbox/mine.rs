@@ -6,7 +6,7 @@ use relevo_protocol::sealed::{EntryKey, InboxKeyPair};
 use relevo_protocol::secret::Secret;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{
-    Call, Capability, Grant, GrantTable, MailboxId, MailboxKind, RelayAddress, Sequence, encode,
+    Call, Capability, Grant, GrantTable, Incarnation, MailboxId, MailboxKind, RelayAddress, Sequence, encode,
 };
 
 use super::{Await, InboxFault, then_nothing};
@@ -95,6 +95,9 @@ pub(super) struct Mine {
     /// Whether the last look was such a one: two of them do not follow each other, whatever a relay does with what it is sent.
     #[n(15)]
     pub(super) hurried: bool,
+    /// The life of the inbox in which `read` is a place.
+    #[n(16)]
+    pub(super) life: Option<Incarnation>,
 }
 
 /// An inbox key of this member.
@@ -209,6 +212,7 @@ pub(crate) fn establish(tx: &Transaction<'_>, relay: &RelayAddress, now: Timesta
         last_resort: now,
         restocked: false,
         hurried: false,
+        life: None,
     };
     let relay = relay.fingerprint;
     let (append, take) = mine.grants(&[], now);
@@ -235,7 +239,7 @@ pub(super) fn follow(tx: &Transaction<'_>, mine: &Mine) -> Result<(), InboxFault
 /// is trimmed.
 pub(super) fn went_back(tx: &Transaction<'_>) -> Result<(), InboxFault> {
     let mut mine = Mine::load(tx)?;
-    (mine.read, mine.trimmed) = (Sequence::START, Sequence::START);
+    (mine.read, mine.trimmed, mine.life) = (Sequence::START, Sequence::START, None);
     mine.save(tx)
 }
 
@@ -255,7 +259,7 @@ pub(super) fn open_again(
     register(tx, mine, GrantTable::Append, &append)?;
     sync::enqueue(tx, &relay, &mine.open_shelf(take.clone(), now), &then_nothing())?;
     let (mailbox, capability) = (mine.shelf(), mine.shelf_owner.duplicate());
-    let everything = Call::Trim { mailbox, capability, upto: Sequence(u64::MAX) };
+    let everything = Call::Trim { mailbox, capability, upto: Sequence(u64::MAX), incarnation: None };
     sync::enqueue(tx, &relay, &everything, &then_nothing())?;
     register(tx, mine, GrantTable::Take, &take)?;
     // It is filled at once, and needs no look.
@@ -362,8 +366,10 @@ pub(super) fn keep(tx: &Transaction<'_>, mine: &mut Mine, now: Timestamp) -> Res
         }
         mine.renewed = now;
     }
-    if mine.read > mine.trimmed {
-        let call = Call::Trim { mailbox: mine.mailbox(), capability: mine.owner.duplicate(), upto: mine.read };
+    // On its way to a relay that goes back it must find nothing there that is not read.
+    if mine.read > mine.trimmed && mine.life.is_some() {
+        let (mailbox, capability) = (mine.mailbox(), mine.owner.duplicate());
+        let call = Call::Trim { mailbox, capability, upto: mine.read, incarnation: mine.life };
         sync::enqueue(tx, &relay, &call, &then_nothing())?;
         mine.trimmed = mine.read;
     }

@@ -45,7 +45,7 @@ pub fn received(
     now: Timestamp,
 ) -> Result<(), InboxFault> {
     let mut mine = Mine::load(tx)?;
-    mine.read = entry.sequence;
+    (mine.read, mine.life) = (entry.sequence, Some(entry.incarnation));
     if entry.sequence.0 >= mine.trimmed.0.saturating_add(TRIM_EACH) {
         mine::keep(tx, &mut mine, now)?;
     } else {

@@ -206,6 +206,9 @@ pub enum Call {
         /// Last sequence to go.
         #[n(2)]
         upto: Sequence,
+        /// In which life; in another one nothing goes. None for whichever it is.
+        #[n(3)]
+        incarnation: Option<Incarnation>,
     },
     /// Pops the oldest entry of a shelf, or copies its last resort when there is none.
     #[n(10)]

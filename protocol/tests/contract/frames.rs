@@ -106,7 +106,10 @@ pub(crate) fn calls(d: &mut Dice) -> Vec<(&'static str, Call)> {
         ),
         ("credit", Call::Credit { id: SubscriptionId(d.u32()), more: d.u32() }),
         ("unsubscribe", Call::Unsubscribe { id: SubscriptionId(d.u32()) }),
-        ("trim", Call::Trim { mailbox: d.mailbox(), capability: d.capability(), upto: d.sequence() }),
+        (
+            "trim",
+            Call::Trim { mailbox: d.mailbox(), capability: d.capability(), upto: d.sequence(), incarnation: None },
+        ),
         ("take", Call::Take { mailbox: d.mailbox(), capability: d.capability() }),
         ("last-resort", Call::LastResort { mailbox: d.mailbox(), capability: d.capability(), entry: d.entry() }),
         (

@@ -152,8 +152,8 @@ pub fn step(call: Call, admitted: Admitted) -> Step {
         }
         Call::Credit { id, more } => Step::Ask(Ask::Credit { id, more }),
         Call::Unsubscribe { id } => Step::Ask(Ask::Unsubscribe(id)),
-        Call::Trim { mailbox, capability, upto } => {
-            Step::Change(Change::Trim { mailbox, capability: capability.hash(), upto })
+        Call::Trim { mailbox, capability, upto, incarnation } => {
+            Step::Change(Change::Trim { mailbox, capability: capability.hash(), upto, incarnation })
         }
         Call::Take { mailbox, capability } => Step::Change(Change::Take { mailbox, capability: capability.hash() }),
         Call::LastResort { mailbox, capability, entry } => {

@@ -2,7 +2,8 @@
 
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{
-    AdmissionId, AdmissionKey, BlobId, CapabilityHash, Entry, Grant, GrantTable, MailboxId, MailboxKind, Sequence,
+    AdmissionId, AdmissionKey, BlobId, CapabilityHash, Entry, Grant, GrantTable, Incarnation, MailboxId, MailboxKind,
+    Sequence,
 };
 
 /// One change of the store. Capabilities come as their hashes: a queue of changes holds no bearer secret.
@@ -44,6 +45,8 @@ pub enum Change {
         capability: CapabilityHash,
         /// Last sequence to go.
         upto: Sequence,
+        /// In which life, if it is said.
+        incarnation: Option<Incarnation>,
     },
     /// Pops the oldest entry of a shelf.
     Take {

@@ -163,7 +163,9 @@ impl Work<'_> {
             Change::Append { admission, mailbox, capability, entry } => {
                 self.append(admission, mailbox, capability, entry)
             }
-            Change::Trim { mailbox, capability, upto } => self.trim(mailbox, capability, upto),
+            Change::Trim { mailbox, capability, upto, incarnation } => {
+                self.trim(mailbox, capability, upto, incarnation)
+            }
             Change::Take { mailbox, capability } => self.take(mailbox, capability),
             Change::LastResort { admission, mailbox, capability, entry } => {
                 self.last_resort(admission, mailbox, capability, entry)

@@ -156,7 +156,15 @@ async fn trim(session: &Session, truth: &Shared, mailbox: usize) -> bool {
         }
         let upto = promised.last() / 2;
         promised.trimming(upto);
-        (Call::Trim { mailbox: promised.id(), capability: promised.owner(), upto: Sequence(upto) }, upto)
+        (
+            Call::Trim {
+                mailbox: promised.id(),
+                capability: promised.owner(),
+                upto: Sequence(upto),
+                incarnation: None,
+            },
+            upto,
+        )
     };
     let done = session.request(call).await.is_ok();
     if let (true, Some(promised)) = (done, lock(truth).mailboxes.get_mut(mailbox)) {

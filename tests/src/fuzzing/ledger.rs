@@ -89,7 +89,7 @@ fn change(tape: &mut Tape<'_>) -> Option<Change> {
             let capability = if any < 128 { owner(number) } else { granted(any % 4) };
             Change::Append { admission: by, mailbox, capability, entry: entry(tape)? }
         }
-        10 | 11 => Change::Trim { mailbox, capability, upto: Sequence(tape.number()) },
+        10 | 11 => Change::Trim { mailbox, capability, upto: Sequence(tape.number()), incarnation: None },
         12 => Change::Take { mailbox, capability: granted(any % 4) },
         13 => Change::LastResort { admission: by, mailbox, capability, entry: entry(tape)? },
         14 => Change::Grants {

@@ -251,7 +251,7 @@ fn call(tape: &mut Tape<'_>) -> Option<Call> {
             more: u32::try_from(tape.number()).unwrap_or(u32::MAX),
         },
         16 => Call::Unsubscribe { id: SubscriptionId(u32::from(which)) },
-        17 => Call::Trim { mailbox, capability: right(0), upto: Sequence(tape.number()) },
+        17 => Call::Trim { mailbox, capability: right(0), upto: Sequence(tape.number()), incarnation: None },
         18 => Call::Take { mailbox, capability: right(3) },
         19 => Call::LastResort { mailbox, capability: right(0), entry: entry(tape)? },
         20 => Call::Freeze { mailbox, capability: right(0) },

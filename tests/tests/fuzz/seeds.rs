@@ -286,7 +286,7 @@ fn backups() -> Vec<Seed> {
         }
     }
     let (mailbox, capability) = (MailboxId::of(&CapabilityHash([2; 32])), CapabilityHash([2; 32]));
-    changes.push(Change::Trim { mailbox, capability, upto: Sequence(1) });
+    changes.push(Change::Trim { mailbox, capability, upto: Sequence(1), incarnation: None });
     assert!(ledger.apply(changes, NOW).unwrap().outcomes.iter().all(Result::is_ok));
     drop((store, ledger));
     let file = folder.path().join("backup");

@@ -72,7 +72,7 @@ fn change(world: &World, step: &Step) -> Option<Change> {
         }
         Step::Trim(mailbox, upto) => {
             let (mailbox, capability) = id(mailbox);
-            Change::Trim { mailbox, capability, upto: Sequence(*upto) }
+            Change::Trim { mailbox, capability, upto: Sequence(*upto), incarnation: None }
         }
         Step::Take(mailbox) => Change::Take { mailbox: id(mailbox).0, capability: granted(1) },
         Step::LastResort(mailbox, size) => {

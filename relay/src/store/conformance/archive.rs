@@ -152,7 +152,8 @@ fn changed_after(read: usize, act: impl FnOnce(&mut World, &Held)) -> (Held, Wor
 }
 
 fn trim(world: &mut World, mailbox: &Held, upto: u64) {
-    let change = Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(upto) };
+    let change =
+        Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(upto), incarnation: None };
     world.apply(change).unwrap();
 }
 

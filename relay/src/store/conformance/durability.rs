@@ -171,10 +171,14 @@ fn large_bodies_lie_beside_the_index_and_go_when_they_are_trimmed() {
         world.append_as(&mailbox, mailbox.append, entry(1, 4)).unwrap();
     }
     assert!(used() >= 4 * (128 << 10));
-    world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(3) }).unwrap();
+    world
+        .apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(3), incarnation: None })
+        .unwrap();
     world.reopen();
     assert_eq!(world.fills(&mailbox), [1]);
-    world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(4) }).unwrap();
+    world
+        .apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(4), incarnation: None })
+        .unwrap();
     // The space comes back when the index has taken it in, but for the last record's.
     world.reopen();
     assert_eq!(used(), 4096);

@@ -113,20 +113,40 @@ fn only_read_and_owner_read(world: &mut World) {
 fn a_trim_moves_the_first_and_its_head(world: &mut World) {
     let mailbox = world.open(MailboxKind::Personal);
     let heads: Vec<_> = (0..5).map(|n| world.append(&mailbox, n).head()).collect();
-    world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(3) }).unwrap();
+    world
+        .apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(3), incarnation: None })
+        .unwrap();
     world.reopen();
     let slice = world.read(&mailbox, 0);
     assert_eq!((slice.standing.first_available, slice.standing.head_before_first), (Sequence(4), heads[2]));
     assert_eq!(world.fills(&mailbox), [3, 4]);
     assert_eq!(world.store.totals().entry_bytes, 2 * 512);
-    let refused = world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.read, upto: Sequence(9) });
+    let (another, this) = (Incarnation([9; 8]), mailbox.incarnation);
+    for (life, left) in [(another, 2), (this, 1)] {
+        let (upto, incarnation) = (Sequence(4), Some(life));
+        world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto, incarnation }).unwrap();
+        assert_eq!(world.fills(&mailbox).len(), left, "what was read in another life is somewhere else in this one");
+    }
+    let refused = world.apply(Change::Trim {
+        mailbox: mailbox.id,
+        capability: mailbox.read,
+        upto: Sequence(9),
+        incarnation: None,
+    });
     assert_eq!(refused, Err(Refusal::NoSuchMailbox));
 }
 
 fn a_trim_beyond_the_end_leaves_the_chain(world: &mut World) {
     let mailbox = world.open(MailboxKind::Personal);
     let head = world.append(&mailbox, 1).head();
-    world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(u64::MAX) }).unwrap();
+    world
+        .apply(Change::Trim {
+            mailbox: mailbox.id,
+            capability: mailbox.owner,
+            upto: Sequence(u64::MAX),
+            incarnation: None,
+        })
+        .unwrap();
     world.reopen();
     let standing = world.store.standing(&mailbox.id, &mailbox.owner, world.now).unwrap();
     assert_eq!((standing.first_available, standing.last, standing.head_before_first), (Sequence(2), Sequence(1), head));
@@ -200,7 +220,9 @@ fn readers_are_told_what_happened(world: &mut World) {
     let mailbox = world.open(MailboxKind::Personal);
     world.touches.clear();
     let appended = world.append(&mailbox, 1);
-    world.apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(1) }).unwrap();
+    world
+        .apply(Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(1), incarnation: None })
+        .unwrap();
     world.apply(Change::Close { mailbox: mailbox.id, capability: mailbox.owner }).unwrap();
     let (incarnation, sequence, expires) = (mailbox.incarnation, appended.sequence(), appended.expires());
     assert_eq!(

@@ -179,7 +179,7 @@ fn a_shared_mailbox_with_entries_does_not_close(world: &mut World) {
     world.append(&mailbox, 1);
     let close = || Change::Close { mailbox: mailbox.id, capability: mailbox.owner };
     assert_eq!(world.apply(close()), Err(Refusal::WrongKind));
-    let trim = Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(9) };
+    let trim = Change::Trim { mailbox: mailbox.id, capability: mailbox.owner, upto: Sequence(9), incarnation: None };
     assert_eq!(world.apply(trim), Err(Refusal::WrongKind));
     let empty = world.open(MailboxKind::Shared);
     assert_eq!(world.apply(Change::Close { mailbox: empty.id, capability: empty.owner }), Ok(Applied::Done));

@@ -59,7 +59,7 @@ fn fill(path: &Path) -> (Store, Ledger) {
     changes.extend(ENTRIES.map(|one| append(shared, 12, one)));
     changes.push(append(personal, 22, (5, 0)));
     changes.push(append(personal, 22, (6, 0)));
-    changes.push(Change::Trim { mailbox: personal, capability: capability(20), upto: Sequence(1) });
+    changes.push(Change::Trim { mailbox: personal, capability: capability(20), upto: Sequence(1), incarnation: None });
     let (mailbox, capability) = (personal, capability(20));
     changes.push(Change::LastResort { admission: purse, mailbox, capability, entry: entry(7, 0) });
     let revoke = vec![self::capability(23)];

@@ -192,7 +192,7 @@ impl Held {
     }
 
     pub(crate) fn trim(self, upto: u64) -> Change {
-        Change::Trim { mailbox: self.id(), capability: self.shown(), upto: Sequence(upto) }
+        Change::Trim { mailbox: self.id(), capability: self.shown(), upto: Sequence(upto), incarnation: None }
     }
 
     pub(crate) fn close(self) -> Change {

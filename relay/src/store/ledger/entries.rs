@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use relevo_protocol::wire::{
-    AdmissionId, CapabilityHash, Entry, GrantTable, MailboxId, MailboxKind, Refusal, Sequence,
+    AdmissionId, CapabilityHash, Entry, GrantTable, Incarnation, MailboxId, MailboxKind, Refusal, Sequence,
 };
 
 use super::super::applied::{Applied, Popped, Touch};
@@ -77,9 +77,19 @@ impl Work<'_> {
         Ok(Place::Reserve)
     }
 
-    pub(super) fn trim(&mut self, id: MailboxId, shown: CapabilityHash, upto: Sequence) -> Result<Effect, Stop> {
+    pub(super) fn trim(
+        &mut self,
+        id: MailboxId,
+        shown: CapabilityHash,
+        upto: Sequence,
+        incarnation: Option<Incarnation>,
+    ) -> Result<Effect, Stop> {
         let mut mailbox = self.live(&id)?;
         rules::owner(&mailbox, &shown)?;
+        // Of another life its owner has read something else at these places.
+        if incarnation.is_some_and(|life| life != mailbox.incarnation) {
+            return Ok(Effect::Told(Applied::Done));
+        }
         if mailbox.entries() > 0 {
             rules::kind(&mailbox, MailboxKind::Personal)?;
             while mailbox.entries() > 0 && mailbox.first <= upto {
