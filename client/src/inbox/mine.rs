@@ -256,23 +256,25 @@ pub(super) fn open_again(
     let (append, take) = mine.grants(held, now);
     let reopened = Then { topic: Topic::Inbox, state: encode(&Await::Reopened) };
     sync::enqueue(tx, &relay, &mine.open_inbox(append.clone()), &reopened)?;
-    register(tx, mine, GrantTable::Append, &append)?;
+    register(tx, mine, &mine.owner, GrantTable::Append, &append)?;
     sync::enqueue(tx, &relay, &mine.open_shelf(take.clone(), now), &then_nothing())?;
     let (mailbox, capability) = (mine.shelf(), mine.shelf_owner.duplicate());
     let everything = Call::Trim { mailbox, capability, upto: Sequence(u64::MAX), incarnation: None };
     sync::enqueue(tx, &relay, &everything, &then_nothing())?;
-    register(tx, mine, GrantTable::Take, &take)?;
+    register(tx, mine, &mine.shelf_owner, GrantTable::Take, &take)?;
     // It is filled at once, and needs no look.
     mine.looked = now;
     mine.save(tx)
 }
 
-/// Adds grants to the inbox or the shelf; those that are there stay as they are.
-fn register(tx: &Transaction<'_>, mine: &Mine, table: GrantTable, add: &[Grant]) -> Result<(), InboxFault> {
-    let owner = match table {
-        GrantTable::Append => &mine.owner,
-        GrantTable::Take => &mine.shelf_owner,
-    };
+/// Adds grants to the inbox or the shelf, or their new ends to those that are there.
+fn register(
+    tx: &Transaction<'_>,
+    mine: &Mine,
+    owner: &Capability,
+    table: GrantTable,
+    add: &[Grant],
+) -> Result<(), InboxFault> {
     for add in add.chunks(GRANTS_AT_ONCE) {
         let (mailbox, capability) = (owner.mailbox(), owner.duplicate());
         let call = Call::Grants { mailbox, capability, table, revoke: Vec::new(), add: add.to_vec() };
@@ -364,6 +366,12 @@ pub(super) fn keep(tx: &Transaction<'_>, mine: &mut Mine, now: Timestamp) -> Res
                 Call::Renew { mailbox: owner.mailbox(), capability: owner.duplicate(), lease_hours: MAX_LEASE_HOURS };
             sync::enqueue(tx, &relay, &call, &then_nothing())?;
         }
+        // What nobody has yet ends a year after it was registered, not after it is handed out.
+        let (append, take) = mine.grants(&[], now);
+        register(tx, mine, &mine.owner, GrantTable::Append, &append)?;
+        register(tx, mine, &mine.shelf_owner, GrantTable::Take, &take)?;
+        let own = append_grant(&mine.shelf_append, now);
+        register(tx, mine, &mine.shelf_owner, GrantTable::Append, &[own])?;
         mine.renewed = now;
     }
     // On its way to a relay that goes back it must find nothing there that is not read.

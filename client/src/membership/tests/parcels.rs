@@ -279,6 +279,30 @@ fn who_was_given_an_address_after_the_backup_of_a_restored_relay_reaches_the_inb
 }
 
 #[test]
+fn an_address_that_is_handed_out_after_more_than_a_year_works_and_so_does_the_shelf() {
+    let mut town = founded();
+    for _ in 0..60 {
+        town.now = town.now.plus_seconds(7 * 24 * 3600);
+        town.act_and_settle("Ana", inbox::tend);
+    }
+    let holder = inbox::Holder::Group(relevo_protocol::content::GroupId([4; 16]));
+    let address = town.act_and_settle("Ana", |tx, now| inbox::my_address_for(tx, &holder, now));
+    let shelf = address.shelf.unwrap();
+    let now = town.now;
+    let relay = town.relays.get_mut(&[1; 32]).unwrap();
+    let bytes = vec![7; 2048];
+    let entry = relevo_protocol::wire::Entry::parse(bytes.into()).unwrap();
+    let append = Call::Append { mailbox: address.mailbox, capability: address.append, entry };
+    assert!(relay.call(&append, now).is_ok());
+    let taken = relay.depth(shelf.mailbox);
+    town.act("Ana", |tx, _| inbox::restock(tx, &[vec![1; 100]], None)).unwrap();
+    town.settle();
+    let relay = town.relays.get_mut(&[1; 32]).unwrap();
+    assert_eq!(relay.depth(shelf.mailbox), taken + 1);
+    assert!(relay.call(&Call::Take { mailbox: shelf.mailbox, capability: shelf.take }, now).is_ok());
+}
+
+#[test]
 fn what_came_since_a_relay_was_restored_is_not_trimmed_with_what_was_read_before() {
     let mut town = founded();
     let ana = town.member("Ana");
