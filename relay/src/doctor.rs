@@ -139,7 +139,7 @@ fn data(config: &Config, running: bool) -> Vec<Finding> {
     });
     found.push(match Keys::load(config.keys()) {
         Ok(_) if config.identity_key.is_some() && config.keys().has_identity_within() => {
-            let advice = "once you have a copy elsewhere, remove it there: shred -u keys/identity".to_owned();
+            let advice = format!("once you have a copy elsewhere, remove it there: shred -u {shown}/keys/identity");
             note("keys", "the identity key is kept apart, and lies in keys/ as well", advice)
         }
         Ok(_) => good("keys", "the keys are as they were written"),

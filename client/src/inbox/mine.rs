@@ -136,13 +136,7 @@ impl Mine {
         let take = held.iter().map(|held| take_grant(&held.take, held.made));
         let append = append.chain(self.spare_append.iter().map(|spare| append_grant(spare, now)));
         let take = take.chain(self.spare_take.iter().map(|spare| take_grant(spare, now)));
-        let in_no_order = |grants: &mut dyn Iterator<Item = Grant>| {
-            let mut grants: Vec<_> = grants.take(MAX_GRANTS).collect();
-            // Their order in the vault would tell the relay whose each is.
-            grants.sort_unstable_by_key(|grant| grant.hash.0);
-            grants
-        };
-        (in_no_order(&mut append.into_iter()), in_no_order(&mut take.into_iter()))
+        (by_hash(append), by_hash(take))
     }
 
     fn open_inbox(&self, append: Vec<Grant>) -> Call {
@@ -416,6 +410,13 @@ fn make_key(tx: &Transaction<'_>) -> Result<u64, InboxFault> {
 fn rotate_spare(spares: &mut Vec<Capability>) -> Result<(Capability, Capability), InboxFault> {
     let new = Capability::random().map_err(|_| InboxFault::Randomness)?;
     Ok(if spares.is_empty() { (new.duplicate(), new) } else { (spares.remove(0), new) })
+}
+
+/// As many as a mailbox may hold. Their order in the vault would tell the relay whose each is.
+fn by_hash(grants: impl Iterator<Item = Grant>) -> Vec<Grant> {
+    let mut grants: Vec<_> = grants.take(MAX_GRANTS).collect();
+    grants.sort_unstable_by_key(|grant| grant.hash.0);
+    grants
 }
 
 fn open(owner: &Capability, append: Vec<Grant>, take: Vec<Grant>) -> Call {
