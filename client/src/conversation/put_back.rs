@@ -20,7 +20,7 @@ use super::room::{AlarmKind, Room, Standing};
 use crate::sync::{self, Followed, ReceivedEntry};
 use crate::vault::followed::{self, Restored};
 use crate::vault::records::{self, Noun};
-use crate::vault::{Transaction, VaultFault, conversations, intentions, tails};
+use crate::vault::{Transaction, VaultFault, conversations, intentions, messages, tails};
 
 /// Seconds between the members' turns, which begin when nothing has come back for a moment.
 const TURN_SECONDS: u64 = 2;
@@ -193,6 +193,22 @@ impl Desk<'_> {
             Some(epoch) => self.overtaken(group, mailbox, incarnation, epoch),
             None => Ok(()),
         }
+    }
+
+    /// An entry of the log carries a message of ours.
+    pub(super) fn carries(&self, room: &Room, entry: &ReceivedEntry, message: i64) -> Result<(), ConversationFault> {
+        Ok(tails::set_message(self.tx, &room.context.mailbox, &digest(entry), message)?)
+    }
+
+    /// A commit ends the epoch before what the relay has lost of it was given back: whoever reads the log from here on opens
+    /// none of that, so our own words of it wait to be sent once more. Whoever has them keeps them once.
+    pub(super) fn send_lost_again(&self, room: &Room, commit: &ReceivedEntry) -> Result<(), ConversationFault> {
+        // Where there is one other alone, who has it is the last who needs it.
+        let others = room.seats.len() > 2;
+        for message in tails::take_lost_messages(self.tx, &room.context.mailbox, commit.incarnation)? {
+            messages::send_again(self.tx, message, others)?;
+        }
+        Ok(())
     }
 
     /// A message of an epoch that has passed here.

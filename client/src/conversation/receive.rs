@@ -114,7 +114,7 @@ impl Desk<'_> {
             return self.merge_own(room, &row, entry);
         }
         if let Some(ours) = messages::by_echo(self.tx, &echo)?.filter(|ours| ours.conversation == room.id) {
-            return self.echoed(room, &ours);
+            return self.echoed(room, &ours, entry);
         }
         let Some(message) = private_message(bytes) else { return Ok(()) };
         let epoch = room.mls.epoch().as_u64();
@@ -153,7 +153,7 @@ impl Desk<'_> {
         match content {
             ProcessedMessageContent::ApplicationMessage(message) => self.said(room, leaf, &message.into_bytes(), entry),
             ProcessedMessageContent::StagedCommitMessage(staged) => match self.judge(room, &staged, leaf)? {
-                Ok(judged) => self.merge_other(room, *staged, &judged, hash),
+                Ok(judged) => self.merge_other(room, *staged, &judged, hash, entry),
                 // Invalid for everyone: the next commit of this epoch may win.
                 Err(_) => Ok(()),
             },
@@ -183,7 +183,12 @@ impl Desk<'_> {
     }
 
     /// Our own message came back: it is on disk at the relay, in its epoch.
-    fn echoed(&mut self, room: &Room, ours: &messages::MessageRow) -> Result<(), ConversationFault> {
+    fn echoed(
+        &mut self,
+        room: &Room,
+        ours: &messages::MessageRow,
+        entry: &ReceivedEntry,
+    ) -> Result<(), ConversationFault> {
         if ours.epoch == Some(room.mls.epoch().as_u64()) {
             if ours.kind == ALERT
                 && let Ok(MaybeKnown::Known(Body::Alert { alert })) = decode(&ours.body)
@@ -191,6 +196,7 @@ impl Desk<'_> {
                 self.effects.push(Effect::AlertLeft { group: room.id, alert: alert.hash() });
             }
             messages::set_state(self.tx, ours.number, MessageState::Sent)?;
+            self.carries(room, entry, ours.number)?;
         }
         Ok(())
     }

@@ -107,6 +107,14 @@ pub(crate) fn set_state(tx: &Transaction<'_>, number: i64, state: MessageState) 
     Ok(())
 }
 
+/// A message of ours that was sent waits again; also if it was delivered to somebody, where that is said.
+pub(crate) fn send_again(tx: &Transaction<'_>, number: i64, delivered: bool) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE messages SET state = 0 WHERE number = ? AND (state = 1 OR state = 2 AND ?)")?
+        .execute(params![number, delivered])?;
+    Ok(())
+}
+
 /// The message of ours that is under way as this MLS message.
 pub(crate) fn by_echo(tx: &Transaction<'_>, echo: &[u8; 32]) -> Result<Option<MessageRow>, VaultFault> {
     one(tx, "echo = ?", params![echo])

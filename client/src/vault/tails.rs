@@ -19,12 +19,14 @@ pub(super) const TABLES: &str = "
         won         INTEGER,           -- the epoch that this commit ended
         rival       INTEGER,           -- the epoch that this commit would have ended, had another not been first
         early       INTEGER,           -- the epoch that it is of, and that we have not reached
+        message     INTEGER,           -- the message of ours that it carries, in its epoch
         entry       BLOB NOT NULL,
         UNIQUE (mailbox, digest)
     ) STRICT;
     CREATE INDEX tails_kept ON tails (kept);
     CREATE INDEX tails_won ON tails (mailbox, won) WHERE won IS NOT NULL;
     CREATE INDEX tails_early ON tails (mailbox, early) WHERE early IS NOT NULL;
+    CREATE INDEX tails_message ON tails (mailbox) WHERE message IS NOT NULL;
 ";
 
 /// Hours for which an entry is kept: a copy of a relay that is older than a week has lost more than this gives back.
@@ -193,6 +195,35 @@ pub(crate) fn take_early(
         })
         .optional()?;
     Ok(row.and_then(|(place, bytes)| Some((place, Entry::parse(bytes.into()).ok()?))))
+}
+
+/// Notes that an entry carries a message of ours.
+pub(crate) fn set_message(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    digest: &[u8; 32],
+    message: i64,
+) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("UPDATE tails SET message = ? WHERE mailbox = ? AND digest = ?")?
+        .execute(params![message, mailbox.0, digest])?;
+    Ok(())
+}
+
+/// Messages of ours that a log which lives so does not have. Each is given once.
+pub(crate) fn take_lost_messages(
+    tx: &Transaction<'_>,
+    mailbox: &MailboxId,
+    incarnation: Incarnation,
+) -> Result<Vec<i64>, VaultFault> {
+    let ours = "mailbox = ?1 AND message IS NOT NULL AND incarnation <> ?2";
+    let mut statement = tx.sql().prepare_cached(&format!("SELECT message FROM tails WHERE {ours}"))?;
+    let rows = statement.query_map(params![mailbox.0, incarnation.0], |row| row.get(0))?;
+    let lost = rows.collect::<Result<_, _>>()?;
+    tx.sql()
+        .prepare_cached(&format!("UPDATE tails SET message = NULL WHERE {ours}"))?
+        .execute(params![mailbox.0, incarnation.0])?;
+    Ok(lost)
 }
 
 /// Keeps nothing of a mailbox any more.

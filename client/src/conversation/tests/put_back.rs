@@ -183,6 +183,32 @@ fn a_commit_that_won_in_place_of_a_lost_one_is_not_passed_over() {
 }
 
 #[test]
+fn words_that_were_lost_before_a_commit_under_way_are_sent_again_by_their_author() {
+    for moves in [false, true] {
+        let mut world = World::new(3);
+        let (group, upto, asleep) = without(&mut world, 2);
+        world.say(1, group, "lost");
+        world.settle();
+        assert_eq!(world.texts(0, group), ["before", "lost"]);
+        // A commit that the relay takes after it has gone back, before whoever has the word could give it back.
+        let here = world.address.duplicate();
+        world.act(0, |desk| if moves { desk.move_to(&group, &here) } else { desk.rename(&group, "Renamed") }).unwrap();
+        let mailbox = world.row(0, group).mailbox;
+        world.relay.logs.get_mut(&mailbox).unwrap().go_back(&mailbox, upto);
+        world.send_all(0);
+        let author = world.people[1].vault.take().unwrap();
+        world.people[2].vault = Some(asleep);
+        world.settle();
+        assert_eq!(world.texts(2, group), ["before"]);
+        world.people[1].vault = Some(author);
+        world.settle();
+        pass(&mut world, 10);
+        assert_eq!(world.texts(2, group), ["before", "lost"], "moves: {moves}");
+        assert_eq!(world.texts(0, group), ["before", "lost"], "nothing twice");
+    }
+}
+
+#[test]
 fn a_commit_that_had_lost_and_wins_now_is_not_passed_over() {
     let mut world = World::new(3);
     let (group, upto, asleep) = without(&mut world, 1);
