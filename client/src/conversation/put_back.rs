@@ -200,12 +200,15 @@ impl Desk<'_> {
         Ok(tails::set_message(self.tx, &room.context.mailbox, &digest(entry), message)?)
     }
 
-    /// A commit ends the epoch before what the relay has lost of it was given back: whoever reads the log from here on opens
-    /// none of that, so our own words of it wait to be sent once more. Whoever has them keeps them once.
+    /// A commit ends an epoch. What its log had lost and has not been given back by now, nobody opens who reads it from here
+    /// on; and what we said since the log was put back, nobody who had read the commit before. Such words of ours wait to be
+    /// sent once more; whoever has them keeps them once.
     pub(super) fn send_lost_again(&self, room: &Room, commit: &ReceivedEntry) -> Result<(), ConversationFault> {
+        let log = &room.context.mailbox;
         // Where there is one other alone, who has it is the last who needs it.
         let others = room.seats.len() > 2;
-        for message in tails::take_lost_messages(self.tx, &room.context.mailbox, commit.incarnation)? {
+        let fresh = self.has_been_put_back(log)?;
+        for message in tails::take_messages(self.tx, log, commit.incarnation, fresh)? {
             messages::send_again(self.tx, message, others)?;
         }
         Ok(())

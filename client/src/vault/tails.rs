@@ -19,7 +19,7 @@ pub(super) const TABLES: &str = "
         won         INTEGER,           -- the epoch that this commit ended
         rival       INTEGER,           -- the epoch that this commit would have ended, had another not been first
         early       INTEGER,           -- the epoch that it is of, and that we have not reached
-        message     INTEGER,           -- the message of ours that it carries, in its epoch
+        message     INTEGER,           -- the message of ours that it carries, until its epoch ends
         entry       BLOB NOT NULL,
         UNIQUE (mailbox, digest)
     ) STRICT;
@@ -210,20 +210,25 @@ pub(crate) fn set_message(
     Ok(())
 }
 
-/// Messages of ours that a log which lives so does not have. Each is given once.
-pub(crate) fn take_lost_messages(
+/// Forgets which entries carry messages of ours, and gives those of them that a log which lives so does not have; with
+/// `fresh` also those that it got in no life but this one.
+pub(crate) fn take_messages(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
+    fresh: bool,
 ) -> Result<Vec<i64>, VaultFault> {
-    let ours = "mailbox = ?1 AND message IS NOT NULL AND incarnation <> ?2";
-    let mut statement = tx.sql().prepare_cached(&format!("SELECT message FROM tails WHERE {ours}"))?;
-    let rows = statement.query_map(params![mailbox.0, incarnation.0], |row| row.get(0))?;
-    let lost = rows.collect::<Result<_, _>>()?;
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT message FROM tails WHERE mailbox = ?1 AND message IS NOT NULL AND (incarnation <> ?2 OR ?3 AND NOT EXISTS
+             (SELECT 1 FROM read_entries AS read
+              WHERE read.digest = tails.digest AND read.mailbox = ?1 AND read.incarnation <> ?2))",
+    )?;
+    let rows = statement.query_map(params![mailbox.0, incarnation.0, fresh], |row| row.get(0))?;
+    let messages = rows.collect::<Result<_, _>>()?;
     tx.sql()
-        .prepare_cached(&format!("UPDATE tails SET message = NULL WHERE {ours}"))?
-        .execute(params![mailbox.0, incarnation.0])?;
-    Ok(lost)
+        .prepare_cached("UPDATE tails SET message = NULL WHERE mailbox = ? AND message IS NOT NULL")?
+        .execute([mailbox.0])?;
+    Ok(messages)
 }
 
 /// Keeps nothing of a mailbox any more.

@@ -4,7 +4,7 @@ use relevo_protocol::content::GroupId;
 use relevo_protocol::wire::Call;
 
 use crate::conversation::world::World;
-use crate::conversation::{AlarmKind, Standing, changes_held_back};
+use crate::conversation::{AlarmKind, MessageState, Standing, changes_held_back};
 use crate::vault::Vault;
 
 /// The relay loses all but so many entries of the group's log.
@@ -205,6 +205,31 @@ fn words_that_were_lost_before_a_commit_under_way_are_sent_again_by_their_author
         pass(&mut world, 10);
         assert_eq!(world.texts(2, group), ["before", "lost"], "moves: {moves}");
         assert_eq!(world.texts(0, group), ["before", "lost"], "nothing twice");
+    }
+}
+
+#[test]
+fn words_said_in_an_epoch_that_the_others_have_left_are_sent_again() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 1);
+    world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
+    world.settle();
+    let mailbox = world.row(0, group).mailbox;
+    world.relay.logs.get_mut(&mailbox).unwrap().go_back(&mailbox, upto);
+    let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
+    world.people[1].vault = Some(asleep);
+    world.settle();
+    let word = world.say(1, group, "said where the commit is lost");
+    world.settle();
+    assert_eq!(world.state(1, group, word), MessageState::Sent);
+    for (person, vault) in [0, 2].into_iter().zip(awake) {
+        world.people[person].vault = Some(vault);
+    }
+    world.settle();
+    assert_eq!(world.texts(0, group), ["before"], "they are in the next epoch");
+    pass(&mut world, 10);
+    for person in [0, 2] {
+        assert_eq!(world.texts(person, group), ["before", "said where the commit is lost"]);
     }
 }
 
