@@ -91,15 +91,17 @@ pub fn received(
     now: Timestamp,
 ) -> Result<Verdict, VaultFault> {
     let hash = alert.hash();
+    // Sent again, it may have ended since.
+    if records::has(tx, Noun::AlertReceived, &hash.0)? {
+        return Ok(Verdict::Believed);
+    }
     if believe(tx, alert, now)?.is_err() {
         warning::raise(tx, &warning::Kind::AlertRefused { from: *posted_by, alert: hash }, now)?;
         return Ok(Verdict::Refused);
     }
-    if !records::has(tx, Noun::AlertReceived, &hash.0)? {
-        let number = records::next_number(tx, Noun::AlertReceived)?;
-        let row = ReceivedRow { number, alert: alert.clone(), group: *group, at: now, answer: None };
-        records::put(tx, Noun::AlertReceived, &hash.0, &row)?;
-    }
+    let number = records::next_number(tx, Noun::AlertReceived)?;
+    let row = ReceivedRow { number, alert: alert.clone(), group: *group, at: now, answer: None };
+    records::put(tx, Noun::AlertReceived, &hash.0, &row)?;
     Ok(Verdict::Believed)
 }
 

@@ -65,6 +65,8 @@ fn a_member_reads_an_alert_once_in_every_language_it_was_written_in() {
     assert_eq!((languages, one.sender.as_str(), one.union.as_str()), (vec!["en", "es", "fr"], "Ana", "Local 6500"));
     town.now = town.now.plus_seconds(25 * 3600);
     assert!(town.act("Bruno", list).unwrap()[0].expired);
+    assert_eq!(post(&mut town, "Bruno", &alert), Verdict::Believed, "sent again, and known");
+    assert_eq!(town.warnings("Bruno"), [""; 0]);
 }
 
 #[test]

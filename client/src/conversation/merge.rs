@@ -36,7 +36,7 @@ impl Desk<'_> {
         // The same function as before the append, on the same state: a fault now is a bug.
         let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
         let path = staged.update_path_leaf_node().is_some();
-        self.send_lost_again(room, entry)?;
+        self.send_lost_again(room, entry, judged.effect.adds)?;
         room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
         if let Some(echo) = &row.echo {
             conversations::put_merged(self.tx, &room.id, echo)?;
@@ -79,7 +79,7 @@ impl Desk<'_> {
             room.row.administrators = Context::of(room.mls.extensions())?.administrators;
             return self.removed(room);
         }
-        self.send_lost_again(room, entry)?;
+        self.send_lost_again(room, entry, judged.effect.adds)?;
         let before = self.settle(room, judged, false)?;
         room.row.heard = true;
         self.heard_in_epoch(&room.id)?;

@@ -16,11 +16,13 @@ use super::desk::Desk;
 use super::effect::Awaited;
 use super::fault::ConversationFault;
 use super::intention::Intention;
-use super::room::{AlarmKind, Room, Standing};
+use super::room::{AlarmKind, MessageState, Room, Standing};
+use super::send::{RECEIPT, is_for_people};
 use crate::sync::{self, Followed, ReceivedEntry};
 use crate::vault::followed::{self, Restored};
+use crate::vault::messages::{self, MessageRow};
 use crate::vault::records::{self, Noun};
-use crate::vault::{Transaction, VaultFault, conversations, intentions, messages, tails};
+use crate::vault::{Transaction, VaultFault, conversations, intentions, tails};
 
 /// Seconds between the members' turns, which begin when nothing has come back for a moment.
 const TURN_SECONDS: u64 = 2;
@@ -195,21 +197,48 @@ impl Desk<'_> {
         }
     }
 
-    /// An entry of the log carries a message of ours.
-    pub(super) fn carries(&self, room: &Room, entry: &ReceivedEntry, message: i64) -> Result<(), ConversationFault> {
-        Ok(tails::set_message(self.tx, &room.context.mailbox, &digest(entry), message)?)
+    /// An entry of the log carries a message of ours. While a log is given back, commits that others have read may be missing
+    /// before it. Receipts are no loss.
+    pub(super) fn carries(
+        &self,
+        room: &Room,
+        entry: &ReceivedEntry,
+        message: &MessageRow,
+    ) -> Result<(), ConversationFault> {
+        if message.kind == RECEIPT {
+            return Ok(());
+        }
+        let log = &room.context.mailbox;
+        Ok(tails::set_message(self.tx, log, &digest(entry), message.number, self.is_put_back(log)?)?)
     }
 
-    /// A commit ends an epoch. What its log had lost and has not been given back by now, nobody opens who reads it from here
-    /// on; and what we said since the log was put back, nobody who had read the commit before. Such words of ours wait to be
-    /// sent once more; whoever has them keeps them once.
-    pub(super) fn send_lost_again(&self, room: &Room, commit: &ReceivedEntry) -> Result<(), ConversationFault> {
-        let log = &room.context.mailbox;
-        // Where there is one other alone, who has it is the last who needs it.
-        let others = room.seats.len() > 2;
-        let fresh = self.has_been_put_back(log)?;
-        for message in tails::take_messages(self.tx, log, commit.incarnation, fresh)? {
-            messages::send_again(self.tx, message, others)?;
+    /// A commit ends an epoch. What its log had lost and was not given back before it, nobody opens who reads it from here on;
+    /// and what we said while the log was given back, nobody who had read the commit before. Such words of ours wait to be sent
+    /// once more, for who was there when they were said: whoever has them keeps them once.
+    pub(super) fn send_lost_again(
+        &self,
+        room: &Room,
+        commit: &ReceivedEntry,
+        adds: bool,
+    ) -> Result<(), ConversationFault> {
+        let ReceivedEntry { incarnation, sequence, .. } = *commit;
+        let commit = tails::Place { mailbox: room.context.mailbox, incarnation, sequence };
+        for number in tails::take_messages(self.tx, &commit)? {
+            let Some(message) = messages::numbered(self.tx, number)? else { continue };
+            // Where there is one other alone, who has it is the last who needs it.
+            let is_had = message.state == MessageState::Delivered && room.seats.len() <= 2;
+            match message.state {
+                MessageState::Sent | MessageState::Delivered if is_had => {}
+                MessageState::Sent | MessageState::Delivered if adds && is_for_people(message.kind) => {
+                    messages::set_state(self.tx, number, MessageState::Undecided)?;
+                }
+                MessageState::Sent | MessageState::Delivered => messages::wait_again(self.tx, number, self.now)?,
+                MessageState::Waiting
+                | MessageState::NotSent
+                | MessageState::Undecided
+                | MessageState::Received
+                | MessageState::Done => {}
+            }
         }
         Ok(())
     }

@@ -196,7 +196,7 @@ impl Desk<'_> {
                 self.effects.push(Effect::AlertLeft { group: room.id, alert: alert.hash() });
             }
             messages::set_state(self.tx, ours.number, MessageState::Sent)?;
-            self.carries(room, entry, ours.number)?;
+            self.carries(room, entry, ours)?;
         }
         Ok(())
     }

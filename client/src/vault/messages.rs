@@ -107,12 +107,17 @@ pub(crate) fn set_state(tx: &Transaction<'_>, number: i64, state: MessageState) 
     Ok(())
 }
 
-/// A message of ours that was sent waits again; also if it was delivered to somebody, where that is said.
-pub(crate) fn send_again(tx: &Transaction<'_>, number: i64, delivered: bool) -> Result<(), VaultFault> {
+/// A message of ours that was sent waits again, from now on.
+pub(crate) fn wait_again(tx: &Transaction<'_>, number: i64, now: Timestamp) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("UPDATE messages SET state = 0 WHERE number = ? AND (state = 1 OR state = 2 AND ?)")?
-        .execute(params![number, delivered])?;
+        .prepare_cached("UPDATE messages SET state = 0, posted = ? WHERE number = ?")?
+        .execute(params![sql(now.0), number])?;
     Ok(())
+}
+
+/// A message by its number.
+pub(crate) fn numbered(tx: &Transaction<'_>, number: i64) -> Result<Option<MessageRow>, VaultFault> {
+    one(tx, "number = ?", params![number])
 }
 
 /// The message of ours that is under way as this MLS message.

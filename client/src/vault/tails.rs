@@ -19,7 +19,8 @@ pub(super) const TABLES: &str = "
         won         INTEGER,           -- the epoch that this commit ended
         rival       INTEGER,           -- the epoch that this commit would have ended, had another not been first
         early       INTEGER,           -- the epoch that it is of, and that we have not reached
-        message     INTEGER,           -- the message of ours that it carries, until its epoch ends
+        message     INTEGER,           -- the message of ours that it carries, until its epoch ends,
+        doubtful    INTEGER,           -- and whether others may have left that epoch before
         entry       BLOB NOT NULL,
         UNIQUE (mailbox, digest)
     ) STRICT;
@@ -197,33 +198,29 @@ pub(crate) fn take_early(
     Ok(row.and_then(|(place, bytes)| Some((place, Entry::parse(bytes.into()).ok()?))))
 }
 
-/// Notes that an entry carries a message of ours.
+/// Notes that an entry carries a message of ours; `doubtful` if others may have left its epoch before it came.
 pub(crate) fn set_message(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     digest: &[u8; 32],
     message: i64,
+    doubtful: bool,
 ) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("UPDATE tails SET message = ? WHERE mailbox = ? AND digest = ?")?
-        .execute(params![message, mailbox.0, digest])?;
+        .prepare_cached("UPDATE tails SET message = ?, doubtful = ? WHERE mailbox = ? AND digest = ?")?
+        .execute(params![message, doubtful, mailbox.0, digest])?;
     Ok(())
 }
 
-/// Forgets which entries carry messages of ours, and gives those of them that a log which lives so does not have; with
-/// `fresh` also those that it got in no life but this one.
-pub(crate) fn take_messages(
-    tx: &Transaction<'_>,
-    mailbox: &MailboxId,
-    incarnation: Incarnation,
-    fresh: bool,
-) -> Result<Vec<i64>, VaultFault> {
+/// Forgets which entries carry messages of ours, and gives the doubtful ones of those and the ones that do not stand before
+/// a place of their log.
+pub(crate) fn take_messages(tx: &Transaction<'_>, before: &Place) -> Result<Vec<i64>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
-        "SELECT message FROM tails WHERE mailbox = ?1 AND message IS NOT NULL AND (incarnation <> ?2 OR ?3 AND NOT EXISTS
-             (SELECT 1 FROM read_entries AS read
-              WHERE read.digest = tails.digest AND read.mailbox = ?1 AND read.incarnation <> ?2))",
+        "SELECT message FROM tails
+         WHERE mailbox = ? AND message IS NOT NULL AND (incarnation <> ? OR sequence > ? OR doubtful)",
     )?;
-    let rows = statement.query_map(params![mailbox.0, incarnation.0, fresh], |row| row.get(0))?;
+    let Place { mailbox, incarnation, sequence } = before;
+    let rows = statement.query_map(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0))?;
     let messages = rows.collect::<Result<_, _>>()?;
     tx.sql()
         .prepare_cached("UPDATE tails SET message = NULL WHERE mailbox = ? AND message IS NOT NULL")?

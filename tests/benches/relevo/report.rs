@@ -64,11 +64,18 @@ impl Row {
     }
 }
 
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, found, goal } = self;
+        write!(f, "| {what} | {found} | {goal} |")
+    }
+}
+
 pub(crate) fn print(rows: &[Row]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "| Measure | Median (range) | Goal |\n|---|---|---|")?;
-    for Row { what, found, goal } in rows {
-        writeln!(out, "| {what} | {found} | {goal} |")?;
+    for row in rows {
+        writeln!(out, "{row}")?;
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! A relay that was restored is given again what it has lost.
 
 use relevo_protocol::content::GroupId;
-use relevo_protocol::wire::Call;
+use relevo_protocol::wire::{Call, Sequence};
+use sha2::{Digest, Sha256};
 
-use crate::conversation::world::World;
-use crate::conversation::{AlarmKind, MessageState, Standing, changes_held_back};
+use crate::conversation::world::{World, again};
+use crate::conversation::{AlarmKind, Decision, MessageState, Standing, changes_held_back};
 use crate::vault::Vault;
+use crate::vault::tails::{self, Place};
 
 /// The relay loses all but so many entries of the group's log.
 fn goes_back(world: &mut World, group: GroupId, upto: usize) {
@@ -231,6 +233,67 @@ fn words_said_in_an_epoch_that_the_others_have_left_are_sent_again() {
     for person in [0, 2] {
         assert_eq!(world.texts(person, group), ["before", "said where the commit is lost"]);
     }
+}
+
+#[test]
+fn words_that_were_given_back_too_late_are_sent_again() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    world.say(1, group, "lost");
+    world.settle();
+    world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
+    goes_back(&mut world, group, upto);
+    world.read_all(1);
+    world.now = world.now.plus_seconds(10);
+    world.act(1, |desk| desk.tick()).unwrap();
+    // A commit comes first that was under way, and the answer for the word before either is read.
+    world.send_all(0);
+    world.send_all(1);
+    let mailbox = world.row(1, group).mailbox;
+    let log = &world.relay.logs[&mailbox];
+    let (entry, sequence) = (log.entries.last().unwrap().0.clone(), Sequence(log.entries.len().try_into().unwrap()));
+    let place = Place { mailbox, incarnation: log.incarnation, sequence };
+    let digest = Sha256::digest(entry.bytes()).into();
+    world.act(1, |desk| Ok(tails::keep(desk.tx, &place, &digest, &entry, desk.now)?)).unwrap();
+    world.people[2].vault = Some(asleep);
+    world.settle();
+    assert_eq!(world.row(1, group).name, "Renamed");
+    for person in [0, 2] {
+        assert_eq!(world.texts(person, group), ["before", "lost"]);
+    }
+}
+
+#[test]
+fn words_said_while_a_log_is_given_back_leave_once_more_and_not_to_newcomers() {
+    let mut world = World::new(4);
+    let (people, address) = (world.contacts(1..3), world.address.duplicate());
+    let group = world.act(0, |desk| desk.create_group("Put back", again(&people), None, &address)).unwrap();
+    world.settle();
+    world.say(1, group, "before");
+    world.settle();
+    let upto = entries(&mut world, group);
+    goes_back(&mut world, group, upto);
+    world.settle();
+    let words = [0, 1].map(|person| world.say(person, group, "meanwhile"));
+    world.settle();
+    pass(&mut world, 3700);
+    world.say(1, group, "later");
+    world.settle();
+    let newcomer = world.contacts([3]);
+    world.act(0, |desk| desk.add(&group, again(&newcomer))).unwrap();
+    world.settle();
+    assert_eq!(world.texts(3, group), [""; 0], "they were not there");
+    for (person, word) in [0, 1].into_iter().zip(words) {
+        assert_eq!(world.state(person, group, word), MessageState::Undecided);
+        world.act(person, |desk| desk.decide(&group, word, Decision::Send)).unwrap();
+    }
+    world.settle();
+    assert_eq!(world.texts(3, group), ["meanwhile"; 2]);
+    assert_eq!(world.texts(2, group), ["before", "meanwhile", "meanwhile", "later"], "nothing twice");
+    let before = entries(&mut world, group);
+    world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
+    world.settle();
+    assert_eq!(entries(&mut world, group), before + 1, "the commit alone");
 }
 
 #[test]
