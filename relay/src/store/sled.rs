@@ -193,16 +193,21 @@ impl Sled {
 
     /// Has sled take in the rows that wait, and gives back what is space then.
     fn take_in(&self, writing: &mut Writing) -> Result<(), StoreFault> {
-        let mut rows = sled::Batch::default();
-        for (key, value) in &*self.waiting.rows() {
-            match value {
-                Some(value) => rows.insert(key.as_slice(), value.as_ref()),
-                None => rows.remove(key.as_slice()),
-            }
-        }
-        rows.insert(START, writing.journal.end().encode());
-        self.watched(|| guarded(|| self.rows.apply_batch(rows)))?;
-        self.watched(|| guarded(|| self.rows.flush()))?;
+        let end = writing.journal.end().encode();
+        // One by one, and what says that they are there last: sled frees what it gave up only from call to call, and a batch is
+        // one call. A million mailboxes that were opened in batches left 8 GiB of such.
+        self.watched(|| {
+            guarded(|| {
+                for (key, value) in &*self.waiting.rows() {
+                    match value {
+                        Some(value) => self.rows.insert(key, value.as_ref())?,
+                        None => self.rows.remove(key)?,
+                    };
+                }
+                self.rows.insert(START, end.as_slice())?;
+                self.rows.flush()
+            })
+        })?;
         self.file.sync_data()?;
         self.waiting.clear();
         writing.since = None;

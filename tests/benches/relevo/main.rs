@@ -9,6 +9,7 @@ mod hostile;
 mod load;
 mod machine;
 mod peers;
+mod picture;
 mod raw;
 mod report;
 mod rig;
@@ -47,6 +48,9 @@ struct Options {
     /// Each sync of a server takes 2 ms longer, as on a slow disk (strace)
     #[arg(long)]
     slow_sync: bool,
+    /// Where the curves of scale go, as SVG
+    #[arg(long)]
+    picture: Option<PathBuf>,
     /// The relay's program [default: beside this one]
     #[arg(long)]
     relay: Option<PathBuf>,
@@ -73,6 +77,8 @@ enum Measure {
     Hostile,
     /// A thousand to a million mailboxes; only if it is named
     Scale,
+    /// Appends while a million leases end at once; only if it is named
+    Sweep,
     /// The same work at other servers; only if it is named (tests/benches/peers lays them)
     Peers,
 }
@@ -92,10 +98,11 @@ fn main() -> anyhow::Result<()> {
         scale: options.scale.max(1),
         entry: options.entry,
         slow_sync: options.slow_sync,
+        picture: options.picture,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let wanted = |measure: &&Measure| match options.only.as_slice() {
-        [] => !matches!(measure, Measure::Peers | Measure::Scale),
+        [] => !matches!(measure, Measure::Peers | Measure::Scale | Measure::Sweep),
         only => only.contains(measure),
     };
     let mut rows = Vec::new();
@@ -116,6 +123,7 @@ async fn measured(measure: Measure, settings: &rig::Settings) -> anyhow::Result<
         Measure::CatchUp => catch_up::measure(settings).await,
         Measure::Hostile => hostile::measure(settings).await,
         Measure::Scale => scale::measure(settings).await,
+        Measure::Sweep => scale::sweeping(settings).await,
         Measure::Peers => peers::measure(settings).await,
     }
 }

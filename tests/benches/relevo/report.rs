@@ -32,7 +32,7 @@ impl fmt::Display for Samples {
 }
 
 /// Three significant digits.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value >= 100.0 {
         let whole = format!("{value:.0}");
         let mut out = String::new();

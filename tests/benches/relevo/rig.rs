@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) entry: usize,
     /// Each sync of a server takes 2 ms longer.
     pub(crate) slow_sync: bool,
+    pub(crate) picture: Option<PathBuf>,
 }
 
 /// Calls that bring something to the disk.

@@ -17,6 +17,7 @@ use relevo_relay::store::{Change, Pending, Store, StoreConfig, Writer, WriterThr
 use relevo_relay::sweeper;
 
 use crate::load::{Client, stored};
+use crate::picture::{self, Curve};
 use crate::report::{Row, Samples, float, milliseconds, rate};
 use crate::rig::{Mailbox, Rig, Settings, entry, unbounded};
 
@@ -48,6 +49,9 @@ struct Found {
 
 pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
+    let curve = |title| Curve { title, points: Vec::new() };
+    let (mut cost, mut memory) = (curve("processor ms for 1,000 appends"), curve("memory in use, MiB"));
+    let (mut disk, mut start) = (curve("bytes of disk for each mailbox"), curve("start after a kill, s"));
     for size in SIZES {
         let size = settings.share(size);
         let mut found = Found::default();
@@ -70,12 +74,23 @@ pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         ));
         rows.push(Row::new(on(&format!("1 client x {DEPTH}, appends/s")), &found.append, ""));
         rows.push(Row::new(on("relay, processor ms per 1,000 appends"), &found.cpu, ""));
+        let curves = [
+            (&mut cost, &found.cpu),
+            (&mut memory, &found.loaded),
+            (&mut disk, &found.disk),
+            (&mut start, &found.killed),
+        ];
+        for (curve, samples) in curves {
+            curve.points.push((float(size), samples.median()));
+        }
         // What is known is said: the next size takes ten times as long.
         for row in rows.iter().skip(known) {
             writeln!(std::io::stderr(), "{row}")?;
         }
     }
-    rows.extend(sweeping(settings, settings.share(1_000_000)).await?);
+    if let Some(file) = &settings.picture {
+        std::fs::write(file, picture::svg(&[cost, memory, disk, start])?)?;
+    }
     Ok(rows)
 }
 
@@ -117,7 +132,8 @@ async fn round(settings: &Settings, size: usize, found: &mut Found) -> anyhow::R
 }
 
 /// A million leases end at once: what appends take meanwhile.
-async fn sweeping(settings: &Settings, size: usize) -> anyhow::Result<Vec<Row>> {
+pub(crate) async fn sweeping(settings: &Settings) -> anyhow::Result<Vec<Row>> {
+    let size = settings.share(1_000_000);
     let folder = settings.folder()?;
     let fill = Fill::open(&folder.path().join("store"), &settings.config(&folder)?.1.store).await?;
     fill.mailboxes(size, SHORT, None).await?;
