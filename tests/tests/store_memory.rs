@@ -13,7 +13,7 @@ use relevo_relay::store::{Change, Store, StoreConfig, Writer};
 /// A hundred thousand mailboxes, which is as many as a relay has by default.
 const MAILBOXES: usize = 100_000;
 
-/// Their pages of the index, what it keeps of each, and what the allocator wastes. 140 MiB when sled was given rows in batches.
+/// Their pages of the index, what it keeps of each, and what the allocator wastes. 142 MiB when sled had no turn to free what it gave up.
 const MOST: u64 = 96 << 10;
 
 fn resident_kib() -> u64 {

@@ -15,7 +15,6 @@ use super::Shared;
 use super::applied::{Appended, Applied, Touch};
 use super::change::Change;
 use super::draft::Draft;
-use super::engine::Key;
 use super::fault::StoreFault;
 use super::rates::Rates;
 use super::rules::{self, Relay, Totals};
@@ -30,8 +29,6 @@ pub struct Ledger {
     incarnations: Incarnations,
     /// Whether no mailbox is to be opened, by the word of an operator.
     paused: bool,
-    /// The row at which the last slice of a sweep stopped.
-    swept: Key,
 }
 
 /// Why a change stops: the client's fault ends the change, the machine's fault ends the store.
@@ -65,7 +62,6 @@ pub(crate) struct Work<'l> {
     pub(crate) incarnations: &'l mut Incarnations,
     /// Whether no mailbox is to be opened.
     pub(crate) paused: &'l mut bool,
-    swept: &'l mut Key,
     pub(crate) shared: &'l Shared,
     pub(crate) totals: Totals,
     pub(crate) free: Option<u64>,
@@ -84,7 +80,7 @@ pub struct Batched {
 
 impl Ledger {
     pub(super) fn new(shared: Arc<Shared>, incarnations: Incarnations) -> Self {
-        Self { shared, rates: Rates::new(), incarnations, paused: false, swept: Key::new() }
+        Self { shared, rates: Rates::new(), incarnations, paused: false }
     }
 
     /// Takes new incarnations from elsewhere than the operating system.
@@ -110,7 +106,6 @@ impl Ledger {
             rates: &mut self.rates,
             incarnations: &mut self.incarnations,
             paused: &mut self.paused,
-            swept: &mut self.swept,
             shared,
             totals: shared.totals(),
             free: shared.engine.free_bytes()?,

@@ -45,6 +45,10 @@ const SPACE: u64 = 8 << 20;
 /// How long rows wait at most on a relay whose writer has anything to do: what was removed is not on the disk for much longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Turns for each row in which sled frees what it gave up. It takes one of a hundred to free a few hundred things, a batch is
+/// one turn and gives up some for each row: a million mailboxes left 8 GiB without these.
+const TURNS: usize = 16;
+
 /// How long threads of sled's may take to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -193,22 +197,21 @@ impl Sled {
 
     /// Has sled take in the rows that wait, and gives back what is space then.
     fn take_in(&self, writing: &mut Writing) -> Result<(), StoreFault> {
-        let end = writing.journal.end().encode();
-        // One by one, and what says that they are there last: sled frees what it gave up only from call to call, and a batch is
-        // one call. A million mailboxes that were opened in batches left 8 GiB of such.
-        self.watched(|| {
-            guarded(|| {
-                for (key, value) in &*self.waiting.rows() {
-                    match value {
-                        Some(value) => self.rows.insert(key, value.as_ref())?,
-                        None => self.rows.remove(key)?,
-                    };
-                }
-                self.rows.insert(START, end.as_slice())?;
-                self.rows.flush()
-            })
-        })?;
+        let mut rows = sled::Batch::default();
+        for (key, value) in &*self.waiting.rows() {
+            match value {
+                Some(value) => rows.insert(key.as_slice(), value.as_ref()),
+                None => rows.remove(key.as_slice()),
+            }
+        }
+        rows.insert(START, writing.journal.end().encode());
+        // As one: sled's own log says that all of it is there or nothing, and uses no part of its file again before.
+        self.watched(|| guarded(|| self.rows.apply_batch(rows)))?;
+        self.watched(|| guarded(|| self.rows.flush()))?;
         self.file.sync_data()?;
+        for _ in 0..self.waiting.rows().len().saturating_mul(TURNS) {
+            drop(sled::pin());
+        }
         self.waiting.clear();
         writing.since = None;
         let (freed, tail) = (std::mem::take(&mut writing.freed), writing.journal.segment());

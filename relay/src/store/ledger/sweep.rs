@@ -8,18 +8,15 @@ use super::super::rules;
 use super::{Effect, Stop, Work};
 
 impl Work<'_> {
-    /// Goes on where the last slice stopped: what has been removed before that is dear to look past. What becomes due behind
-    /// its back is left to the next sweep.
     pub(super) fn sweep(&mut self, limit: usize) -> Result<Effect, Stop> {
         let mut left = limit;
-        let due = self.shared.engine.scan(keys::DUE, &std::mem::take(self.swept), limit)?;
+        let due = self.shared.engine.scan(keys::DUE, keys::DUE, limit)?;
         for (key, _) in due {
             let Some((hour, due)) = keys::parse_due(&key) else { continue };
             if left == 0 || !hour.is_past(self.now) {
                 break;
             }
             left -= 1;
-            self.swept.clone_from(&key);
             if !self.knows(&due)? {
                 self.draft.remove(key);
                 continue;
@@ -40,12 +37,7 @@ impl Work<'_> {
                 }
             }
         }
-        let rest = if left == 0 {
-            Rest::More
-        } else {
-            self.swept.clear();
-            Rest::Nothing
-        };
+        let rest = if left == 0 { Rest::More } else { Rest::Nothing };
         Ok(Effect::Told(Applied::Swept { rest }))
     }
 
