@@ -225,19 +225,20 @@ impl Desk<'_> {
         let commit = tails::Place { mailbox: room.context.mailbox, incarnation, sequence };
         for number in tails::take_messages(self.tx, &commit)? {
             let Some(message) = messages::numbered(self.tx, number)? else { continue };
-            // Where there is one other alone, who has it is the last who needs it.
-            let is_had = message.state == MessageState::Delivered && room.seats.len() <= 2;
-            match message.state {
-                MessageState::Sent | MessageState::Delivered if is_had => {}
-                MessageState::Sent | MessageState::Delivered if adds && is_for_people(message.kind) => {
-                    messages::set_state(self.tx, number, MessageState::Undecided)?;
-                }
-                MessageState::Sent | MessageState::Delivered => messages::wait_again(self.tx, number, self.now)?,
+            let is_needed = match message.state {
+                MessageState::Sent => true,
+                // Where there is one other alone, who has it is the last who needs it.
+                MessageState::Delivered => room.seats.len() > 2,
                 MessageState::Waiting
                 | MessageState::NotSent
                 | MessageState::Undecided
                 | MessageState::Received
-                | MessageState::Done => {}
+                | MessageState::Done => false,
+            };
+            if is_needed && adds && is_for_people(message.kind) {
+                messages::set_state(self.tx, number, MessageState::Undecided)?;
+            } else if is_needed {
+                messages::wait_again(self.tx, number, self.now)?;
             }
         }
         Ok(())

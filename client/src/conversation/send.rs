@@ -202,5 +202,5 @@ pub(crate) fn kind_number(body: &MaybeKnown<Body>) -> u16 {
 
 /// Whether people wrote it and read it, and not their devices.
 pub(crate) fn is_for_people(kind: u16) -> bool {
-    !matches!(kind, 1 | 5 | 6)
+    !matches!(kind, RECEIPT | 5 | 6)
 }

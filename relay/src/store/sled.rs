@@ -45,8 +45,8 @@ const SPACE: u64 = 8 << 20;
 /// How long rows wait at most on a relay whose writer has anything to do: what was removed is not on the disk for much longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Turns for each row in which sled frees what it gave up. It takes one of a hundred to free a few hundred things, a batch is
-/// one turn and gives up some for each row: a million mailboxes left 8 GiB without these.
+/// Turns for each row, in which sled frees what it gave up: some hundred things every 128th time that anybody enters it. A
+/// batch enters once and gives up some for each row; a million mailboxes left 8 GiB without these.
 const TURNS: usize = 16;
 
 /// How long threads of sled's may take to end.

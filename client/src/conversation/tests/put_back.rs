@@ -195,8 +195,7 @@ fn words_that_were_lost_before_a_commit_under_way_are_sent_again_by_their_author
         // A commit that the relay takes after it has gone back, before whoever has the word could give it back.
         let here = world.address.duplicate();
         world.act(0, |desk| if moves { desk.move_to(&group, &here) } else { desk.rename(&group, "Renamed") }).unwrap();
-        let mailbox = world.row(0, group).mailbox;
-        world.relay.logs.get_mut(&mailbox).unwrap().go_back(&mailbox, upto);
+        goes_back(&mut world, group, upto);
         world.send_all(0);
         let author = world.people[1].vault.take().unwrap();
         world.people[2].vault = Some(asleep);
@@ -216,8 +215,7 @@ fn words_said_in_an_epoch_that_the_others_have_left_are_sent_again() {
     let (group, upto, asleep) = without(&mut world, 1);
     world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
     world.settle();
-    let mailbox = world.row(0, group).mailbox;
-    world.relay.logs.get_mut(&mailbox).unwrap().go_back(&mailbox, upto);
+    goes_back(&mut world, group, upto);
     let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
     world.people[1].vault = Some(asleep);
     world.settle();
