@@ -27,6 +27,7 @@ mod porch;
 mod proof;
 mod put_back;
 mod receive;
+mod refound;
 mod room;
 mod send;
 mod signer;
@@ -40,8 +41,9 @@ pub use effect::{Awaited, Effect};
 pub use fault::{CommitFault, ConversationFault};
 pub use list::{
     Alarm, Conversation, Conviction, Decision, HeldBack, Said, Seated, alarms, changes_held_back, conversation,
-    conversations_of, convictions, pair_with, said, silent, waiting,
+    conversations_of, convictions, lineage, pair_with, said, silent, waiting,
 };
+pub use refound::Anew;
 pub use room::{AlarmKind, Keeper, MessageState, Standing};
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ help-group-remove = Remove a member; the group moves to a new mailbox (administr
 help-group-leave = Leave a group
 help-group-rename = Rename a group (administrators)
 help-group-move = Move a conversation to another relay of the charter (administrators)
+help-group-refound = Start a conversation anew with its members, where it cannot go on (administrators)
 help-group-list = List your groups and their members
 help-alert = Alerts: signed, expiring, answered
 help-alert-send = Send an alert in one or more languages (coordinators)
@@ -79,6 +80,7 @@ arg-all = All messages, not only the new ones
 arg-name = The name
 arg-members = Contacts
 arg-member = A member of the group
+arg-without = A member who does not come along; may be given again for others
 arg-group = The group
 arg-texts = The text in one language, such as es="..."; repeat for more
 arg-severity = How grave it is: info, urgent or emergency

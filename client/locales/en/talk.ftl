@@ -31,6 +31,11 @@ group-left = The administrators are asked to take you out of { $name }.
 group-renamed = The group is now called { $name }.
 # $name (String)
 group-moved = { $name } is moving to the other relay.
+# $name (String)
+# $people (String)
+group-refounded = { $name } is started anew. Invited: { $people }.
+# $people (String)
+group-unreached = This device cannot reach these outside of the old conversation: { $people }. Tell them by another way; add those who are among your contacts with `relevo group add`.
 group-you = you
 group-administrator = administrator
 standing-live = ready
@@ -168,9 +173,9 @@ alarm-lie = { $group }: the relay has signed another history than the one it gav
 # $group (String)
 alarm-lie-proved = { $group }: the relay has signed two different histories, and both signatures together prove it to anybody: `relevo status --json` shows them. Tell a coordinator, and move to another relay: `relevo group move`.
 # $group (String)
-alarm-missing-commit = { $group }: a change of the group is missing here.
+alarm-missing-commit = { $group }: a change of the group is missing here. If some do not get what others write, an administrator can start it anew: `relevo group refound`.
 # $group (String)
-alarm-halted = { $group }: stands still, because a change could not be read. Ask an administrator to add you again.
+alarm-halted = { $group }: stands still, because a change could not be read. Ask an administrator to add you again, or to start it anew: `relevo group refound`.
 # $group (String)
 alarm-lost-commit = { $group }: a change of yours was accepted by the relay and is not there. Tell a coordinator.
 # $group (String)
@@ -185,17 +190,17 @@ alarm-older-copy = { $group }: this device has sent things there that it no long
 # $name (String)
 alarm-complaint = { $group }: the device of { $name } could not read a change of the group. Add them again.
 # $group (String)
-alarm-not-moved = { $group }: could not move to its new mailbox. Try again, or make a new group.
+alarm-not-moved = { $group }: could not move to its new mailbox. Try again, or start it anew: `relevo group refound`.
 # $group (String)
 alarm-not-done = { $group }: a change that you wanted is not possible there; it was given up.
 # $group (String)
 alarm-withheld = { $group }: the relay has more messages and does not give them. Try another network; if it stays so, ask the others, and move the conversation: `relevo group move`.
 # $group (String)
-alarm-frozen = { $group }: the relay takes no more messages here, though nobody moved the conversation. Tell a coordinator, and make a new group on another relay.
+alarm-frozen = { $group }: the relay takes no more messages here, though nobody moved the conversation. Tell a coordinator; an administrator can start it anew on another relay: `relevo group refound`.
 # $group (String)
-alarm-closed = { $group }: the relay says that this conversation is no longer there. Ask the others; if it is there for them, tell a coordinator.
+alarm-closed = { $group }: the relay says that this conversation is no longer there. Ask the others; if it is there for them, tell a coordinator; if it is not, an administrator can start it anew: `relevo group refound`.
 # $group (String)
-alarm-damaged = { $group }: the relay says that its disk has damaged a message. It and what comes after it can be read by nobody for up to 30 days. Tell who runs the relay, and make a new group on another relay.
+alarm-damaged = { $group }: the relay says that its disk has damaged a message. It and what comes after it can be read by nobody for up to 30 days. Tell who runs the relay; an administrator can start the conversation anew: `relevo group refound`.
 # $group (String)
 # $time (String)
 alarm-waiting = { $group }: what you wrote waits since { $time }. The relay has not taken it, or does not give it back. Look at the network; if it stays so, move the conversation: `relevo group move`.
@@ -208,5 +213,8 @@ alarm-change-held-back = { $group }: a change of the group waits on this device,
 # $group (String)
 # $time (String)
 alarm-change-waits-for-relay = { $group }: a change of the group waits on this device until { $time } at the latest, so that what the relay lost when it was put back can return first. It is made by itself then.
+# $group (String)
+# $name (String)
+alarm-refounded = { $group }: { $name } started this conversation anew, and it goes on from here. What was said before can still be read. See who is in it: `relevo group list`.
 # $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

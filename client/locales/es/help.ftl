@@ -28,6 +28,7 @@ help-group-remove = Quita a un miembro; el grupo pasa a otro buzón (administrad
 help-group-leave = Sal de un grupo
 help-group-rename = Cambia el nombre de un grupo (administradores)
 help-group-move = Traslada una conversación a otro relé de la carta (administradores)
+help-group-refound = Empieza de nuevo una conversación con sus miembros, donde no puede seguir (administradores)
 help-group-list = Lista tus grupos y sus miembros
 help-alert = Alertas: firmadas, con vencimiento y respuesta
 help-alert-send = Envía una alerta en uno o más idiomas (coordinadores)
@@ -78,6 +79,7 @@ arg-all = Todos los mensajes, no solo los nuevos
 arg-name = El nombre
 arg-members = Contactos
 arg-member = Un miembro del grupo
+arg-without = Un miembro que no viene; se puede repetir para otros
 arg-group = El grupo
 arg-texts = El texto en un idioma, como es="..."; repite para más
 arg-severity = Qué tan grave es: info, urgent o emergency

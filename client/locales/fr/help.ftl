@@ -28,6 +28,7 @@ help-group-remove = Retirer un membre ; le groupe change de boîte (administrate
 help-group-leave = Quitter un groupe
 help-group-rename = Renommer un groupe (administrateurs)
 help-group-move = Déplacer une conversation vers un autre relais de la charte (administrateurs)
+help-group-refound = Recommencer une conversation avec ses membres, là où elle ne peut pas continuer (administrateurs)
 help-group-list = Lister vos groupes et leurs membres
 help-alert = Alertes : signées, limitées dans le temps, avec réponse
 help-alert-send = Envoyer une alerte en une ou plusieurs langues (coordinateurs)
@@ -78,6 +79,7 @@ arg-all = Tous les messages, pas seulement les nouveaux
 arg-name = Le nom
 arg-members = Contacts
 arg-member = Un membre du groupe
+arg-without = Un membre qui ne vient pas ; peut être répété pour d'autres
 arg-group = Le groupe
 arg-texts = Le texte dans une langue, comme es="..." ; répétez pour d'autres
 arg-severity = Gravité : info, urgent ou emergency

@@ -28,6 +28,7 @@ help-group-remove = Retirar um membro; o grupo muda de caixa (administradores)
 help-group-leave = Sair de um grupo
 help-group-rename = Mudar o nome de um grupo (administradores)
 help-group-move = Mudar uma conversa para outro retransmissor da carta (administradores)
+help-group-refound = Começar de novo uma conversa com os seus membros, onde não pode continuar (administradores)
 help-group-list = Listar os seus grupos e os membros
 help-alert = Alertas: assinados, com prazo e resposta
 help-alert-send = Enviar um alerta numa ou mais línguas (coordenadores)
@@ -78,6 +79,7 @@ arg-all = Todas as mensagens, não só as novas
 arg-name = O nome
 arg-members = Contactos
 arg-member = Um membro do grupo
+arg-without = Um membro que não vem; pode repetir-se para outros
 arg-group = O grupo
 arg-texts = O texto numa língua, como es="..."; repita para mais
 arg-severity = Gravidade: info, urgent ou emergency

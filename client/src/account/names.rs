@@ -76,7 +76,8 @@ fn choose(
     Ok(found.iter().find(with).map_or(Meant::Contact(contact.member), |pair| Meant::Conversation(pair.id)))
 }
 
-/// Conversations by the name that people see. Those that we left count only if there is no other.
+/// Conversations by the name that people see. Those that go on in another one, or that we left, count only if there is no
+/// other.
 fn named(tx: &Transaction<'_>, me: &MemberKey, name: &str) -> Result<Vec<Conversation>, AccountFault> {
     let mut found = conversation::conversations_of(tx)?;
     let mut names = Vec::new();
@@ -85,6 +86,9 @@ fn named(tx: &Transaction<'_>, me: &MemberKey, name: &str) -> Result<Vec<Convers
     }
     let mut called = names.into_iter().map(|called| called == name);
     found.retain(|_| called.next().unwrap_or(false));
+    if found.iter().any(|one| one.successor.is_none()) {
+        found.retain(|one| one.successor.is_none());
+    }
     if found.iter().any(|one| one.standing == Standing::Live) {
         found.retain(|one| one.standing == Standing::Live);
     }
@@ -139,6 +143,7 @@ mod tests {
             administrators: vec![key(ME), key(with)],
             members: vec![seat(ME), seat(with)],
             active: Timestamp(0),
+            successor: None,
         }
     }
 

@@ -50,6 +50,17 @@ pub struct Spoken {
     pub what: What,
 }
 
+/// Who comes along when a conversation is founded anew, by name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refounded {
+    /// Invited.
+    pub invited: Vec<String>,
+    /// Members whom this device cannot reach outside of the old one.
+    pub unreached: Vec<String>,
+}
+
+shows_only! { Refounded { } }
+
 /// What was said.
 #[derive(Clone, PartialEq, Eq)]
 pub enum What {
@@ -94,29 +105,31 @@ impl Account {
         .await
     }
 
-    /// What was said after message number `after`, in one conversation or in all, oldest first, at most `limit`.
+    /// What was said after message number `after`, in one conversation, with those that it continues, or in all, oldest first,
+    /// at most `limit`.
     ///
     /// # Errors
     /// [`AccountFault::NoSuchName`].
     pub async fn messages(&self, with: Option<&str>, after: i64, limit: u32) -> Result<Vec<Spoken>, AccountFault> {
         let with = with.map(str::to_owned);
-        self.look(move |tx, _| match with {
-            Some(name) => {
-                let group = match meant(tx, &name)? {
-                    Meant::Conversation(group) => Some(group),
-                    Meant::Contact(member) => conversation::pair_with(tx, &member)?,
-                };
-                spoken(tx, &group.ok_or(AccountFault::NoSuchName)?, after, limit)
-            }
-            None => {
-                let mut all = Vec::new();
-                for one in conversation::conversations_of(tx)? {
-                    all.extend(spoken(tx, &one.id, after, limit)?);
+        self.look(move |tx, _| {
+            let groups = match with {
+                Some(name) => {
+                    let group = match meant(tx, &name)? {
+                        Meant::Conversation(group) => Some(group),
+                        Meant::Contact(member) => conversation::pair_with(tx, &member)?,
+                    };
+                    conversation::lineage(tx, &group.ok_or(AccountFault::NoSuchName)?)?
                 }
-                all.sort_by_key(|message| message.number);
-                all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-                Ok(all)
+                None => conversation::conversations_of(tx)?.into_iter().map(|one| one.id).collect(),
+            };
+            let mut all = Vec::new();
+            for group in groups {
+                all.extend(spoken(tx, &group, after, limit)?);
             }
+            all.sort_by_key(|message| message.number);
+            all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok::<_, AccountFault>(all)
         })
         .await
     }
@@ -257,27 +270,61 @@ impl Account {
     /// [`conversation::ConversationFault::NoSuchRelay`], [`AccountFault::Link`], or the conversation's.
     pub async fn move_conversation(&self, name: &str, relay: &str) -> Result<(), AccountFault> {
         let (name, wanted) = (name.to_owned(), relay.to_lowercase());
-        let (group, relay) = self
+        let (group, relay) =
+            self.converse(move |with| Ok((with.known_conversation(&name)?, with.relay_called(&wanted)?))).await?;
+        self.reach(&relay).await?;
+        self.converse(move |with| with.desk(|desk| desk.move_to(&group, &relay))).await
+    }
+
+    /// Founds a conversation anew, with a contact or of a group, that cannot go on: with all its members but `without`, at a
+    /// relay of the charter named as above, or where it was. Returns once that relay was reached.
+    ///
+    /// # Errors
+    /// [`conversation::ConversationFault::NoSuchRelay`], [`AccountFault::Link`], or the conversation's.
+    pub async fn refound(
+        &self,
+        name: &str,
+        without: &[String],
+        relay: Option<&str>,
+    ) -> Result<Refounded, AccountFault> {
+        let (name, without, wanted) = (name.to_owned(), without.to_vec(), relay.map(str::to_lowercase));
+        let (group, without, relay) = self
             .converse(move |with| {
-                let group = match meant(with.tx, &name)? {
-                    Meant::Conversation(group) => group,
-                    Meant::Contact(member) => {
-                        conversation::pair_with(with.tx, &member)?.ok_or(AccountFault::NoSuchName)?
-                    }
+                let group = with.known_conversation(&name)?;
+                let without =
+                    without.iter().map(|name| seated(with.tx, &group, name)).collect::<Result<Vec<_>, _>>()?;
+                let relay = match wanted {
+                    Some(wanted) => with.relay_called(&wanted)?,
+                    None => with.relay_of(&group)?,
                 };
-                let relay = charter::relay_named(with.tx, &wanted)?;
-                let relay = relay.ok_or(conversation::ConversationFault::NoSuchRelay)?;
-                if relays::find(with.tx, &relay.fingerprint)?.is_none() {
-                    sync::remember_relay(with.tx, &relay)?;
-                }
-                Ok((group, relay))
+                Ok((group, without, relay))
             })
             .await?;
-        if let Err(status) = self.runner.session(relay.fingerprint, REACH).await? {
-            let row = status.relays.iter().find(|row| row.relay == relay.fingerprint);
-            return Err(row.and_then(|row| row.fault).unwrap_or(LinkFault::Unreachable).into());
-        }
-        self.converse(move |with| with.desk(|desk| desk.move_to(&group, &relay))).await
+        self.reach(&relay).await?;
+        self.converse(move |with| {
+            let anew = with.desk(|desk| desk.refound(&group, &without, &relay))?;
+            let before = conversation::conversation(with.tx, &group)?.map(|one| one.members).unwrap_or_default();
+            let called = |member: &MemberKey| {
+                let seat = before.iter().find(|seat| seat.member == *member);
+                match seat {
+                    Some(seat) => Ok(seat.pseudonym.clone()),
+                    None => Ok(membership::contacts(with.tx)?
+                        .into_iter()
+                        .find(|contact| contact.member == *member)
+                        .map_or_else(String::new, |contact| contact.pseudonym.as_str().to_owned())),
+                }
+            };
+            let names = |all: &[MemberKey]| all.iter().map(called).collect::<Result<Vec<_>, AccountFault>>();
+            Ok(Refounded { invited: names(&anew.invited)?, unreached: names(&anew.unreached)? })
+        })
+        .await
+    }
+
+    /// Waits until a relay is reached: what goes on at one that cannot be would not go on at all.
+    async fn reach(&self, relay: &RelayAddress) -> Result<(), AccountFault> {
+        let Err(status) = self.runner.session(relay.fingerprint, REACH).await? else { return Ok(()) };
+        let row = status.relays.iter().find(|row| row.relay == relay.fingerprint);
+        Err(row.and_then(|row| row.fault).unwrap_or(LinkFault::Unreachable).into())
     }
 
     /// Leaves a group: an administrator who is online carries it out.
@@ -321,6 +368,23 @@ impl Converse<'_> {
         let person = reached(self.tx, &member)?;
         let relay = home(self.tx)?;
         self.desk(|desk| desk.create_pair(person, &relay))
+    }
+
+    /// The conversation that a person means, of those that are there.
+    fn known_conversation(&mut self, name: &str) -> Result<GroupId, AccountFault> {
+        match meant(self.tx, name)? {
+            Meant::Conversation(group) => Ok(group),
+            Meant::Contact(member) => conversation::pair_with(self.tx, &member)?.ok_or(AccountFault::NoSuchName),
+        }
+    }
+
+    /// The relay of the charter that a person names, which may be one that was not met yet.
+    fn relay_called(&mut self, name: &str) -> Result<RelayAddress, AccountFault> {
+        let relay = charter::relay_named(self.tx, name)?.ok_or(conversation::ConversationFault::NoSuchRelay)?;
+        if relays::find(self.tx, &relay.fingerprint)?.is_none() {
+            sync::remember_relay(self.tx, &relay)?;
+        }
+        Ok(relay)
     }
 
     /// The relay that holds a conversation's mailbox.

@@ -191,6 +191,13 @@ pub(crate) enum Group {
         to: String,
         relay: String,
     },
+    Refound {
+        to: String,
+        #[arg(long, value_name = "MEMBER")]
+        without: Vec<String>,
+        #[arg(long)]
+        relay: Option<String>,
+    },
     List,
 }
 

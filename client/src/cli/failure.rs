@@ -56,6 +56,8 @@ const POLICY: &[&str] = &[
     "not-administrator",
     "conversation-pair",
     "conversation-halted",
+    "goes-on-elsewhere",
+    "just-refounded",
     "too-few-administrators",
     "too-many-members",
     "commit",

@@ -1,4 +1,4 @@
-//! `group`: create, add, remove, leave, rename, move, list.
+//! `group`: create, add, remove, leave, rename, move, refound, list.
 
 use serde::Serialize;
 
@@ -35,6 +35,7 @@ pub(crate) async fn act(session: &mut Session<'_>, act: Group) -> Result<(), Sto
     let words = session.screen.words();
     let (says, group, done) = match act {
         Group::List => return list(session).await,
+        Group::Refound { to, without, relay } => return refound(session, &to, &without, relay.as_deref()).await,
         Group::Create { name, members } => {
             account.create_group(&name, &members).await?;
             (words.msg_group_created(shown::name(&name)), name, "created")
@@ -78,10 +79,33 @@ pub(crate) async fn act(session: &mut Session<'_>, act: Group) -> Result<(), Sto
     settled
 }
 
+#[derive(Serialize)]
+struct Refounded<'a> {
+    group: &'a str,
+    done: &'static str,
+    invited: &'a [String],
+    unreached: &'a [String],
+}
+
+async fn refound(session: &mut Session<'_>, name: &str, without: &[String], relay: Option<&str>) -> Result<(), Stop> {
+    let refounded = session.account.refound(name, without, relay).await?;
+    let names = |all: &[String]| all.iter().map(|one| shown::name(one)).collect::<Vec<_>>().join(", ");
+    let (invited, unreached) = (names(&refounded.invited), names(&refounded.unreached));
+    let words = session.screen.words();
+    let mut says = words.msg_group_refounded(shown::name(name), invited);
+    if !refounded.unreached.is_empty() {
+        says = format!("{says}\n! {}", words.msg_group_unreached(unreached));
+    }
+    let done =
+        Refounded { group: name, done: "refounded", invited: &refounded.invited, unreached: &refounded.unreached };
+    session.tell(&says, &done)?;
+    session.settle().await
+}
+
 async fn list(session: &mut Session<'_>) -> Result<(), Stop> {
     let me = session.account.about_me().await?.member;
     let mut groups = session.account.conversations().await?;
-    groups.retain(|one| one.kind == Kind::Group);
+    groups.retain(|one| one.kind == Kind::Group && one.successor.is_none());
     let screen = &mut *session.screen;
     if groups.is_empty() && !screen.is_json() {
         let none = screen.words().msg_group_none();

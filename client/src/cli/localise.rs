@@ -12,6 +12,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("found", "union", "union-name"),
     ("introduce", "second", "second-contact"),
     ("group-move", "relay", "relay-of-charter"),
+    ("group-refound", "relay", "relay-of-charter"),
     ("document-get", "to", "path"),
     ("document-export", "to", "folder"),
 ];
@@ -54,6 +55,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("group-leave", "relevo group leave Table"),
     ("group-rename", "relevo group rename Table \"Table 2027\""),
     ("group-move", "relevo group move Table relay.example.org\nrelevo group move Quilla relay.example.org"),
+    (
+        "group-refound",
+        "relevo group refound Table\nrelevo group refound Table --without Ceibo --relay relay.example.org",
+    ),
     ("group-list", "relevo group list"),
     ("alert", "relevo alert list\nrelevo alert answer 1 read"),
     ("alert-send", "relevo alert send Table --text es=\"...\" --text fr=\"...\" --hours 12"),

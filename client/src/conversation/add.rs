@@ -19,7 +19,7 @@ impl Desk<'_> {
     /// [`ConversationFault::NotAdministrator`], [`ConversationFault::AlreadyMember`], [`ConversationFault::TooMany`],
     /// [`ConversationFault::Pair`], [`ConversationFault::NoSuchMember`] when a person has no shelf.
     pub fn add(&mut self, group: &GroupId, people: Vec<(MemberKey, InboxAddress)>) -> Result<(), ConversationFault> {
-        let room = self.enter_live(group)?;
+        let room = self.enter_present(group)?;
         if room.context.kind == Kind::Pair {
             return Err(ConversationFault::Pair);
         }
@@ -42,7 +42,7 @@ impl Desk<'_> {
     /// # Errors
     /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchMember`], [`ConversationFault::Pair`].
     pub fn remove(&mut self, group: &GroupId, members: &[MemberKey]) -> Result<bool, ConversationFault> {
-        let room = self.enter_live(group)?;
+        let room = self.enter_present(group)?;
         let meant = self.meant(group)?;
         let (mut leaving, absent): (Vec<_>, Vec<_>) =
             members.iter().partition::<Vec<MemberKey>, _>(|member| room.seat_of(member).is_some());
@@ -76,7 +76,7 @@ impl Desk<'_> {
     /// # Errors
     /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchRelay`], [`ConversationFault::RelayNotPinned`].
     pub fn move_to(&mut self, group: &GroupId, relay: &RelayAddress) -> Result<(), ConversationFault> {
-        let mut room = self.enter_live(group)?;
+        let mut room = self.enter_present(group)?;
         if !room.context.is_administrator(&self.me.member) {
             return Err(ConversationFault::NotAdministrator);
         }
@@ -99,7 +99,7 @@ impl Desk<'_> {
     /// [`ConversationFault::NotAdministrator`], [`ConversationFault::NoSuchMember`],
     /// [`ConversationFault::TooFewAdministrators`], [`ConversationFault::Pair`].
     pub fn set_administrators(&mut self, group: &GroupId, members: &[MemberKey]) -> Result<(), ConversationFault> {
-        let room = self.enter_live(group)?;
+        let room = self.enter_present(group)?;
         let known = members.iter().all(|member| room.seat_of(member).is_some());
         let enough = members.len() >= if room.seats.len() > 2 { 2 } else { 1 };
         self.keep(room)?;
@@ -117,7 +117,7 @@ impl Desk<'_> {
     /// # Errors
     /// [`ConversationFault::Pair`], [`ConversationFault::NotIn`].
     pub fn leave(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
-        let mut room = self.enter_live(group)?;
+        let mut room = self.enter_present(group)?;
         if room.context.kind == Kind::Pair {
             return Err(ConversationFault::Pair);
         }

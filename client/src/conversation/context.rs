@@ -4,6 +4,7 @@ use core::fmt;
 
 use minicbor::{Decode, Encode};
 use openmls::prelude::{Extensions, GroupContext, LeafNode};
+use relevo_protocol::content::GroupId;
 use relevo_protocol::trust::{MemberKey, Name, Pins, PolicyVersion};
 use relevo_protocol::wire::{MailboxId, RelayAddress, decode_exact, encode};
 
@@ -57,6 +58,9 @@ pub struct Context {
     /// Policy version, charter, coordinator sets and revocation lists that the group follows, never decreasing.
     #[n(5)]
     pub pins: Pins,
+    /// The conversation that this one was founded to continue.
+    #[n(6)]
+    pub continues: Option<GroupId>,
 }
 
 impl Context {
@@ -90,13 +94,14 @@ impl Context {
             relay: self.relay.duplicate(),
             mailbox: self.mailbox,
             pins: self.pins.clone(),
+            continues: self.continues,
         }
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, name: _, administrators: _, relay: _, mailbox: _, pins: _ } = self;
+        let Self { kind, name: _, administrators: _, relay: _, mailbox: _, pins: _, continues: _ } = self;
         f.debug_struct("Context").field("kind", kind).finish_non_exhaustive()
     }
 }

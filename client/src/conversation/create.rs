@@ -41,8 +41,11 @@ impl Desk<'_> {
             self.keep(room)?;
             return Ok(known);
         }
+        if let Some(stranded) = conversations::stranded_pair_with(self.tx, &person.0)? {
+            return self.refound(&stranded, &[], relay).map(|anew| anew.group);
+        }
         let administrators = vec![self.me.member, person.0];
-        self.create(Kind::Pair, String::new(), administrators, vec![person], relay)
+        self.create(Kind::Pair, String::new(), administrators, vec![person], relay, None)
     }
 
     /// Starts a group and invites people into it. `second` helps to administrate it, from when it joins.
@@ -64,16 +67,18 @@ impl Desk<'_> {
             people.swap(0, at.ok_or(ConversationFault::NoSuchMember)?);
         }
         let administrators = core::iter::once(self.me.member).chain(second).collect();
-        self.create(Kind::Group, name, administrators, people, relay)
+        self.create(Kind::Group, name, administrators, people, relay, None)
     }
 
-    fn create(
+    /// Makes the group, which continues another one or none.
+    pub(super) fn create(
         &mut self,
         kind: Kind,
         name: String,
         mut administrators: Vec<MemberKey>,
         people: Vec<(MemberKey, InboxAddress)>,
         relay: &RelayAddress,
+        continues: Option<GroupId>,
     ) -> Result<GroupId, ConversationFault> {
         if people.len() >= MAX_LEAVES {
             return Err(ConversationFault::TooMany { max: MAX_LEAVES });
@@ -90,6 +95,7 @@ impl Desk<'_> {
             relay: relay.duplicate(),
             mailbox: owner.mailbox(),
             pins: Pins::of(charter),
+            continues,
         };
         let (signer, credential) = self.new_group_leaf(&id)?;
         let provider = self.provider();
@@ -112,6 +118,8 @@ impl Desk<'_> {
             active: self.now,
             stamp: 0,
             administrators: context.administrators.clone(),
+            continues: continues.map(|before| (before, self.me.member)),
+            successor: None,
         };
         conversations::put(self.tx, &row)?;
         conversations::put_seats(self.tx, &id, &seats)?;
@@ -156,7 +164,7 @@ impl Desk<'_> {
         group: &GroupId,
         intention: super::intention::Intention,
     ) -> Result<(), ConversationFault> {
-        let mut room = self.enter_live(group)?;
+        let mut room = self.enter_present(group)?;
         if room.context.kind == Kind::Pair {
             return Err(ConversationFault::Pair);
         }

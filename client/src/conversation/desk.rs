@@ -109,6 +109,15 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// As [`Desk::enter_live`], for verbs of a conversation that goes on here and in no other one.
+    pub(super) fn enter_present(&mut self, id: &GroupId) -> Result<Room, ConversationFault> {
+        let row = conversations::find(self.tx, id)?;
+        if row.is_some_and(|row| row.successor.is_some()) {
+            return Err(ConversationFault::GoesOnElsewhere);
+        }
+        self.enter_live(id)
+    }
+
     /// Writes the row and keeps the group.
     pub(super) fn keep(&mut self, mut room: Room) -> Result<(), ConversationFault> {
         room.row.stamp = room.row.stamp.saturating_add(1);

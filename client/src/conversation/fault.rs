@@ -36,6 +36,15 @@ pub enum ConversationFault {
     /// The conversation stands still after a commit that could not be processed.
     #[error("the conversation is halted")]
     Halted,
+    /// The conversation was founded anew, and goes on in that one.
+    #[error("the conversation goes on in another one")]
+    GoesOnElsewhere,
+    /// A conversation was just founded anew, and nobody has joined it yet.
+    #[error("the conversation was founded anew already, and nobody has joined yet")]
+    JustRefounded,
+    /// There is nobody in the conversation whom this device can reach outside of it.
+    #[error("nobody of the conversation can be reached")]
+    NobodyReached,
     /// A pair takes nobody else, has no name and is not left: start a group.
     #[error("a conversation of two stays one of two")]
     Pair,
@@ -99,6 +108,9 @@ impl ConversationFault {
             Self::AlreadyMember => "already-member",
             Self::NotIn => "not-in-conversation",
             Self::Halted => "conversation-halted",
+            Self::GoesOnElsewhere => "goes-on-elsewhere",
+            Self::JustRefounded => "just-refounded",
+            Self::NobodyReached => "nobody-reached",
             Self::Pair => "conversation-pair",
             Self::TooMany { .. } => "too-many-members",
             Self::TooFewAdministrators => "too-few-administrators",

@@ -89,7 +89,8 @@ impl Desk<'_> {
     /// it than we, or less.
     fn asked(&mut self, group: &GroupId, sender: &MemberKey, matter: &Matter) -> Result<(), ConversationFault> {
         let row = conversations::find(self.tx, group)?;
-        if row.is_some_and(|row| row.standing == Standing::Live && row.kind == Kind::Group) {
+        let present = |row: ConversationRow| row.standing == Standing::Live && row.successor.is_none();
+        if row.is_some_and(|row| row.kind == Kind::Group && present(row)) {
             // Not one more than there is room for: the next one who asks finds some.
             let _kept = self.wait_for_log(group, sender, matter)?;
         }

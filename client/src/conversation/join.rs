@@ -150,8 +150,10 @@ impl Desk<'_> {
             heard: true,
             rekeyed: self.now,
             active: self.now,
-            stamp: before.map_or(0, |row| row.stamp),
+            stamp: before.as_ref().map_or(0, |row| row.stamp),
             administrators: context.administrators.clone(),
+            continues: context.continues.map(|before| (before, *sender)),
+            successor: before.and_then(|before| before.successor),
         };
         conversations::put(self.tx, &row)?;
         conversations::put_seats(self.tx, &welcome.group, &seats)?;
@@ -160,6 +162,7 @@ impl Desk<'_> {
         self.heard_in_epoch(&room.id)?;
         self.rekey_soon(&room)?;
         self.effects.push(Effect::Joined { group: room.id });
+        self.settle_successions()?;
         self.go_on(&mut room)?;
         self.keep(room)
     }

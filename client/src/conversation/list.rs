@@ -51,6 +51,8 @@ pub struct Conversation {
     pub members: Vec<Seated>,
     /// When anything was last said.
     pub active: Timestamp,
+    /// The conversation in which it goes on, if it was founded anew.
+    pub successor: Option<GroupId>,
 }
 
 /// Somebody in a conversation.
@@ -118,6 +120,23 @@ pub fn conversation(tx: &Transaction<'_>, id: &GroupId) -> Result<Option<Convers
     conversations::find(tx, id)?.map(|row| shown(tx, row)).transpose()
 }
 
+/// A conversation and those that go on in it.
+///
+/// # Errors
+/// The vault's.
+pub fn lineage(tx: &Transaction<'_>, id: &GroupId) -> Result<Vec<GroupId>, VaultFault> {
+    let all = conversations::list(tx)?;
+    let mut line = vec![*id];
+    // Each row once, so that it ends.
+    while let Some(before) = all
+        .iter()
+        .find(|row| !line.contains(&row.id) && row.successor.is_some_and(|successor| line.contains(&successor)))
+    {
+        line.push(before.id);
+    }
+    Ok(line)
+}
+
 /// The conversation of two with somebody.
 ///
 /// # Errors
@@ -159,7 +178,11 @@ pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
         let kind = AlarmKind::from_code(row.kind);
         let person = matches!(
             kind,
-            AlarmKind::NotAdded | AlarmKind::NotWelcomed | AlarmKind::Complaint | AlarmKind::Disagreement
+            AlarmKind::NotAdded
+                | AlarmKind::NotWelcomed
+                | AlarmKind::Complaint
+                | AlarmKind::Disagreement
+                | AlarmKind::Refounded
         );
         let about = row.detail.first_chunk().filter(|_| person).map(|member| MemberKey::new(*member));
         let proves = |proof: &mut Conviction| kind == AlarmKind::Lie && proof.word.statement == row.detail;
@@ -237,8 +260,8 @@ fn shown(tx: &Transaction<'_>, row: conversations::ConversationRow) -> Result<Co
             pseudonym: seat.pseudonym,
         })
         .collect();
-    let conversations::ConversationRow { id, kind, name, standing, active, administrators, .. } = row;
-    Ok(Conversation { id, kind, name, administrators, standing, members, active })
+    let conversations::ConversationRow { id, kind, name, standing, active, administrators, successor, .. } = row;
+    Ok(Conversation { id, kind, name, administrators, standing, members, active, successor })
 }
 
 impl Desk<'_> {
@@ -247,13 +270,13 @@ impl Desk<'_> {
     /// # Errors
     /// This device's own trouble.
     pub fn tick(&mut self) -> Result<(), ConversationFault> {
-        for row in conversations::list(self.tx)? {
+        for row in conversations::pairs(self.tx)? {
             let old = row.rekeyed.plus_seconds(DAY) <= self.now;
-            let live = row.standing == Standing::Live;
-            if live && row.kind == Kind::Pair && old && !self.is_intended(&row.id, &Intention::Rekey)? {
+            if row.standing == Standing::Live && old && !self.is_intended(&row.id, &Intention::Rekey)? {
                 self.intend(&row.id, &Intention::Rekey, self.now)?;
             }
         }
+        self.refound_pairs()?;
         self.give_back()?;
         for group in intentions::due(self.tx, self.now)? {
             let (tx, wanted) = (self.tx, self.effects.len());
@@ -287,12 +310,15 @@ impl Desk<'_> {
         }
         RENEWED.write(self.tx, &hour)?;
         self.still_out()?;
+        self.settle_successions()?;
         self.weigh_all()?;
         self.destroy_old_key_packages()?;
         let soon = hour.plus(RENEW_WITHIN_HOURS);
         for followed in sync::leases_ending(self.tx, soon)? {
             let place = conversations::place(self.tx, &followed.mailbox)?;
-            if let Some(place) = place.filter(|_| followed.topic == Topic::Conversation) {
+            let row = place.as_ref().map(|place| conversations::find(self.tx, &place.conversation)).transpose()?;
+            let present = row.flatten().is_none_or(|row| row.successor.is_none());
+            if let Some(place) = place.filter(|_| present && followed.topic == Topic::Conversation) {
                 let call = Call::Renew {
                     mailbox: place.mailbox,
                     capability: place.secrets.append,
@@ -367,7 +393,8 @@ impl Desk<'_> {
     /// This device's own trouble.
     pub fn charter_adopted(&mut self) -> Result<(), ConversationFault> {
         for row in conversations::list(self.tx)? {
-            if row.standing != Standing::Live || !row.administrators.contains(&self.me.member) {
+            let present = row.standing == Standing::Live && row.successor.is_none();
+            if !present || !row.administrators.contains(&self.me.member) {
                 continue;
             }
             let mut room = self.enter(&row.id)?;

@@ -55,6 +55,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Whether we belong to it and cannot go on.
+    pub(crate) fn is_stranded(self) -> bool {
+        matches!(self, Self::Halted | Self::Behind)
+    }
+
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Live => 0,
@@ -167,6 +172,8 @@ pub enum AlarmKind {
     NotWelcomed,
     /// There is something of ours that this device knows nothing of: its vault is an older copy of itself.
     OlderCopy,
+    /// Somebody has founded the conversation anew: it goes on in this one.
+    Refounded,
     /// A kind of a later version of this program.
     Other,
 }
@@ -192,6 +199,7 @@ impl AlarmKind {
             Self::Damaged => 15,
             Self::NotWelcomed => 16,
             Self::OlderCopy => 17,
+            Self::Refounded => 18,
             Self::Other => u8::MAX,
         }
     }
@@ -216,6 +224,7 @@ impl AlarmKind {
             15 => Self::Damaged,
             16 => Self::NotWelcomed,
             17 => Self::OlderCopy,
+            18 => Self::Refounded,
             _ => Self::Other,
         }
     }

@@ -25,7 +25,7 @@ impl Desk<'_> {
     /// # Errors
     /// [`ConversationFault::NotIn`], [`ConversationFault::Halted`], [`ConversationFault::TooLong`].
     pub fn send(&mut self, group: &GroupId, body: Body) -> Result<MessageId, ConversationFault> {
-        let mut room = self.enter_live(group)?;
+        let mut room = self.enter_present(group)?;
         let id = self.say(&mut room, body)?;
         // A pair writes its leaf anew on the first word after hearing the other: what was lost to a thief before is
         // of no use from here.
@@ -182,14 +182,15 @@ fn to_bytes(message: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> {
     message.to_bytes().map_err(|_| ConversationFault::Mls("message"))
 }
 
-/// What a receipt and an alert are, in the vault's rows.
+/// What a text, a receipt and an alert are, in the vault's rows.
+pub(super) const TEXT: u16 = 0;
 pub(super) const RECEIPT: u16 = 1;
 pub(super) const ALERT: u16 = 3;
 
 /// What a kind of message is, in the vault's rows.
 pub(crate) fn kind_number(body: &MaybeKnown<Body>) -> u16 {
     match body {
-        MaybeKnown::Known(Body::Text { .. }) => 0,
+        MaybeKnown::Known(Body::Text { .. }) => TEXT,
         MaybeKnown::Known(Body::Receipt { .. }) => RECEIPT,
         MaybeKnown::Known(Body::Reaction { .. }) => 2,
         MaybeKnown::Known(Body::Alert { .. }) => ALERT,

@@ -14,3 +14,4 @@ mod older;
 mod pair;
 mod put_back;
 mod race;
+mod refound;

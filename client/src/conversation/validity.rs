@@ -152,7 +152,8 @@ fn change(
 ) -> Result<bool, CommitFault> {
     let policy = after.pins.policy;
     let followed = members.iter().all(|(_, can)| *can >= policy);
-    if (policy > before.pins.policy && !followed) || after.kind != before.kind {
+    let same = after.kind == before.kind && after.continues == before.continues;
+    if (policy > before.pins.policy && !followed) || !same {
         return Err(CommitFault::ContextChange);
     }
     before.pins.never_decreases(&after.pins).map_err(|_| CommitFault::ContextChange)?;

@@ -27,7 +27,10 @@ pub(super) const TABLES: &str = "
         rekeyed  INTEGER NOT NULL,            -- when our own leaf was last written
         active   INTEGER NOT NULL,            -- when anything was last said
         stamp    INTEGER NOT NULL,            -- counts the writes of the MLS state
-        administrators BLOB NOT NULL
+        administrators BLOB NOT NULL,
+        founder   BLOB,                       -- who says that it continues another one
+        continues BLOB,                       -- which
+        successor BLOB                        -- the one in which it goes on
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE conversation_mailboxes (
         mailbox      BLOB PRIMARY KEY,
@@ -90,6 +93,10 @@ pub(crate) struct ConversationRow {
     pub(crate) active: Timestamp,
     pub(crate) stamp: u64,
     pub(crate) administrators: Vec<MemberKey>,
+    /// Which conversation it says that it continues, and who let us into it. Written once.
+    pub(crate) continues: Option<(GroupId, MemberKey)>,
+    /// The conversation in which it goes on. Written by [`set_successor`] alone.
+    pub(crate) successor: Option<GroupId>,
 }
 
 /// A mailbox that a conversation lives or lived in.
@@ -116,15 +123,17 @@ pub(crate) struct SeatRow {
     pub(crate) policy: PolicyVersion,
 }
 
-const COLUMNS: &str = "id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators";
+const COLUMNS: &str = "id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators, \
+    continues, founder, successor";
 
 /// Writes a conversation, new or known.
 pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), VaultFault> {
     tx.sql()
         .prepare_cached(
             "INSERT INTO conversations
-                (id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                (id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators,
+                 continues, founder)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, standing = excluded.standing,
                 epoch = excluded.epoch, mailbox = excluded.mailbox, heard = excluded.heard,
                 rekeyed = excluded.rekeyed, active = excluded.active, stamp = excluded.stamp,
@@ -141,7 +150,9 @@ pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), Vau
             sql(row.rekeyed.0),
             sql(row.active.0),
             sql(row.stamp),
-            encode(&row.administrators)
+            encode(&row.administrators),
+            row.continues.map(|(id, _)| id.0),
+            row.continues.map(|(_, founder)| *founder.as_bytes())
         ])?;
     Ok(())
 }
@@ -154,6 +165,20 @@ pub(crate) fn find(tx: &Transaction<'_>, id: &GroupId) -> Result<Option<Conversa
         .optional()?)
 }
 
+/// A conversation goes on in another one.
+pub(crate) fn set_successor(tx: &Transaction<'_>, id: &GroupId, successor: &GroupId) -> Result<(), VaultFault> {
+    tx.sql().prepare_cached("UPDATE conversations SET successor = ? WHERE id = ?")?.execute([successor.0, id.0])?;
+    Ok(())
+}
+
+/// Those that say which one they continue.
+pub(crate) fn continuing(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFault> {
+    let mut statement = tx
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM conversations WHERE continues IS NOT NULL ORDER BY id"))?;
+    Ok(statement.query_map([], conversation_row)?.collect::<Result<_, _>>()?)
+}
+
 /// All, the most recently active first.
 pub(crate) fn list(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFault> {
     let mut statement =
@@ -164,16 +189,26 @@ pub(crate) fn list(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFa
 /// The pair with somebody, if there is one that stands: the one that both would choose, if both began one. Both
 /// administrate it from the start, also before the other has joined.
 pub(crate) fn pair_with(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<GroupId>, VaultFault> {
-    let mut statement = tx
-        .sql()
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM conversations WHERE kind = 0 AND standing = 0 ORDER BY id"))?;
-    for row in statement.query_map([], conversation_row)? {
-        let row = row?;
-        if row.administrators.contains(member) {
-            return Ok(Some(row.id));
-        }
+    Ok(pairs(tx)?.into_iter().find(|row| row.standing == Standing::Live && row.is_with(member)).map(|row| row.id))
+}
+
+/// A pair with somebody in which we cannot go on.
+pub(crate) fn stranded_pair_with(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<GroupId>, VaultFault> {
+    Ok(pairs(tx)?.into_iter().find(|row| row.standing.is_stranded() && row.is_with(member)).map(|row| row.id))
+}
+
+/// Pairs that go on in no other one.
+pub(crate) fn pairs(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM conversations WHERE kind = 0 AND successor IS NULL ORDER BY id"
+    ))?;
+    Ok(statement.query_map([], conversation_row)?.collect::<Result<_, _>>()?)
+}
+
+impl ConversationRow {
+    fn is_with(&self, member: &MemberKey) -> bool {
+        self.administrators.contains(member)
     }
-    Ok(None)
 }
 
 fn conversation_row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
@@ -189,6 +224,8 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
         active: Timestamp(unsql(row.get(8)?)),
         stamp: unsql(row.get(9)?),
         administrators: decode_exact(&row.get::<_, Vec<u8>>(10)?).unwrap_or_default(),
+        continues: row.get::<_, Option<_>>(11)?.map(GroupId).zip(row.get::<_, Option<_>>(12)?.map(MemberKey::new)),
+        successor: row.get::<_, Option<_>>(13)?.map(GroupId),
     })
 }
 

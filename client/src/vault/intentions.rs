@@ -185,6 +185,14 @@ pub(crate) fn alarm(
     Ok(raised > 0)
 }
 
+/// Takes back all alarms of a kind of a conversation.
+pub(crate) fn withdraw_alarms(tx: &Transaction<'_>, conversation: &GroupId, kind: u8) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached("DELETE FROM alarms WHERE conversation = ? AND kind = ?")?
+        .execute(params![conversation.0, kind])?;
+    Ok(())
+}
+
 /// Takes back an alarm whose reason is gone.
 pub(crate) fn withdraw_alarm(
     tx: &Transaction<'_>,

@@ -115,6 +115,17 @@ pub(crate) fn wait_again(tx: &Transaction<'_>, number: i64, now: Timestamp) -> R
     Ok(())
 }
 
+/// A message of ours that has not left is said in another conversation instead.
+pub(crate) fn carry(tx: &Transaction<'_>, number: i64, to: &GroupId, state: MessageState) -> Result<(), VaultFault> {
+    tx.sql()
+        .prepare_cached(
+            "UPDATE messages SET conversation = ?, state = ?, posted = NULL, echo = NULL, epoch = NULL
+             WHERE number = ?",
+        )?
+        .execute(params![to.0, state.code(), number])?;
+    Ok(())
+}
+
 /// A message by its number.
 pub(crate) fn numbered(tx: &Transaction<'_>, number: i64) -> Result<Option<MessageRow>, VaultFault> {
     one(tx, "number = ?", params![number])

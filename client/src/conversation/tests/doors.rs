@@ -393,6 +393,7 @@ fn false_welcome(world: &mut World, author: usize, victim: usize, third: Option<
                 relay: address.duplicate(),
                 mailbox: relevo_protocol::wire::Capability::random()?.mailbox(),
                 pins: relevo_protocol::trust::Pins::of(&charter),
+                continues: None,
             };
             let (signer, own) = desk.new_group_leaf(&id)?;
             let provider = desk.provider();

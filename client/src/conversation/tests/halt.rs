@@ -7,7 +7,7 @@ use crate::conversation::world::World;
 use crate::conversation::{AlarmKind, ConversationFault, Keeper, MessageState, Standing, silent};
 
 /// Somebody's keys of the path are gone, so that the next commit's path does not open for it.
-fn lose_keys(world: &mut World, person: usize, group: relevo_protocol::content::GroupId) {
+pub(super) fn lose_keys(world: &mut World, person: usize, group: relevo_protocol::content::GroupId) {
     world
         .act(person, |desk| {
             let room = desk.enter(&group)?;

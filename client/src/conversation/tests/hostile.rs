@@ -79,6 +79,7 @@ pub(super) fn trap(world: &mut World, author: usize, victim: usize, trap: &Trap)
                 relay: trap.relay.duplicate(),
                 mailbox: trap.mailbox,
                 pins: Pins::of(&charter),
+                continues: None,
             };
             let (signer, own) = desk.new_group_leaf(&trap.id)?;
             let provider = desk.provider();

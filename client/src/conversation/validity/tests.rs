@@ -1,3 +1,4 @@
+use relevo_protocol::content::GroupId;
 use relevo_protocol::trust::{ObjectHash, Pin, Pins};
 use relevo_protocol::wire::MailboxId;
 
@@ -31,6 +32,7 @@ fn context(kind: Kind, administrators: &[u8]) -> Context {
             sets: Vec::new(),
             revocations: Vec::new(),
         },
+        continues: None,
     }
 }
 
@@ -136,6 +138,8 @@ fn what_the_context_may_not_change_it_does_not() {
         validity(&Proposed { context: Some(after), pinned, ..by(0, 5) }, &before, &tree)
     };
     assert_eq!(judge(&|after| after.kind = Kind::Pair, true), Err(CommitFault::Administrators));
+    let another = |after: &mut Context| after.continues = Some(GroupId([9; 16]));
+    assert_eq!(judge(&another, true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.charter.number = 2, true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.charter.hash = ObjectHash([4; 32]), true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.policy = PolicyVersion(0), true), Err(CommitFault::ContextChange));

@@ -1,0 +1,286 @@
+//! Conversations that cannot go on are founded anew.
+
+use relevo_protocol::content::{Body, GroupId};
+use relevo_protocol::trust::MemberKey;
+
+use super::halt::lose_keys;
+use crate::conversation::refound::Anew;
+use crate::conversation::world::{World, again};
+use crate::conversation::{
+    AlarmKind, ConversationFault, Decision, Kind, MessageState, Standing, alarms, lineage, pair_with,
+};
+use crate::vault::conversations::{self, ConversationRow};
+
+fn refound(world: &mut World, person: usize, group: GroupId, without: &[MemberKey]) -> Result<Anew, ConversationFault> {
+    let address = world.address.duplicate();
+    world.act(person, |desk| desk.refound(&group, without, &address))
+}
+
+/// So many seconds pass.
+fn pass(world: &mut World, seconds: u64) {
+    world.now = world.now.plus_seconds(seconds);
+    for person in 0..world.people.len() {
+        world.act(person, |desk| desk.tick()).unwrap();
+    }
+    world.settle();
+}
+
+/// A group in which 1 follows a commit and the others another one, because the relay has put one in the other's place.
+fn parted(world: &mut World) -> GroupId {
+    let group = world.group("Parted");
+    world.say(1, group, "before");
+    world.settle();
+    let mailbox = world.row(0, group).mailbox;
+    let upto = world.relay.logs[&mailbox].entries.len();
+    let asleep = world.people[1].vault.take().unwrap();
+    world.act(0, |desk| desk.rename(&group, "Won")).unwrap();
+    world.settle();
+    let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
+    world.people[1].vault = Some(asleep);
+    world.act(1, |desk| desk.rename(&group, "Lost")).unwrap();
+    world.send_all(1);
+    let asleep = world.people[1].vault.take().unwrap();
+    for (person, vault) in [0, 2].into_iter().zip(awake) {
+        world.people[person].vault = Some(vault);
+        world.read_all(person);
+    }
+    let rival = world.relay.logs[&mailbox].entries.last().unwrap().0.clone();
+    let log = world.relay.logs.get_mut(&mailbox).unwrap();
+    log.go_back(&mailbox, upto);
+    log.push(&mailbox, rival);
+    world.people[1].vault = Some(asleep);
+    world.settle();
+    assert_eq!((world.row(0, group).name.as_str(), world.row(1, group).name.as_str()), ("Won", "Lost"));
+    group
+}
+
+#[test]
+fn who_followed_two_logs_is_together_again_in_the_one_that_is_founded_anew() {
+    let mut world = World::new(3);
+    let group = parted(&mut world);
+    world.say(1, group, "nobody else reads this");
+    world.settle();
+    assert_eq!(world.texts(0, group), ["before"]);
+    let anew = refound(&mut world, 0, group, &[]).unwrap();
+    assert_eq!((anew.invited.len(), anew.unreached.len()), (2, 0));
+    world.settle();
+    let fresh = anew.group;
+    for person in 0..3 {
+        assert_eq!(world.row(person, group).successor, Some(fresh), "{person}");
+        assert_eq!(world.row(person, fresh).administrators.len(), 2, "whoever administrated it does");
+        world.say(person, fresh, "together");
+        let late = || Body::Text { text: "too late".parse().unwrap(), language: None };
+        let refused = world.act(person, |desk| desk.send(&group, late()));
+        assert!(matches!(refused.unwrap_err(), ConversationFault::GoesOnElsewhere));
+        let told = world.alarms(person);
+        assert_eq!(told.contains(&AlarmKind::Refounded), person != 0, "{person}: {told:?}");
+        assert!(!told.contains(&AlarmKind::MissingCommit), "{person}: {told:?}");
+    }
+    world.settle();
+    for person in 0..3 {
+        assert_eq!(world.texts(person, fresh), ["together"; 3]);
+        assert_eq!(world.row(person, fresh).name, "Won");
+    }
+    let about = world.act(1, |desk| Ok(alarms(desk.tx)?)).unwrap();
+    let said = about.iter().find(|alarm| alarm.kind == AlarmKind::Refounded).unwrap();
+    assert_eq!((said.group, said.about), (fresh, Some(world.member(0))));
+}
+
+#[test]
+fn what_has_not_left_is_said_in_the_new_one_and_what_is_on_its_way_is_not_said_twice() {
+    let mut world = World::new(3);
+    let group = world.group("Words");
+    // Behind a commit of its own; and what has left already.
+    world.act(1, |desk| desk.rename(&group, "On its way")).unwrap();
+    let behind = world.say(1, group, "behind a commit");
+    let lost = world.people[1].outbox.pop_front();
+    let left = world.say(2, group, "on its way");
+    world.send_all(2);
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    world.settle();
+    assert_eq!(world.state(2, group, left), MessageState::Sent);
+    assert_eq!(world.state(1, anew, behind), MessageState::Sent);
+    for person in 0..3 {
+        assert_eq!(world.texts(person, anew), ["behind a commit"], "{person}");
+        assert_eq!(world.texts(person, group), ["on its way"], "{person}: the old one is read on");
+    }
+    // The commit wins late, which changes nothing.
+    world.people[1].outbox.extend(lost);
+    world.settle();
+    assert_eq!((world.row(0, group).name.as_str(), world.row(0, anew).name.as_str()), ("On its way", "Words"));
+    assert_eq!(world.row(0, group).successor, Some(anew));
+}
+
+#[test]
+fn who_halts_the_others_is_left_behind_and_told() {
+    let mut world = World::new(4);
+    let group = world.group("Halting");
+    lose_keys(&mut world, 3, group);
+    world.act(1, |desk| desk.rename(&group, "A commit with a path")).unwrap();
+    while world.send_one(1) || world.read_one(1) {}
+    world.read_all(3);
+    assert_eq!(world.row(3, group).standing, Standing::Halted);
+    world.read_all(0);
+    world.people[0].parcels.clear();
+    let without = [world.member(1)];
+    let anew = refound(&mut world, 0, group, &without).unwrap().group;
+    world.settle();
+    assert_eq!(world.row(1, group).standing, Standing::Left, "removed where it still could be");
+    let people: Vec<_> = [0, 2, 3].map(|person| world.member(person)).into();
+    for person in [0, 2, 3] {
+        assert_eq!(world.row(person, group).successor, Some(anew));
+        let seats = world.act(person, |desk| Ok(conversations::seats(desk.tx, &anew)?)).unwrap();
+        assert!(seats.len() == 3 && seats.iter().all(|seat| people.contains(&seat.member)));
+        assert_eq!(world.row(person, anew).administrators.len(), 2, "and another one administrates it");
+    }
+    assert!(!world.alarms(3).contains(&AlarmKind::Halted), "it goes on");
+    let found = world.act(1, |desk| Ok(conversations::find(desk.tx, &anew)?.is_some())).unwrap();
+    assert!(!found);
+}
+
+#[test]
+fn only_who_administrates_a_conversation_takes_it_over() {
+    let mut world = World::new(4);
+    let group = world.group("Coveted");
+    let refused = refound(&mut world, 2, group, &[]).unwrap_err();
+    assert!(matches!(refused, ConversationFault::NotAdministrator));
+    // So it is made by hand, and everybody comes.
+    let (people, address) = (world.contacts([0, 1, 3]), world.address.duplicate());
+    let trap = world
+        .act(2, |desk| {
+            let people = again(&people);
+            let administrators = vec![desk.me.member];
+            desk.create(Kind::Group, "Coveted".to_owned(), administrators, people, &address, Some(group))
+        })
+        .unwrap();
+    world.settle();
+    for person in [0, 1, 3] {
+        assert_eq!(world.row(person, trap).standing, Standing::Live);
+        assert_eq!(world.row(person, group).successor, None, "{person}");
+        assert!(!world.alarms(person).contains(&AlarmKind::Refounded));
+        world.say(person, group, "here");
+    }
+    world.settle();
+    assert_eq!(world.texts(3, group), ["here"; 3]);
+    // Whoever becomes one is believed.
+    let administrators = [0, 1, 2].map(|person| world.member(person));
+    world.act(0, |desk| desk.set_administrators(&group, &administrators)).unwrap();
+    world.settle();
+    pass(&mut world, 3600);
+    for person in 0..4 {
+        assert_eq!(world.row(person, group).successor, Some(trap), "{person}");
+    }
+}
+
+#[test]
+fn two_who_found_it_anew_at_once_end_in_the_same_one() {
+    let mut world = World::new(4);
+    let group = world.group("Twice");
+    let ours = refound(&mut world, 0, group, &[]).unwrap().group;
+    world.say(0, ours, "before the other is known");
+    let theirs = refound(&mut world, 1, group, &[]).unwrap().group;
+    world.settle();
+    let (winner, loser) = (ours.min(theirs), ours.max(theirs));
+    for person in 0..4 {
+        assert_eq!(world.row(person, group).successor, Some(winner), "{person}");
+        assert_eq!(world.row(person, loser).successor, Some(winner), "{person}");
+        assert_eq!(world.row(person, winner).successor, None, "{person}");
+        let line = world.act(person, |desk| Ok(lineage(desk.tx, &winner)?)).unwrap();
+        assert!(line.len() == 3 && [group, loser, winner].iter().all(|one| line.contains(one)));
+        world.say(person, winner, "in one place");
+    }
+    world.settle();
+    for person in 0..4 {
+        let mut texts = world.texts(person, winner);
+        texts.extend(world.texts(person, loser));
+        texts.sort();
+        assert_eq!(
+            texts,
+            ["before the other is known", "in one place", "in one place", "in one place", "in one place"]
+        );
+    }
+}
+
+#[test]
+fn it_is_not_founded_anew_twice_by_one_who_asks_twice() {
+    let mut world = World::new(3);
+    let group = world.group("Patience");
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    assert!(matches!(refound(&mut world, 0, group, &[]).unwrap_err(), ConversationFault::GoesOnElsewhere));
+    assert!(matches!(refound(&mut world, 0, anew, &[]).unwrap_err(), ConversationFault::JustRefounded));
+    world.settle();
+    let stranger = [MemberKey::new([7; 32])];
+    assert!(matches!(refound(&mut world, 0, anew, &stranger).unwrap_err(), ConversationFault::NoSuchMember));
+    let myself = [world.member(0)];
+    assert!(matches!(refound(&mut world, 0, anew, &myself).unwrap_err(), ConversationFault::NoSuchMember));
+    let others = [1, 2].map(|person| world.member(person));
+    assert!(matches!(refound(&mut world, 0, anew, &others).unwrap_err(), ConversationFault::NobodyReached));
+    assert_eq!(world.row(0, anew).successor, None, "nothing of it was done");
+}
+
+#[test]
+fn a_pair_in_which_one_cannot_go_on_is_founded_anew_by_its_device() {
+    let mut world = World::new(2);
+    let group = world.pair(0, 1);
+    world.say(1, group, "before");
+    world.settle();
+    lose_keys(&mut world, 1, group);
+    // The answer brings a path, which does not open.
+    world.say(0, group, "with a new leaf");
+    while world.send_one(0) || world.read_one(0) {}
+    let held = world.say(1, group, "written meanwhile");
+    world.read_all(1);
+    assert_eq!(world.row(1, group).standing, Standing::Halted);
+    world.act(1, |desk| desk.tick()).unwrap();
+    world.settle();
+    let anew = world.row(1, group).successor.unwrap();
+    for (person, other) in [(0, 1), (1, 0)] {
+        let other = world.member(other);
+        assert_eq!(world.row(person, group).successor, Some(anew), "{person}");
+        assert_eq!(world.act(person, |desk| Ok(pair_with(desk.tx, &other)?)).unwrap(), Some(anew));
+        world.say(person, anew, "after");
+    }
+    assert_eq!(world.state(1, anew, held), MessageState::Undecided, "it may have been read");
+    world.act(1, |desk| desk.decide(&anew, held, Decision::Send)).unwrap();
+    world.settle();
+    let mut texts = world.texts(0, anew);
+    texts.sort();
+    assert_eq!(texts, ["after", "after", "written meanwhile"]);
+    // Whoever stops it again and again makes no more of them.
+    lose_keys(&mut world, 1, anew);
+    world.say(0, anew, "with a new leaf");
+    while world.send_one(0) || world.read_one(0) {}
+    world.read_all(1);
+    assert_eq!(world.row(1, anew).standing, Standing::Halted);
+    pass(&mut world, 60);
+    assert_eq!(world.row(1, anew).successor, None);
+    let (contact, address) = (world.contact(0), world.address.duplicate());
+    let third = world.act(1, |desk| desk.create_pair((contact.0, contact.1.duplicate()), &address)).unwrap();
+    world.settle();
+    assert_eq!((world.row(1, anew).successor, world.row(0, anew).successor), (Some(third), Some(third)));
+}
+
+#[test]
+fn conversations_that_each_say_they_continue_the_other_do_not_go_round_in_circles() {
+    let mut world = World::new(2);
+    let group = world.group("Circle");
+    let like = world.row(0, group);
+    let founder = world.member(1);
+    let ids = [GroupId([1; 16]), GroupId([2; 16]), GroupId([3; 16])];
+    world
+        .act(0, |desk| {
+            for (at, id) in ids.iter().enumerate() {
+                let before = ids[(at + 1) % 3];
+                let administrators = vec![founder];
+                conversations::put(
+                    desk.tx,
+                    &ConversationRow { id: *id, continues: Some((before, founder)), administrators, ..like.clone() },
+                )?;
+            }
+            desk.settle_successions()?;
+            desk.settle_successions()
+        })
+        .unwrap();
+    let open = ids.iter().filter(|id| world.row(0, **id).successor.is_none()).count();
+    assert_eq!(open, 1, "one of them is where words go");
+}
