@@ -135,7 +135,9 @@ impl Account {
         self.converse(move |with| {
             let conversation = document::find(with.tx, number)?.conversation;
             let group = group_id(&conversation).ok_or(DocumentFault::NotFound)?;
-            let (manifest, location) = document::finish(with.tx, number, &read)?;
+            // It may have been founded anew meanwhile.
+            let group = with.desk(|desk| desk.present(&group))?;
+            let (manifest, location) = document::finish(with.tx, number, &group.0, &read)?;
             with.desk(|desk| desk.send(&group, Body::Document { manifest, location })).map(drop)
         })
         .await

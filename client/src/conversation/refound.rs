@@ -13,12 +13,9 @@ use super::desk::{Desk, names};
 use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Room, Standing};
-use super::send::{TEXT, is_for_people};
+use super::send::is_for_people;
 use crate::vault::conversations::{self, ConversationRow};
 use crate::vault::{intentions, messages};
-
-/// Conversations founded anew one after the other that are followed to find a circle.
-const LONGEST: usize = 400;
 
 /// What is no trouble any more when a conversation goes on in another one. Lies, gaps and disagreements stay said.
 const SETTLED: [AlarmKind; 10] = [
@@ -158,14 +155,13 @@ impl Desk<'_> {
         founder: &MemberKey,
     ) -> Result<(), ConversationFault> {
         let Some(old) = conversations::find(self.tx, before)? else { return Ok(()) };
-        if old.kind != row.kind || !old.administrators.contains(founder) || self.leads_to(&row.id, before)? {
+        if old.kind != row.kind || !old.administrators.contains(founder) {
             return Ok(());
         }
         // Two may have founded it anew at once: everybody takes the one whose id comes first.
         let rival = old.successor.unwrap_or(row.id);
         let (winner, loser) = (rival.min(row.id), rival.max(row.id));
-        if old.successor != Some(winner) {
-            self.goes_on_in(before, &winner)?;
+        if old.successor != Some(winner) && self.goes_on_in(before, &winner)? {
             self.told(&winner, founder)?;
         }
         if winner != loser && conversations::find(self.tx, &loser)?.is_some_and(|row| row.successor.is_none()) {
@@ -185,10 +181,7 @@ impl Desk<'_> {
     /// Whether one conversation goes on, by way of others, in another.
     fn leads_to(&self, from: &GroupId, to: &GroupId) -> Result<bool, ConversationFault> {
         let mut at = *from;
-        for _ in 0..LONGEST {
-            if at == *to {
-                return Ok(true);
-            }
+        while at != *to {
             let next = conversations::find(self.tx, &at)?.and_then(|row| row.successor);
             let Some(next) = next else { return Ok(false) };
             at = next;
@@ -196,8 +189,24 @@ impl Desk<'_> {
         Ok(true)
     }
 
+    /// Where a conversation goes on: there, or in itself.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub fn present(&self, group: &GroupId) -> Result<GroupId, ConversationFault> {
+        let mut at = *group;
+        while let Some(next) = conversations::find(self.tx, &at)?.and_then(|row| row.successor) {
+            at = next;
+        }
+        Ok(at)
+    }
+
     /// A conversation goes on in another one: nothing more is meant in it, and words of ours that have not left are said there.
-    fn goes_on_in(&mut self, before: &GroupId, anew: &GroupId) -> Result<(), ConversationFault> {
+    /// False of one that would go round in a circle.
+    fn goes_on_in(&mut self, before: &GroupId, anew: &GroupId) -> Result<bool, ConversationFault> {
+        if self.leads_to(anew, before)? {
+            return Ok(false);
+        }
         conversations::set_successor(self.tx, before, anew)?;
         // A commit that is on its way may still win.
         for row in intentions::of(self.tx, before)?.into_iter().filter(|row| row.echo.is_none()) {
@@ -206,7 +215,7 @@ impl Desk<'_> {
         for kind in SETTLED {
             intentions::withdraw_alarms(self.tx, before, kind.code())?;
         }
-        let Some(row) = conversations::find(self.tx, before)? else { return Ok(()) };
+        let Some(row) = conversations::find(self.tx, before)? else { return Ok(true) };
         let known = conversations::seats(self.tx, before)?;
         let same =
             conversations::seats(self.tx, anew)?.iter().all(|seat| known.iter().any(|one| one.member == seat.member));
@@ -220,13 +229,8 @@ impl Desk<'_> {
             }
             let asks = !waits || posted || !same;
             let state = if asks { MessageState::Undecided } else { MessageState::Waiting };
-            if message.kind == TEXT {
-                messages::carry(self.tx, message.number, anew, state)?;
-            } else {
-                // A document lies at the old one's relay, and an alert is its group's.
-                messages::set_state(self.tx, message.number, MessageState::NotSent)?;
-            }
+            messages::carry(self.tx, message.number, anew, state)?;
         }
-        Ok(())
+        Ok(true)
     }
 }

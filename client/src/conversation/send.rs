@@ -182,15 +182,14 @@ fn to_bytes(message: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> {
     message.to_bytes().map_err(|_| ConversationFault::Mls("message"))
 }
 
-/// What a text, a receipt and an alert are, in the vault's rows.
-pub(super) const TEXT: u16 = 0;
+/// What a receipt and an alert are, in the vault's rows.
 pub(super) const RECEIPT: u16 = 1;
 pub(super) const ALERT: u16 = 3;
 
 /// What a kind of message is, in the vault's rows.
 pub(crate) fn kind_number(body: &MaybeKnown<Body>) -> u16 {
     match body {
-        MaybeKnown::Known(Body::Text { .. }) => TEXT,
+        MaybeKnown::Known(Body::Text { .. }) => 0,
         MaybeKnown::Known(Body::Receipt { .. }) => RECEIPT,
         MaybeKnown::Known(Body::Reaction { .. }) => 2,
         MaybeKnown::Known(Body::Alert { .. }) => ALERT,

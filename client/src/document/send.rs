@@ -192,14 +192,15 @@ pub fn stored(tx: &Transaction<'_>, number: DocumentNumber, place: u32) -> Resul
     Ok(documents::chunk_done(tx, number.0, place)?)
 }
 
-/// Ends the sending once the relay has every chunk: gives what is posted, in the transaction that posts it. `read` is
-/// what was read while sealing, from the first byte to the last.
+/// Ends the sending once the relay has every chunk: gives what is posted in a conversation, in the transaction that posts it.
+/// `read` is what was read while sealing, from the first byte to the last.
 ///
 /// # Errors
 /// [`DocumentFault::Changed`] when that is not what was signed; the document has then failed.
 pub fn finish(
     tx: &Transaction<'_>,
     number: DocumentNumber,
+    conversation: &[u8],
     read: &Digest,
 ) -> Result<(Signed<Manifest>, Location), DocumentFault> {
     let row = row(tx, number)?;
@@ -216,8 +217,7 @@ pub fn finish(
     if !location.fits(manifest.size) {
         return Err(DocumentFault::Missing { place: 0 });
     }
-    documents::set_location(tx, number.0, &Zeroizing::new(encode(&location)))?;
-    documents::set_state(tx, number.0, DocumentState::Sent)?;
+    documents::posted(tx, number.0, conversation, &Zeroizing::new(encode(&location)))?;
     Ok((Signed::decode(&row.manifest)?, location))
 }
 

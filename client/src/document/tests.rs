@@ -97,7 +97,7 @@ fn posted(size: usize) -> (Alliance, Device, Device, HashMap<BlobId, Bytes>, Dow
     let number = from.prepare(&alliance, &source);
     from.send(number, &mut relay, u32::MAX).unwrap();
     let read = digest(&mut fs::File::open(&source).unwrap()).unwrap();
-    let (manifest, location) = from.vault.transaction(|tx| finish(tx, number, &read)).unwrap();
+    let (manifest, location) = from.vault.transaction(|tx| finish(tx, number, GROUP, &read)).unwrap();
     let proof = &from.member.proof;
     to.vault.transaction(|tx| received(tx, &alliance.id, GROUP, proof, &manifest, &location)).unwrap();
     // The same once more, as after a resend.
@@ -129,10 +129,10 @@ fn sending_resumes_where_it_was_cut() {
     let upload = from.vault.transaction(|tx| upload(tx, number)).unwrap();
     assert_eq!(upload.stored, [true, true, false, false]);
     let read = digest(&mut fs::File::open(&source).unwrap()).unwrap();
-    let early = from.vault.transaction(|tx| finish(tx, number, &read)).unwrap_err();
+    let early = from.vault.transaction(|tx| finish(tx, number, GROUP, &read)).unwrap_err();
     assert!(matches!(early, DocumentFault::Missing { .. }), "{early:?}");
     from.send(number, &mut relay, u32::MAX).unwrap();
-    from.vault.transaction(|tx| finish(tx, number, &read)).unwrap();
+    from.vault.transaction(|tx| finish(tx, number, GROUP, &read)).unwrap();
     assert_eq!(from.vault.transaction(unfinished).unwrap(), []);
 }
 
@@ -157,7 +157,7 @@ fn a_file_that_changed_on_the_way_is_not_posted() {
     fs::write(&source, vec![9; 2 * CHUNK]).unwrap();
     from.send(number, &mut relay, u32::MAX).unwrap();
     let read = digest(&mut fs::File::open(&source).unwrap()).unwrap();
-    assert!(matches!(from.vault.transaction(|tx| finish(tx, number, &read)), Err(DocumentFault::Changed)));
+    assert!(matches!(from.vault.transaction(|tx| finish(tx, number, GROUP, &read)), Err(DocumentFault::Changed)));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_document_in_the_name_of_another_is_refused() {
     let number = from.prepare(&alliance, &source);
     from.send(number, &mut relay, u32::MAX).unwrap();
     let read = digest(&mut fs::File::open(&source).unwrap()).unwrap();
-    let (manifest, location) = from.vault.transaction(|tx| finish(tx, number, &read)).unwrap();
+    let (manifest, location) = from.vault.transaction(|tx| finish(tx, number, GROUP, &read)).unwrap();
     let other = alliance.admit(0, "Ceibo").proof;
     let refused = to.vault.transaction(|tx| received(tx, &alliance.id, GROUP, &other, &manifest, &location));
     assert!(matches!(refused, Err(DocumentFault::Author)));

@@ -112,10 +112,16 @@ pub(crate) fn set_state(tx: &Transaction<'_>, number: i64, state: DocumentState)
     Ok(())
 }
 
-pub(crate) fn set_location(tx: &Transaction<'_>, number: i64, location: &[u8]) -> Result<(), VaultFault> {
+/// Notes that a document of ours is posted in a conversation, and where it lies.
+pub(crate) fn posted(
+    tx: &Transaction<'_>,
+    number: i64,
+    conversation: &[u8],
+    location: &[u8],
+) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("UPDATE documents SET location = ?2 WHERE number = ?1")?
-        .execute(params![number, location])?;
+        .prepare_cached("UPDATE documents SET conversation = ?2, location = ?3, state = ?4 WHERE number = ?1")?
+        .execute(params![number, conversation, location, DocumentState::Sent.number()])?;
     Ok(())
 }
 

@@ -147,6 +147,8 @@ pub struct Model {
     unsaid: BTreeSet<MailboxId>,
     slept: u64,
     creators: BTreeMap<GroupId, usize>,
+    /// Conversations that were founded anew, by one that stands for it and all in which it went on.
+    lines: BTreeMap<GroupId, GroupId>,
     forger: Option<usize>,
 }
 
@@ -201,9 +203,12 @@ fn excuses(kind: AlarmKind) -> bool {
         | AlarmKind::Damaged
         | AlarmKind::OlderCopy
         | AlarmKind::Complaint => true,
-        AlarmKind::NotAdded | AlarmKind::NotWelcomed | AlarmKind::NotMoved | AlarmKind::NotDone | AlarmKind::Other => {
-            false
-        }
+        AlarmKind::NotAdded
+        | AlarmKind::NotWelcomed
+        | AlarmKind::NotMoved
+        | AlarmKind::NotDone
+        | AlarmKind::Refounded
+        | AlarmKind::Other => false,
     }
 }
 
@@ -230,6 +235,7 @@ impl Model {
             lost: BTreeSet::new(),
             slept: 0,
             creators: BTreeMap::new(),
+            lines: BTreeMap::new(),
             forger,
         }
     }
@@ -266,6 +272,37 @@ impl Model {
         }
     }
 
+    /// Somebody sees conversations that go on in others.
+    pub fn goes_on(&mut self, conversations: &[Conversation]) {
+        for (before, anew) in conversations.iter().filter_map(|one| one.successor.map(|anew| (one.id, anew))) {
+            let (before, anew) = (self.line(before), self.line(anew));
+            let all = [before, anew].into_iter().chain(self.lines.keys().copied()).collect::<BTreeSet<_>>();
+            for one in all.into_iter().filter(|one| self.line(*one) == before).collect::<Vec<_>>() {
+                self.lines.insert(one, anew);
+            }
+        }
+    }
+
+    fn line(&self, group: GroupId) -> GroupId {
+        self.lines.get(&group).copied().unwrap_or(group)
+    }
+
+    /// Somebody has founded a conversation anew.
+    pub fn refounded(&mut self, who: usize, group: GroupId, without: Option<usize>, conversations: &[Conversation]) {
+        self.goes_on(conversations);
+        let before = conversations.iter().find(|one| one.id == group);
+        let Some((before, anew)) = before.and_then(|one| Some((one, one.successor?))) else { return };
+        let coming = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
+        let people: BTreeSet<usize> = places(before).into_iter().chain(coming.map(|(_, _, whom)| *whom)).collect();
+        for whom in people.into_iter().filter(|whom| *whom != who && Some(*whom) != without) {
+            self.invited(who, anew, whom);
+            self.counted.insert((anew, whom));
+        }
+        if let Some(whom) = without {
+            self.out(group, whom);
+        }
+    }
+
     /// Somebody is to be out.
     pub fn out(&mut self, group: GroupId, whom: usize) {
         self.out.insert((group, whom));
@@ -286,8 +323,11 @@ impl Model {
         self.inviting.retain(|(inviter, into, whom)| *inviter != who || *into != group || !members.contains(whom));
         let invited = self.inviting.iter().filter(|(inviter, into, _)| *inviter == who && *into == group);
         // Whom nobody wants out and who was counted before may just be out to be added again.
-        let known = self.counted.iter().filter(|(of, _)| *of == group).map(|(_, member)| *member);
-        let between = known.filter(|member| !self.unwanted.contains(&(group, *member)));
+        let line = self.line(group);
+        let known = self.counted.iter().filter(|(of, _)| self.line(*of) == line).map(|(_, member)| *member);
+        let unwanted: BTreeSet<usize> =
+            self.unwanted.iter().filter(|(of, _)| self.line(*of) == line).map(|(_, member)| *member).collect();
+        let between = known.filter(|member| !unwanted.contains(member));
         let audience = members.iter().copied().chain(invited.map(|(_, _, whom)| *whom)).chain(between).collect();
         let number = self.sent.len();
         for member in &members {

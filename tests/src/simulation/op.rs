@@ -49,6 +49,8 @@ kinds! {
     Rename "rename" 3 2,
     /// Somebody moves a conversation to another relay: who, conversation, relay.
     Move "move" 6 3,
+    /// An administrator founds a conversation anew, perhaps without somebody: who, conversation, whom not.
+    Refound "refound" 4 3,
     /// A coordinator sends an alert: who, group.
     Alert "alert" 5 2,
     /// Somebody answers an alert: who.
@@ -159,6 +161,7 @@ impl Kind {
             | Self::Leave
             | Self::Rename
             | Self::Move
+            | Self::Refound
             | Self::Alert
             | Self::Answer
             | Self::Pass => true,

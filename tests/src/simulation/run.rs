@@ -99,13 +99,13 @@ impl Run {
     fn all(&mut self, ops: &[Op]) -> anyhow::Result<()> {
         for (place, op) in ops.iter().enumerate() {
             let verdict = self.one(op).with_context(|| format!("at operation {place}: {op}"))?;
-            self.note_posted();
+            self.note_ended();
             self.world.trace.count(op.kind.word());
             self.world.trace.line(self.world.now, format_args!("{place} {op}: {verdict}"));
             // What follows at once.
             let pause = self.world.dice.below(400);
             self.world.run_until(self.world.now + pause).with_context(|| format!("after operation {place}: {op}"))?;
-            self.note_posted();
+            self.note_ended();
             ensure!(self.world.broken.is_none(), "{}", self.world.broken.take().unwrap_or_default());
         }
         self.calm()
@@ -126,6 +126,7 @@ impl Run {
             Kind::Leave => self.in_group(op, who, Verb::Leave),
             Kind::Rename => self.in_group(op, who, Verb::Rename),
             Kind::Move => self.move_away(op, who),
+            Kind::Refound => self.refound(op, who),
             Kind::Alert => self.alert(op, who % coordinators(people)),
             Kind::Answer => self.answer(who),
             Kind::Pass => {
@@ -160,7 +161,9 @@ impl Run {
     fn view(&mut self, who: usize) -> anyhow::Result<View> {
         loop {
             if let Some(seen) = self.world.act(who, async |one| look(one).await)? {
-                return Ok(seen?);
+                let seen = seen?;
+                self.model.goes_on(&seen.conversations);
+                return Ok(seen);
             }
             self.world.open(who)?;
         }
@@ -179,7 +182,7 @@ impl Run {
             self.world.stop_after(who, u64::MAX);
             self.world.open(who)?;
         }
-        self.note_posted();
+        self.note_ended();
         let mut fault = None;
         // A parcel that nobody acknowledges is sent again after a day, three and seven.
         for hours in [0, 1, 2, 6, 12, 24, 48, 96] {
@@ -189,7 +192,7 @@ impl Run {
             }
             self.move_documents()?;
             self.rest()?;
-            self.note_posted();
+            self.note_ended();
             let mut views = Vec::with_capacity(self.world.clients.len());
             for who in 0..self.world.clients.len() {
                 let mut view = self.view(who)?;

@@ -20,7 +20,7 @@ use relevo_protocol::wire::Answer;
 use relevo_relay::driven::{BlobStream, SessionId, Unsynced};
 
 pub use client::Client;
-pub use errands::Posted;
+pub use errands::{Posted, Refounded};
 pub use relay::Relay;
 
 use super::dice::Dice;
@@ -31,7 +31,7 @@ use super::trace::Trace;
 pub const START: Timestamp = Timestamp(1_900_000_000);
 
 /// What befalls clients, relays and sessions, by the words under which it is counted.
-pub const FAULTS: [&str; 11] = [
+pub const FAULTS: [&str; 12] = [
     "attempt parted",
     "client crashed between effects",
     "client crashed between transactions",
@@ -39,6 +39,7 @@ pub const FAULTS: [&str; 11] = [
     "document posted",
     "download: done",
     "moving: done",
+    "refounding: done",
     "relay crashed at a store call",
     "relay crashed with a document under way",
     "requests of a broken session arrive",
@@ -64,6 +65,8 @@ pub struct World {
     links: BTreeMap<SessionId, Link>,
     ways: BTreeMap<BlobStream, Way>,
     posted: Vec<Posted>,
+    /// Conversations founded anew since the run last asked.
+    refounded: Vec<Refounded>,
     /// Whose documents were noted as posted.
     noted: BTreeSet<(usize, String)>,
     queue: BTreeMap<(u64, u64), Event>,
@@ -92,6 +95,7 @@ impl World {
             links: BTreeMap::new(),
             ways: BTreeMap::new(),
             posted: Vec::new(),
+            refounded: Vec::new(),
             noted: BTreeSet::new(),
             queue: BTreeMap::new(),
             counter: 0,

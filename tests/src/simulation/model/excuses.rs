@@ -22,13 +22,15 @@ impl Model {
 
     /// Whether a member was told that these words may be missing here. That its relay was restored is no such thing: it is given
     /// again what it has lost, unless they are older than devices keep them, or it also went back without a word.
-    pub(super) fn excused(&self, view: &View, sent: &Sent) -> bool {
-        let unsaid =
-            view.logs.get(&sent.group).is_some_and(|logs| logs.all.iter().any(|log| self.unsaid.contains(log)));
+    /// What was said of a conversation that goes on in another one is taken back.
+    pub(super) fn excused(&self, view: &View, group: &GroupId, sent: &Sent) -> bool {
+        let unsaid = view.logs.get(group).is_some_and(|logs| logs.all.iter().any(|log| self.unsaid.contains(log)));
         let is_old = self.slept.saturating_sub(sent.slept) >= TAIL;
         let restored = |alarm: &Alarm| alarm.kind == AlarmKind::Rollback && !unsaid && !is_old;
-        let told = |alarm: &Alarm| alarm.group == sent.group && excuses(alarm.kind) && !restored(alarm);
-        !view.is_live(&sent.group) || view.alarms.iter().any(told)
+        let told = |alarm: &Alarm| alarm.group == *group && excuses(alarm.kind) && !restored(alarm);
+        let goes_on = view.conversation(group).is_some_and(|one| one.successor.is_some());
+        let lossy = self.relay_rolled || !self.rolled.is_empty() || self.slept >= RETENTION;
+        !view.is_live(group) || goes_on && lossy || view.alarms.iter().any(told)
     }
 
     /// Whether a relay that was put back has lost the move behind which one of two members reads a conversation, so that

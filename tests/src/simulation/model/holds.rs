@@ -33,7 +33,8 @@ impl Model {
             };
             let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);
             ensure!(seen.insert((message.conversation, text)) || again, "{} reads {text} twice", NAMES[who]);
-            ensure!(message.conversation == sent.group, "{} reads {text} in another conversation", NAMES[who]);
+            let same = self.line(message.conversation) == self.line(sent.group);
+            ensure!(same, "{} reads {text} in another conversation", NAMES[who]);
             let author = if message.is_ours { NAMES[who] } else { &message.author };
             // One who has left is not always known by name any more.
             ensure!(author.is_empty() || author == NAMES[sent.who], "{} reads {text} as said by {author}", NAMES[who]);
@@ -152,7 +153,8 @@ impl Model {
             if !self.relay_rolled {
                 self.nothing_waits(who, view)?;
             }
-            for one in view.conversations.iter().filter(|one| !view.is_told(&one.id)) {
+            let present = |one: &&Conversation| !view.is_told(&one.id) && one.successor.is_none();
+            for one in view.conversations.iter().filter(present) {
                 self.agreed(who, one, views)?;
             }
             self.delivered(who, view, views)?;
@@ -227,14 +229,15 @@ impl Model {
             if !matches!(message.state, MessageState::Sent | MessageState::Delivered) {
                 continue;
             }
-            let Some(sent) = self.sent.get(text).filter(|sent| !self.excused(view, sent)) else { continue };
+            // Where it was said at last, if it went on there.
+            let group = message.conversation;
+            let Some(sent) = self.sent.get(text).filter(|sent| !self.excused(view, &group, sent)) else { continue };
             for reader in sent.members.iter().filter(|reader| **reader != who && !self.rolled.contains(reader)) {
-                let group = sent.group;
                 let theirs = &views[*reader];
                 // Who was to be out at some time may have been out when it came; who is told knows.
                 let entitled = !self.out.contains(&(group, *reader))
                     && theirs.is_live(&group)
-                    && !self.excused(theirs, sent)
+                    && !self.excused(theirs, &group, sent)
                     && !self.parted(&group, view, theirs)
                     && !self.came_late(&group, *reader, views)
                     && !self.shut_out(sent, theirs)

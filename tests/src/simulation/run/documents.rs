@@ -15,7 +15,7 @@ use super::people::verdict;
 use crate::simulation::dice::Dice;
 use crate::simulation::model::DocumentCopy;
 use crate::simulation::op::Op;
-use crate::simulation::world::Posted;
+use crate::simulation::world::{Posted, Refounded};
 
 /// Bytes of documents: less than a chunk, a chunk and one byte, three chunks.
 const SIZES: [usize; 4] = [700, 20_000, CHUNK + 1, 2 * CHUNK + 77];
@@ -51,8 +51,11 @@ impl Run {
         Ok(format!("{} begun", one.manifest.name.as_str()))
     }
 
-    /// What was posted since this was last asked, as its authors' devices saw it at that moment.
-    pub(super) fn note_posted(&mut self) {
+    /// What was posted or founded anew since this was last asked, as the devices of those who did it saw it at that moment.
+    pub(super) fn note_ended(&mut self) {
+        for Refounded { who, group, without, conversations } in self.world.refounded() {
+            self.model.refounded(who, group, without, &conversations);
+        }
         for Posted { who, name, conversation } in self.world.posted() {
             self.model.posted(who, &name, &conversation);
         }

@@ -85,6 +85,7 @@ impl Run {
             | Kind::Leave
             | Kind::Rename
             | Kind::Move
+            | Kind::Refound
             | Kind::Alert
             | Kind::Answer
             | Kind::Pass

@@ -129,16 +129,18 @@ impl Run {
 
     pub(super) fn move_away(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
         let Some(one) = self.conversation(op, who, |_| true)? else { return Ok("no conversation".to_owned()) };
-        let name = match one.kind {
-            Sort::Group => one.name,
-            // By the other's name.
-            Sort::Pair => {
-                let other = one.members.into_iter().find(|seat| seat.pseudonym != NAMES[who]);
-                other.map(|seat| seat.pseudonym).unwrap_or_default()
-            }
-        };
+        let name = called(&one, who);
         let host = self.world.host(op.place(2, self.world.relays.len()));
         let begun = self.world.move_conversation(who, name, host)?;
+        Ok(if begun { "begun" } else { "away" }.to_owned())
+    }
+
+    pub(super) fn refound(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
+        let Some(one) = self.conversation(op, who, |_| true)? else { return Ok("no conversation".to_owned()) };
+        // As often without anybody left out.
+        let people = self.world.clients.len();
+        let without = Some(op.place(2, 2 * people)).filter(|whom| *whom < people);
+        let begun = self.world.refound(who, called(&one, who), one.id, without)?;
         Ok(if begun { "begun" } else { "away" }.to_owned())
     }
 
@@ -189,12 +191,24 @@ impl Run {
         let Some(all) = self.world.act(who, async |one| one.conversations().await)? else { return Ok(None) };
         let mut all: Vec<Conversation> =
             all?.into_iter().filter(|one| is_meant(one.kind) && one.standing == Standing::Live).collect();
+        all.retain(|one| one.successor.is_none());
         all.sort_by_key(|one| self.model.group(&one.id));
         if all.is_empty() {
             return Ok(None);
         }
         let place = op.place(1, all.len());
         Ok(Some(all.swap_remove(place)))
+    }
+}
+
+/// What somebody calls a conversation: a pair by the other's name.
+fn called(one: &Conversation, who: usize) -> String {
+    match one.kind {
+        Sort::Group => one.name.clone(),
+        Sort::Pair => {
+            let other = one.members.iter().find(|seat| seat.pseudonym != NAMES[who]);
+            other.map(|seat| seat.pseudonym.clone()).unwrap_or_default()
+        }
     }
 }
 

@@ -6,13 +6,16 @@ use anyhow::Context;
 use relevo_client::account::{Account, AccountFault, Errand};
 use relevo_client::conversation::Conversation;
 use relevo_client::document::{DocumentNumber, DocumentState, DocumentView};
+use relevo_protocol::content::GroupId;
 
 use super::World;
+use crate::simulation::town::NAMES;
 
 /// What an errand is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Task {
     Move,
+    Refound { group: GroupId, without: Option<usize> },
     Upload(DocumentNumber),
     Fetch(DocumentNumber),
 }
@@ -34,17 +37,37 @@ impl std::fmt::Debug for Posted {
     }
 }
 
+/// A conversation that somebody has founded anew.
+pub struct Refounded {
+    /// Who.
+    pub who: usize,
+    /// The one that could not go on.
+    pub group: GroupId,
+    /// Whom not.
+    pub without: Option<usize>,
+    /// All that this member has.
+    pub conversations: Vec<Conversation>,
+}
+
+impl std::fmt::Debug for Refounded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { who, group: _, without, conversations: _ } = self;
+        f.debug_struct("Refounded").field("who", who).field("without", without).finish_non_exhaustive()
+    }
+}
+
 impl Task {
     pub(super) fn is_document(self) -> bool {
         match self {
             Self::Upload(_) | Self::Fetch(_) => true,
-            Self::Move => false,
+            Self::Move | Self::Refound { .. } => false,
         }
     }
 
     fn word(self) -> &'static str {
         match self {
             Self::Move => "moving",
+            Self::Refound { .. } => "refounding",
             Self::Upload(_) => "upload",
             Self::Fetch(_) => "download",
         }
@@ -58,6 +81,22 @@ impl World {
     /// Its vault failed.
     pub fn move_conversation(&mut self, client: usize, name: String, host: String) -> anyhow::Result<bool> {
         self.begin(client, Task::Move, async move |one| one.move_conversation(&name, &host).await)
+    }
+
+    /// A client founds a conversation anew. False when it is not there.
+    ///
+    /// # Errors
+    /// Its vault failed.
+    pub fn refound(
+        &mut self,
+        client: usize,
+        name: String,
+        group: GroupId,
+        without: Option<usize>,
+    ) -> anyhow::Result<bool> {
+        let left_out: Vec<String> = without.map(|whom| NAMES[whom].to_owned()).into_iter().collect();
+        let task = Task::Refound { group, without };
+        self.begin(client, task, async move |one| one.refound(&name, &left_out, None).await.map(drop))
     }
 
     /// A client sends a document, unless it does already.
@@ -93,6 +132,11 @@ impl World {
         std::mem::take(&mut self.posted)
     }
 
+    /// Conversations founded anew since this was last asked.
+    pub fn refounded(&mut self) -> Vec<Refounded> {
+        std::mem::take(&mut self.refounded)
+    }
+
     /// Notes what a client has posted, while its vault still stands as it did then.
     pub(super) fn note_posts(&mut self, client: usize) -> anyhow::Result<()> {
         let Some(seen) = self.act(client, async |one| Ok((one.documents().await?, one.conversations().await?)))? else {
@@ -120,7 +164,7 @@ impl World {
         let now = self.clock(client);
         self.acts(client);
         let one = &mut self.clients[client];
-        if task != Task::Move && one.errands.values().any(|other| *other == task) {
+        if task.is_document() && one.errands.values().any(|other| *other == task) {
             return Ok(true);
         }
         let Some(driven) = &mut one.driven else { return Ok(false) };
@@ -158,7 +202,13 @@ impl World {
         self.trace.line(self.now, format_args!("c{client} {word}: {verdict}"));
         match (task, verdict) {
             (Task::Upload(_), "done") => self.note_posts(client),
-            (Task::Upload(_) | Task::Move | Task::Fetch(_), _) => Ok(()),
+            (Task::Refound { group, without }, "done") => {
+                if let Some(seen) = self.act(client, async |one| one.conversations().await)? {
+                    self.refounded.push(Refounded { who: client, group, without, conversations: seen? });
+                }
+                Ok(())
+            }
+            (Task::Upload(_) | Task::Move | Task::Refound { .. } | Task::Fetch(_), _) => Ok(()),
         }
     }
 }
