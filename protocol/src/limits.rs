@@ -97,6 +97,8 @@ limits! {
     MAX_LANGUAGE: usize = 35;
     /// Checkpoints that one message carries.
     MAX_CARRIED: usize = 4;
+    /// Commits that one entry says are given back to a relay.
+    MAX_RETURNED: usize = 64;
     /// Messages that one receipt names.
     MAX_RECEIPTS: usize = 256;
     /// Languages of one alert.

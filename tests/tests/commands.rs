@@ -207,6 +207,31 @@ fn talk(quilla: &Person, mistral: &Person, ceibo: &Person) {
     assert_eq!((refused.code, &refused.error.unwrap()["error"]), (4, &"not-administrator".into()));
 }
 
+/// The group is founded anew, and is the one of that name from then on.
+fn refound(quilla: &Person, mistral: &Person, ceibo: &Person) {
+    let people = [quilla, mistral, ceibo];
+    let refused = ceibo.run(&["group", "refound", "Mesa 2027"]);
+    assert_eq!((refused.code, &refused.error.unwrap()["error"]), (4, &"not-administrator".into()));
+    let done = quilla.done(&["group", "refound", "Mesa 2027"]).remove(0);
+    assert_eq!((&done["done"], done["invited"].as_array().unwrap().len()), (&"refounded".into(), 2));
+    until("all are in the new one", &people, || {
+        let seats = people.map(|person| {
+            let groups = person.done(&["group", "list"]);
+            assert_eq!(groups.len(), 1, "one of that name");
+            groups[0]["members"].as_array().unwrap().len()
+        });
+        let told = mistral.done(&["status"])[0].to_string().contains("\"refounded\"");
+        (seats == [3; 3] && told).then_some(())
+    });
+    assert!(mistral.sees("fr", &["status"]).contains("Quilla a recommencé cette conversation"));
+    mistral.done(&["send", "Mesa 2027", "De nouveau ensemble"]);
+    hears(ceibo, "De nouveau ensemble", &people);
+    assert!(
+        ceibo.done(&["read", "Mesa 2027", "--all"]).iter().any(|one| one["text"] == "Bonjour"),
+        "and what was said before"
+    );
+}
+
 fn alert(quilla: &Person, mistral: &Person, ceibo: &Person) {
     let people = [quilla, mistral, ceibo];
     let texts = ["--text", "es=Reunión a las 8", "--text", "fr=Réunion à 8 h"];
@@ -338,6 +363,7 @@ fn an_alliance_lives_by_the_command_line() {
     let (quilla, mistral) = found(&relay);
     let ceibo = admit(&quilla, &mistral);
     talk(&quilla, &mistral, &ceibo);
+    refound(&quilla, &mistral, &ceibo);
     alert(&quilla, &mistral, &ceibo);
     document(&quilla, &mistral);
     know(&quilla, &mistral, &ceibo);

@@ -155,6 +155,59 @@ async fn a_group_grows_talks_and_moves_away_from_who_is_removed() -> anyhow::Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_relay_is_gone_is_founded_anew_on_the_other_one() -> anyhow::Result<()> {
+    let mut allied = Allied::found().await?;
+    allied.meet(0, 2).await?;
+    allied.meet(0, 3).await?;
+    // Aurore's union keeps its relay; the group lives at the one that goes.
+    let [quilla, mistral, ceibo, aurore] = allied.all()[..] else { anyhow::bail!("four people") };
+    ceibo.create_group("Mesa", &["Quilla".to_owned(), "Aurore".to_owned()]).await?;
+    until("all are in", &allied.all(), async || {
+        let seats =
+            ceibo.conversations().await?.into_iter().find(|one| one.name == "Mesa").map(|one| one.members.len());
+        Ok((seats == Some(3) && aurore.conversations().await?.len() == 1).then_some(()))
+    })
+    .await?;
+    aurore.send("Mesa", "antes", None).await?;
+    until("a text reaches the group", &allied.all(), async || {
+        let both = [heard(quilla, Some("Mesa")).await?, heard(ceibo, Some("Mesa")).await?];
+        Ok(both.iter().all(|heard| *heard == ["antes"]).then_some(()))
+    })
+    .await?;
+    assert!(mistral.conversations().await?.iter().all(|one| one.name != "Mesa"));
+    let north = allied.north.listen().to_string();
+    let refused = quilla.refound("Mesa", &["Mistral".to_owned()], Some(&north)).await.unwrap_err();
+    assert_eq!(refused.code(), "no-such-name", "whoever is not in it cannot be left out");
+    let refused = aurore.refound("Mesa", &[], Some(&north)).await.unwrap_err();
+    assert_eq!(refused.code(), "not-administrator");
+    let refounded = quilla.refound("Mesa", &[], Some(&north)).await?;
+    let mut invited = refounded.invited;
+    invited.sort_unstable();
+    assert_eq!((invited, refounded.unreached), (vec!["Aurore".to_owned(), "Ceibo".to_owned()], Vec::new()));
+    until("it goes on for all", &allied.all(), async || {
+        let mut seats = Vec::new();
+        for member in [quilla, ceibo, aurore] {
+            let all = member.conversations().await?;
+            let here = all.into_iter().find(|one| one.name == "Mesa" && one.successor.is_none());
+            seats.push(here.map(|one| (one.id, one.members.len())));
+        }
+        Ok((seats[0].is_some_and(|(_, seats)| seats == 3) && seats.iter().all(|one| *one == seats[0])).then_some(()))
+    })
+    .await?;
+    // The old one's relay is gone, and nobody needs it.
+    allied.south.stop().await?;
+    let [quilla, _, ceibo, aurore] = allied.all()[..] else { anyhow::bail!("four people") };
+    quilla.send("Mesa", "después", None).await?;
+    until("words reach all by the other relay, and the old ones are still there", &allied.all(), async || {
+        let all = [heard(ceibo, Some("Mesa")).await?, heard(aurore, Some("Mesa")).await?];
+        Ok((all == [vec!["antes".to_owned(), "después".to_owned()], vec!["después".to_owned()]]).then_some(()))
+    })
+    .await?;
+    assert_eq!(aurore.messages(Some("Mesa"), 0, 10).await?.len(), 2, "what one said oneself, too");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_alert_is_answered_and_counted() -> anyhow::Result<()> {
     let allied = Allied::found().await?;
     allied.meet(0, 2).await?;

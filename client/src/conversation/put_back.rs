@@ -5,9 +5,11 @@
 
 use minicbor::{Decode, Encode};
 use openmls::prelude::ContentType;
-use relevo_protocol::content::{GroupId, LogItem, decode};
-use relevo_protocol::sealed::open;
+use relevo_protocol::content::{GroupId, LogItem, decode, encode_secret};
+use relevo_protocol::limits::MAX_RETURNED;
+use relevo_protocol::sealed::{open, seal};
 use relevo_protocol::time::{Hour, Timestamp};
+use relevo_protocol::trust::ObjectHash;
 use relevo_protocol::wire::{Head, Incarnation, MailboxId, Sequence};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +24,7 @@ use crate::sync::{self, Followed, ReceivedEntry};
 use crate::vault::followed::{self, Restored};
 use crate::vault::messages::{self, MessageRow};
 use crate::vault::records::{self, Noun};
+use crate::vault::tails::Doubt;
 use crate::vault::{Transaction, VaultFault, conversations, intentions, tails};
 
 /// Seconds between the members' turns, which begin when nothing has come back for a moment.
@@ -36,11 +39,14 @@ const DAY: u64 = 24 * 3600;
 const PAUSE: u64 = 3 * 3600;
 const TURNS: u64 = 600;
 
+/// Commits of a log that are remembered as given back.
+const RETURNED: usize = 4 * MAX_RETURNED;
+
 /// Seconds for which a life of a log that we never heard of may be one that it had while we were away.
 const REMEMBERED: u64 = 8 * DAY;
 
 /// A log whose relay was put back.
-#[derive(Clone, Copy, Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 #[cbor(map)]
 struct PutBack {
     /// When that was noticed, or something of what was lost last came back: turns count from here.
@@ -58,6 +64,9 @@ struct PutBack {
     /// How many it is to be given still, once our turn has come.
     #[n(4)]
     left: Option<u64>,
+    /// Commits of which somebody said that they are given back: SHA-256 of their entries, the newest.
+    #[cbor(n(5), default)]
+    returned: Vec<ObjectHash>,
 }
 
 impl Desk<'_> {
@@ -71,7 +80,7 @@ impl Desk<'_> {
         intentions::unplace(self.tx, group)?;
         let before = self.put_back_row(mailbox)?;
         let today = |held: &Timestamp| (held.0..held.0.saturating_add(DAY)).contains(&self.now.0);
-        let held = before.map(|before| before.held).filter(today).unwrap_or(self.now);
+        let held = before.as_ref().map(|before| before.held).filter(today).unwrap_or(self.now);
         let noticed = match before {
             // It was not given anything since.
             Some(PutBack { noticed, given: None, .. }) => noticed,
@@ -79,8 +88,8 @@ impl Desk<'_> {
             None => self.now,
         };
         // What is on its way to it stays so, however often it says this.
-        let under_way = before.map_or(0, |before| before.under_way);
-        self.keep_put_back(mailbox, &PutBack { noticed, held, given: None, under_way, left: None })
+        let (under_way, returned) = before.map_or((0, Vec::new()), |before| (before.under_way, before.returned));
+        self.keep_put_back(mailbox, &PutBack { noticed, held, given: None, under_way, left: None, returned })
     }
 
     /// Whether the relay went back a moment ago, so that commits which others know may be missing from the log.
@@ -156,14 +165,41 @@ impl Desk<'_> {
             };
             if let Some((echo, bytes)) = ours {
                 let (_, entry) = self.seal(&room, &bytes)?;
+                self.say_returned(&room, &[ObjectHash(Sha256::digest(entry.bytes()).into())])?;
                 self.append(&room, entry, Awaited::Commit { group, echo, reserve: false })?;
             }
         }
-        for entry in slice {
-            self.append(&room, entry, Awaited::GivenBack { mailbox: log.mailbox })?;
+        let commits: Vec<_> = slice.iter().filter(|lost| lost.is_winner).map(|lost| ObjectHash(lost.digest)).collect();
+        for some in commits.chunks(MAX_RETURNED) {
+            self.say_returned(&room, some)?;
+        }
+        for lost in slice {
+            self.append(&room, lost.entry, Awaited::GivenBack { mailbox: log.mailbox })?;
         }
         self.keep_put_back(&log.mailbox, &row)?;
         self.keep(room)
+    }
+
+    /// Says in the log which commits follow that it had lost.
+    fn say_returned(&mut self, room: &Room, commits: &[ObjectHash]) -> Result<(), ConversationFault> {
+        let place = self.place(room)?;
+        let item = LogItem::Returned { commits: commits.to_vec() };
+        let entry = seal(&place.secrets.wrap, &place.mailbox, &encode_secret(&item))?;
+        self.append(room, entry, Awaited::Nothing)
+    }
+
+    /// Somebody says which commits follow that the log had lost. Any member may say so of any: then words of ours that came
+    /// since it went back are sent once more than they need.
+    pub(super) fn returned(&self, log: &MailboxId, commits: &[ObjectHash]) -> Result<(), ConversationFault> {
+        let Some(mut row) = self.put_back_row(log)? else { return Ok(()) };
+        for commit in commits {
+            if !row.returned.contains(commit) {
+                row.returned.push(*commit);
+            }
+        }
+        let old = row.returned.len().saturating_sub(RETURNED);
+        row.returned.drain(..old);
+        self.keep_put_back(log, &row)
     }
 
     /// The relay has one more of what it had lost, or takes no more.
@@ -209,7 +245,14 @@ impl Desk<'_> {
             return Ok(());
         }
         let log = &room.context.mailbox;
-        Ok(tails::set_message(self.tx, log, &digest(entry), message.number, self.is_put_back(log)?)?)
+        let doubt = if self.is_put_back(log)? {
+            Doubt::Now
+        } else if self.has_been_put_back(log)? {
+            Doubt::IfSaid
+        } else {
+            Doubt::None
+        };
+        Ok(tails::set_message(self.tx, log, &digest(entry), message.number, doubt)?)
     }
 
     /// A commit ends an epoch. What its log had lost and was not given back before it, nobody opens who reads it from here on;
@@ -222,8 +265,10 @@ impl Desk<'_> {
         adds: bool,
     ) -> Result<(), ConversationFault> {
         let ReceivedEntry { incarnation, sequence, .. } = *commit;
-        let commit = tails::Place { mailbox: room.context.mailbox, incarnation, sequence };
-        for number in tails::take_messages(self.tx, &commit)? {
+        let log = room.context.mailbox;
+        let said = self.put_back_row(&log)?.is_some_and(|row| row.returned.contains(&ObjectHash(digest(commit))));
+        let place = tails::Place { mailbox: log, incarnation, sequence };
+        for number in tails::take_messages(self.tx, &place, said)? {
             let Some(message) = messages::numbered(self.tx, number)? else { continue };
             let is_needed = match message.state {
                 MessageState::Sent => true,

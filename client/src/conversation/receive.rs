@@ -78,6 +78,7 @@ impl Desk<'_> {
                     }
                 }
                 Ok(LogItem::Pinned { object }) => self.pin(&room, &object)?,
+                Ok(LogItem::Returned { commits }) => self.returned(mailbox, &commits)?,
                 Err(_) => {}
             }
         }

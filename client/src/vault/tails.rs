@@ -20,7 +20,7 @@ pub(super) const TABLES: &str = "
         rival       INTEGER,           -- the epoch that this commit would have ended, had another not been first
         early       INTEGER,           -- the epoch that it is of, and that we have not reached
         message     INTEGER,           -- the message of ours that it carries, until its epoch ends,
-        doubtful    INTEGER,           -- and whether others may have left that epoch before
+        doubt       INTEGER,           -- and whether others may have left that epoch before
         entry       BLOB NOT NULL,
         UNIQUE (mailbox, digest)
     ) STRICT;
@@ -39,6 +39,25 @@ const MAX_BYTES: i64 = 8 << 20;
 /// Entries that are given back at once, and their bytes.
 const SLICE: u32 = 256;
 const SLICE_BYTES: usize = 1 << 20;
+
+/// An entry that a log has lost.
+pub(crate) struct Lost {
+    pub(crate) entry: Entry,
+    pub(crate) digest: [u8; 32],
+    /// Whether it was a commit that ended an epoch.
+    pub(crate) is_winner: bool,
+}
+
+/// Whether others may have left the epoch of a message of ours before it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doubt {
+    /// Its log has lost nothing.
+    None,
+    /// Its log may have lost commits, which are said to be given back when they are.
+    IfSaid,
+    /// Its log is given back what it has lost.
+    Now,
+}
 
 /// Where an entry stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,16 +115,18 @@ pub(crate) fn lost(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     incarnation: Incarnation,
-) -> Result<Vec<Entry>, VaultFault> {
+) -> Result<Vec<Lost>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
-        "SELECT entry FROM tails WHERE mailbox = ? AND incarnation <> ? ORDER BY sequence, number LIMIT ?",
+        "SELECT entry, digest, won IS NOT NULL FROM tails WHERE mailbox = ? AND incarnation <> ? ORDER BY sequence, number LIMIT ?",
     )?;
-    let rows = statement.query_map(params![mailbox.0, incarnation.0, SLICE], |row| row.get::<_, Vec<u8>>(0))?;
+    let rows = statement.query_map(params![mailbox.0, incarnation.0, SLICE], |row| {
+        Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?))
+    })?;
     let (mut entries, mut bytes) = (Vec::new(), 0_usize);
     for row in rows {
-        let row = row?;
-        bytes = bytes.saturating_add(row.len());
-        entries.extend(Entry::parse(row.into()).ok());
+        let (entry, digest, is_winner) = row?;
+        bytes = bytes.saturating_add(entry.len());
+        entries.extend(Entry::parse(entry.into()).ok().map(|entry| Lost { entry, digest, is_winner }));
         if bytes >= SLICE_BYTES {
             break;
         }
@@ -198,29 +219,35 @@ pub(crate) fn take_early(
     Ok(row.and_then(|(place, bytes)| Some((place, Entry::parse(bytes.into()).ok()?))))
 }
 
-/// Notes that an entry carries a message of ours; `doubtful` if others may have left its epoch before it came.
+/// Notes that an entry carries a message of ours.
 pub(crate) fn set_message(
     tx: &Transaction<'_>,
     mailbox: &MailboxId,
     digest: &[u8; 32],
     message: i64,
-    doubtful: bool,
+    doubt: Doubt,
 ) -> Result<(), VaultFault> {
+    let doubt = match doubt {
+        Doubt::None => 0,
+        Doubt::IfSaid => 1,
+        Doubt::Now => 2,
+    };
     tx.sql()
-        .prepare_cached("UPDATE tails SET message = ?, doubtful = ? WHERE mailbox = ? AND digest = ?")?
-        .execute(params![message, doubtful, mailbox.0, digest])?;
+        .prepare_cached("UPDATE tails SET message = ?, doubt = ? WHERE mailbox = ? AND digest = ?")?
+        .execute(params![message, doubt, mailbox.0, digest])?;
     Ok(())
 }
 
-/// Forgets which entries carry messages of ours, and gives the doubtful ones of those and the ones that do not stand before
-/// a place of their log.
-pub(crate) fn take_messages(tx: &Transaction<'_>, before: &Place) -> Result<Vec<i64>, VaultFault> {
+/// Forgets which entries carry messages of ours, and gives those of them that do not stand before a place of their log, and
+/// those in doubt; where nothing is `said` of that place, only those in doubt now.
+pub(crate) fn take_messages(tx: &Transaction<'_>, before: &Place, said: bool) -> Result<Vec<i64>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
         "SELECT message FROM tails
-         WHERE mailbox = ? AND message IS NOT NULL AND (incarnation <> ? OR sequence > ? OR doubtful)",
+         WHERE mailbox = ? AND message IS NOT NULL AND (incarnation <> ? OR sequence > ? OR doubt >= ?)",
     )?;
     let Place { mailbox, incarnation, sequence } = before;
-    let rows = statement.query_map(params![mailbox.0, incarnation.0, sql(sequence.0)], |row| row.get(0))?;
+    let least = if said { 1 } else { 2 };
+    let rows = statement.query_map(params![mailbox.0, incarnation.0, sql(sequence.0), least], |row| row.get(0))?;
     let messages = rows.collect::<Result<_, _>>()?;
     tx.sql()
         .prepare_cached("UPDATE tails SET message = NULL WHERE mailbox = ? AND message IS NOT NULL")?

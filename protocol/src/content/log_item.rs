@@ -2,8 +2,9 @@
 
 use minicbor::{Decode, Encode};
 
-use super::codec::Opaque;
-use crate::trust::{Charter, CoordinatorSet, MultiSigned, RevocationList};
+use super::codec::{Opaque, at_most};
+use crate::limits::MAX_RETURNED;
+use crate::trust::{Charter, CoordinatorSet, MultiSigned, ObjectHash, RevocationList};
 
 /// Plaintext of one entry of a group's log.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -22,6 +23,14 @@ pub enum LogItem {
         /// The object.
         #[n(0)]
         object: PinnedObject,
+    },
+    /// A relay that was put back to an older copy is given again these commits, which others have followed: what was said before
+    /// them since is late for those.
+    #[n(2)]
+    Returned {
+        /// SHA-256 of the entry of each, at most [`MAX_RETURNED`].
+        #[cbor(n(0), decode_with = "at_most::<_, _, MAX_RETURNED>")]
+        commits: Vec<ObjectHash>,
     },
 }
 

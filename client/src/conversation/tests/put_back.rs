@@ -211,25 +211,35 @@ fn words_that_were_lost_before_a_commit_under_way_are_sent_again_by_their_author
 
 #[test]
 fn words_said_in_an_epoch_that_the_others_have_left_are_sent_again() {
-    let mut world = World::new(3);
-    let (group, upto, asleep) = without(&mut world, 1);
-    world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
-    world.settle();
-    goes_back(&mut world, group, upto);
-    let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
-    world.people[1].vault = Some(asleep);
-    world.settle();
-    let word = world.say(1, group, "said where the commit is lost");
-    world.settle();
-    assert_eq!(world.state(1, group, word), MessageState::Sent);
-    for (person, vault) in [0, 2].into_iter().zip(awake) {
-        world.people[person].vault = Some(vault);
-    }
-    world.settle();
-    assert_eq!(world.texts(0, group), ["before"], "they are in the next epoch");
-    pass(&mut world, 10);
-    for person in [0, 2] {
-        assert_eq!(world.texts(person, group), ["before", "said where the commit is lost"]);
+    for days in [0, 3] {
+        let mut world = World::new(3);
+        let (group, upto, asleep) = without(&mut world, 1);
+        world.act(0, |desk| desk.rename(&group, "Renamed")).unwrap();
+        world.settle();
+        goes_back(&mut world, group, upto);
+        let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
+        world.people[1].vault = Some(asleep);
+        world.settle();
+        // Nobody else is there, also not when the hour is over.
+        pass(&mut world, days * 24 * 3600);
+        let word = world.say(1, group, "said where the commit is lost");
+        world.settle();
+        assert_eq!(world.state(1, group, word), MessageState::Sent);
+        for (person, vault) in [0, 2].into_iter().zip(awake) {
+            world.people[person].vault = Some(vault);
+        }
+        world.settle();
+        assert_eq!(world.texts(0, group), ["before"], "they are in the next epoch");
+        pass(&mut world, 10);
+        for person in [0, 2] {
+            assert_eq!(world.texts(person, group), ["before", "said where the commit is lost"], "{days}");
+        }
+        let before = entries(&mut world, group);
+        world.act(0, |desk| desk.rename(&group, "Once more")).unwrap();
+        pass(&mut world, 2 * 3600);
+        // In the hour in which anything may come back what was sent again is sent once more.
+        let again = if days == 0 { 1 } else { 0 };
+        assert_eq!(entries(&mut world, group), before + 1 + again, "{days}: the commit alone");
     }
 }
 

@@ -247,6 +247,10 @@ fn a_pair_in_which_one_cannot_go_on_is_founded_anew_by_its_device() {
     texts.sort();
     assert_eq!(texts, ["after", "after", "written meanwhile"]);
     // Whoever stops it again and again makes no more of them.
+    for person in [0, 1, 0, 1] {
+        world.say(person, anew, "to and fro");
+        world.settle();
+    }
     lose_keys(&mut world, 1, anew);
     world.say(0, anew, "with a new leaf");
     while world.send_one(0) || world.read_one(0) {}
