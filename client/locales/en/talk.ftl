@@ -217,4 +217,7 @@ alarm-change-waits-for-relay = { $group }: a change of the group waits on this d
 # $name (String)
 alarm-refounded = { $group }: { $name } started this conversation anew, and it goes on from here. What was said before can still be read. See who is in it: `relevo group list`.
 # $group (String)
+# $name (String)
+alarm-left-behind = { $group }: { $name } still writes where this conversation was before it was started anew, and is not here. If they belong here, add them: `relevo group add`.
+# $group (String)
 alarm-other = { $group }: something happened that this version does not know. Install the newest one.

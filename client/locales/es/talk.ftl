@@ -137,4 +137,5 @@ alarm-held-back = { $group }: lo que escribiste desde { $time } no ha salido de 
 alarm-change-held-back = { $group }: un cambio del grupo espera en este dispositivo, porque aquí faltan mensajes y los demás pueden haber cambiado el grupo entretanto. Se hace solo en cuanto esté claro, a más tardar { $time }. Si es urgente, por ejemplo una expulsión, pide a otro administrador que lo haga.
 alarm-change-waits-for-relay = { $group }: un cambio del grupo espera en este dispositivo, a más tardar hasta { $time }, para que antes vuelva lo que el relé perdió al ser restaurado. Después se hace solo.
 alarm-refounded = { $group }: { $name } empezó de nuevo esta conversación, que sigue aquí. Lo dicho antes aún se puede leer. Mira quién está: `relevo group list`.
+alarm-left-behind = { $group }: { $name } aún escribe donde estaba esta conversación antes de empezar de nuevo, y no está aquí. Si debe estar, añádele: `relevo group add`.
 alarm-other = { $group }: ocurrió algo que esta versión no conoce. Instala la más nueva.

@@ -137,4 +137,5 @@ alarm-held-back = { $group } : ce que vous avez écrit depuis { $time } n'a pas 
 alarm-change-held-back = { $group } : un changement du groupe attend sur cet appareil, car des messages manquent ici et les autres ont pu changer le groupe entre-temps. Il se fait de lui-même dès que c'est clair, au plus tard { $time }. Si c'est urgent, par exemple un retrait, demandez à un autre administrateur de le faire.
 alarm-change-waits-for-relay = { $group } : un changement du groupe attend sur cet appareil, au plus tard jusqu'à { $time }, pour que revienne d'abord ce que le relais a perdu en étant restauré. Il se fait ensuite de lui-même.
 alarm-refounded = { $group } : { $name } a recommencé cette conversation, qui continue ici. Ce qui a été dit avant se lit encore. Voyez qui y est : `relevo group list`.
+alarm-left-behind = { $group } : { $name } écrit encore là où était cette conversation avant de recommencer, et n'est pas ici. S'il faut, ajoutez cette personne : `relevo group add`.
 alarm-other = { $group } : il s'est passé quelque chose que cette version ne connaît pas. Installez la plus récente.

@@ -137,4 +137,5 @@ alarm-held-back = { $group }: o que escreveu desde { $time } não saiu deste dis
 alarm-change-held-back = { $group }: uma mudança do grupo espera neste dispositivo, porque faltam mensagens aqui e os outros podem ter mudado o grupo entretanto. É feita sozinha assim que isso estiver claro, o mais tardar { $time }. Se for urgente, como uma remoção, peça a outro administrador que a faça.
 alarm-change-waits-for-relay = { $group }: uma mudança do grupo espera neste dispositivo, o mais tardar até { $time }, para que antes volte o que o relé perdeu ao ser restaurado. Depois é feita sozinha.
 alarm-refounded = { $group }: { $name } começou de novo esta conversa, que continua aqui. O que foi dito antes ainda se pode ler. Veja quem está: `relevo group list`.
+alarm-left-behind = { $group }: { $name } ainda escreve onde esta conversa estava antes de começar de novo, e não está aqui. Se deve estar, adicione essa pessoa: `relevo group add`.
 alarm-other = { $group }: aconteceu algo que esta versão não conhece. Instale a mais nova.

@@ -89,6 +89,9 @@ fn named(tx: &Transaction<'_>, me: &MemberKey, name: &str) -> Result<Vec<Convers
     if found.iter().any(|one| one.successor.is_none()) {
         found.retain(|one| one.successor.is_none());
     }
+    // What says that it continues another one counts when that is judged.
+    let present: Vec<GroupId> = found.iter().filter(|one| one.successor.is_none()).map(|one| one.id).collect();
+    found.retain(|one| one.continues.is_none_or(|before| !present.contains(&before)));
     if found.iter().any(|one| one.standing == Standing::Live) {
         found.retain(|one| one.standing == Standing::Live);
     }
@@ -144,6 +147,7 @@ mod tests {
             members: vec![seat(ME), seat(with)],
             active: Timestamp(0),
             successor: None,
+            continues: None,
         }
     }
 

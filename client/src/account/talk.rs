@@ -358,7 +358,7 @@ impl Converse<'_> {
     /// The conversation that a person means: a group of this name, or the pair with a contact, started if need be.
     pub(super) fn conversation_with(&mut self, name: &str) -> Result<GroupId, AccountFault> {
         let member = match meant(self.tx, name)? {
-            Meant::Conversation(group) => return Ok(group),
+            Meant::Conversation(group) => return self.desk(|desk| desk.revived(&group)),
             Meant::Contact(member) => member,
         };
         if let Some(pair) = conversation::pair_with(self.tx, &member)? {

@@ -115,6 +115,7 @@ pub(crate) async fn points(session: &Session<'_>) -> Result<Vec<Point>, Stop> {
             AlarmKind::NotWelcomed => ("not-welcomed", words.msg_alarm_not_welcomed(group, name)),
             AlarmKind::OlderCopy => ("older-copy", words.msg_alarm_older_copy(group)),
             AlarmKind::Refounded => ("refounded", words.msg_alarm_refounded(group, name)),
+            AlarmKind::LeftBehind => ("left-behind", words.msg_alarm_left_behind(group, name)),
             AlarmKind::Other => ("other", words.msg_alarm_other(group)),
         };
         let about = alarm.about.map(|_| about);

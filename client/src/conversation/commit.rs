@@ -19,7 +19,7 @@ use tls_codec::Serialize;
 use super::context::{Context, Kind, LeafState};
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
-use super::fault::ConversationFault;
+use super::fault::{CommitFault, ConversationFault};
 use super::halt::may_have_missed_commits_until;
 use super::intention::Intention;
 use super::put_back::is_put_back_until;
@@ -190,7 +190,12 @@ impl Desk<'_> {
                 if adds.is_empty() {
                     return Ok(Step::Drop);
                 }
-                let context = enough_administrators(room, &members);
+                if room.context.continues.is_some_and(|origin| origin.founder == me) && room.row.continues.is_none() {
+                    // Somebody says in our name what it continues, and would have us say it to others.
+                    return Err(CommitFault::Context.into());
+                }
+                let named = people.iter().filter(|person| person.administrator).map(|person| person.member);
+                let context = enough_administrators(room, &members, named);
                 Plan { adds, context, ..Plan::default() }
             }
             Intention::Remove { members, .. } => {
@@ -415,12 +420,15 @@ fn welcome_bytes(welcome: &MlsMessageOut) -> Result<Vec<u8>, ConversationFault> 
 }
 
 /// The context with administrators who are all members, and enough of them; none if it has those already.
-fn enough_administrators(room: &Room, added: &[MemberKey]) -> Option<Context> {
+fn enough_administrators(room: &Room, added: &[MemberKey], named: impl Iterator<Item = MemberKey>) -> Option<Context> {
     if room.context.kind == Kind::Pair {
         return None;
     }
     let members: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).chain(added.iter().copied()).collect();
     let mut context = room.context.duplicate();
+    context.administrators.extend(named);
+    context.administrators.sort_unstable();
+    context.administrators.dedup();
     context.administrators.retain(|member| members.contains(member));
     promote(&mut context, &members);
     if context.administrators == room.context.administrators { None } else { Some(context) }

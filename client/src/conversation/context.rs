@@ -60,7 +60,19 @@ pub struct Context {
     pub pins: Pins,
     /// The conversation that this one was founded to continue.
     #[n(6)]
-    pub continues: Option<GroupId>,
+    pub continues: Option<Origin>,
+}
+
+/// A conversation that another one continues, and who says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Origin {
+    /// Which.
+    #[n(0)]
+    pub group: GroupId,
+    /// Who founded the other one.
+    #[n(1)]
+    pub founder: MemberKey,
 }
 
 impl Context {

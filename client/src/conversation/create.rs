@@ -9,7 +9,7 @@ use relevo_protocol::trust::{MemberKey, Pins};
 use relevo_protocol::wire::{Capability, RelayAddress};
 
 use super::commit::{mls_id, moved_secrets, open_call};
-use super::context::{Context, Kind, LeafState};
+use super::context::{Context, Kind, LeafState, Origin};
 use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
@@ -78,7 +78,7 @@ impl Desk<'_> {
         mut administrators: Vec<MemberKey>,
         people: Vec<(MemberKey, InboxAddress)>,
         relay: &RelayAddress,
-        continues: Option<GroupId>,
+        continues: Option<Origin>,
     ) -> Result<GroupId, ConversationFault> {
         if people.len() >= MAX_LEAVES {
             return Err(ConversationFault::TooMany { max: MAX_LEAVES });
@@ -118,7 +118,7 @@ impl Desk<'_> {
             active: self.now,
             stamp: 0,
             administrators: context.administrators.clone(),
-            continues: continues.map(|before| (before, self.me.member)),
+            continues: continues.map(|origin| (origin.group, origin.founder)),
             successor: None,
         };
         conversations::put(self.tx, &row)?;

@@ -13,6 +13,7 @@ use relevo_protocol::wire::{MailboxId, RelayAddress};
 use super::context::Context;
 use super::effect::Effect;
 use super::fault::ConversationFault;
+use super::refound::SETTLED;
 use super::room::{AlarmKind, Room, Standing};
 use super::signer::LeafSigner;
 use crate::sync::{self, Topic};
@@ -176,6 +177,10 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn alarm(&self, group: &GroupId, kind: AlarmKind, detail: &[u8]) -> Result<(), ConversationFault> {
+        let over = |row: conversations::ConversationRow| row.successor.is_some();
+        if SETTLED.contains(&kind) && conversations::find(self.tx, group)?.is_some_and(over) {
+            return Ok(());
+        }
         intentions::alarm(self.tx, group, kind.code(), detail, self.now)?;
         Ok(())
     }

@@ -228,6 +228,9 @@ impl Desk<'_> {
     /// whom its commit in flight makes so, and those whom it meant to bring in, who may be in already.
     pub(super) fn behind(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
         room.row.standing = Standing::Behind;
+        if room.row.successor.is_some() {
+            return Ok(());
+        }
         let mine = self.me.member;
         let mut administrators = room.context.administrators.clone();
         if let Some(staged) = room.mls.pending_commit() {

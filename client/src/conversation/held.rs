@@ -12,12 +12,17 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::halt::DAY;
+use super::refound::Sure;
 use super::room::Standing;
 use crate::sync;
 use crate::vault::conversations::{self, SeatRow};
 use crate::vault::held::{self, Held, Matter, Upto};
 use crate::vault::records::{self, Noun};
 use crate::vault::{Part, VaultFault};
+
+/// Seconds after which it is judged by what is known whether a conversation goes on in another one: where its relay is gone, it is
+/// founded anew for that.
+const HOUR: u64 = 3600;
 
 impl Desk<'_> {
     /// Keeps a welcome until the log is read.
@@ -112,7 +117,12 @@ impl Desk<'_> {
         for held in held::of(self.tx, group)? {
             let Held { number, mailbox, upto, .. } = held;
             let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
-            let given_up = !matches!(held.matter, Matter::Welcome { .. }) && held.at.plus_seconds(DAY) <= self.now;
+            let patience = match held.matter {
+                Matter::Welcome { .. } => None,
+                Matter::ReAdd | Matter::Complaint { .. } => Some(DAY),
+                Matter::Succession { .. } => Some(HOUR),
+            };
+            let given_up = patience.is_some_and(|seconds| held.at.plus_seconds(seconds) <= self.now);
             if row.standing == Standing::Live && !given_up {
                 if mailbox != Some(row.mailbox) {
                     // Not asked yet, or it has moved, and goes on there.
@@ -130,7 +140,8 @@ impl Desk<'_> {
             }
             held::remove(self.tx, number)?;
             let (tx, wanted) = (self.tx, self.effects.len());
-            match records::attempt(tx, || self.judge_held(group, &held))? {
+            let sure = if given_up { Sure::AsFarAsKnown } else { Sure::Yes };
+            match records::attempt(tx, || self.judge_held(group, &held, sure))? {
                 Ok(()) => {}
                 // Ours, and it will pass: what is judged comes again.
                 Err(fault @ (ConversationFault::Vault(_) | ConversationFault::Randomness)) => return Err(fault),
@@ -147,12 +158,12 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn judge_held(&mut self, group: &GroupId, held: &Held) -> Result<(), ConversationFault> {
+    fn judge_held(&mut self, group: &GroupId, held: &Held, sure: Sure) -> Result<(), ConversationFault> {
         let Held { sender, matter, .. } = held;
         // Added since, and in: they have written their leaf themselves.
         let written = |seat: &SeatRow| seat.member == *sender && seat.committed_at.is_some();
         if held.came
-            && !matches!(matter, Matter::Welcome { .. })
+            && matches!(matter, Matter::ReAdd | Matter::Complaint { .. })
             && conversations::seats(self.tx, group)?.iter().any(written)
         {
             return Ok(());
@@ -162,6 +173,7 @@ impl Desk<'_> {
                 let welcome = decode(welcome).map_err(|_| VaultFault::Damaged { what: Part::Row })?;
                 self.enter_by(&welcome, bytes, sender)
             }
+            Matter::Succession { anew } => self.succeed(group, anew, sender, sure),
             Matter::ReAdd => self.add_again(group, sender),
             // An administrator who could not apply it either has nothing better to give.
             Matter::Complaint { commit } if conversations::is_merged(self.tx, group, commit)? => {

@@ -85,6 +85,9 @@ pub(crate) struct Invitee {
     /// The shelf has had none that is theirs. It is asked again when the intention is due.
     #[n(3)]
     pub(crate) missing: Option<Missing>,
+    /// Whether they are to administrate the group.
+    #[cbor(n(4), default)]
+    pub(crate) administrator: bool,
 }
 
 /// A shelf without a key package.

@@ -78,7 +78,11 @@ impl Desk<'_> {
             let invitees: Vec<Invitee> = people
                 .by_ref()
                 .take(MAX_ADDS)
-                .map(|(member, inbox)| Invitee { member, inbox, package: None, missing: None })
+                .map(|(member, inbox)| {
+                    // Named before they are in it.
+                    let administrator = room.context.is_administrator(&member) && room.seat_of(&member).is_none();
+                    Invitee { member, inbox, package: None, missing: None, administrator }
+                })
                 .collect();
             if invitees.is_empty() {
                 return Ok(());

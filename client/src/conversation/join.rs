@@ -27,7 +27,7 @@ use crate::vault::relays;
 const REKEY_SECONDS: u64 = 15;
 
 /// Conversations into which we let others put us: below MAX_SUBSCRIPTIONS of a session.
-const MAX_CONVERSATIONS: usize = 400;
+pub(super) const MAX_CONVERSATIONS: usize = 400;
 
 /// Members up to which joiners write their leaves anew at once.
 const SMALL: usize = 8;
@@ -114,8 +114,7 @@ impl Desk<'_> {
             return Err(if live { ConversationFault::Welcome } else { self.unknown_welcomer(row, sender) });
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
-        let live = conversations::list(self.tx)?.iter().filter(|row| row.standing == Standing::Live).count();
-        if live >= MAX_CONVERSATIONS {
+        if conversations::count_present(self.tx)? >= MAX_CONVERSATIONS {
             return Err(ConversationFault::Welcome);
         }
         let (staged, charter) = self.open_welcome(welcome, bytes, sender)?;
@@ -152,7 +151,11 @@ impl Desk<'_> {
             active: self.now,
             stamp: before.as_ref().map_or(0, |row| row.stamp),
             administrators: context.administrators.clone(),
-            continues: context.continues.map(|before| (before, *sender)),
+            // Nobody else says so for whoever founded it.
+            continues: context
+                .continues
+                .filter(|origin| origin.founder == *sender)
+                .map(|origin| (origin.group, origin.founder)),
             successor: before.and_then(|before| before.successor),
         };
         conversations::put(self.tx, &row)?;
@@ -162,9 +165,10 @@ impl Desk<'_> {
         self.heard_in_epoch(&room.id)?;
         self.rekey_soon(&room)?;
         self.effects.push(Effect::Joined { group: room.id });
-        self.settle_successions()?;
         self.go_on(&mut room)?;
-        self.keep(room)
+        let entered = room.id;
+        self.keep(room)?;
+        self.claims(&entered)
     }
 
     /// The door of the welcome: its sender, its place and every leaf of its tree, before the group is entered.

@@ -53,6 +53,8 @@ pub struct Conversation {
     pub active: Timestamp,
     /// The conversation in which it goes on, if it was founded anew.
     pub successor: Option<GroupId>,
+    /// The one that it says it continues, of which its founder said so to us.
+    pub continues: Option<GroupId>,
 }
 
 /// Somebody in a conversation.
@@ -183,6 +185,7 @@ pub fn alarms(tx: &Transaction<'_>) -> Result<Vec<Alarm>, VaultFault> {
                 | AlarmKind::Complaint
                 | AlarmKind::Disagreement
                 | AlarmKind::Refounded
+                | AlarmKind::LeftBehind
         );
         let about = row.detail.first_chunk().filter(|_| person).map(|member| MemberKey::new(*member));
         let proves = |proof: &mut Conviction| kind == AlarmKind::Lie && proof.word.statement == row.detail;
@@ -260,8 +263,20 @@ fn shown(tx: &Transaction<'_>, row: conversations::ConversationRow) -> Result<Co
             pseudonym: seat.pseudonym,
         })
         .collect();
-    let conversations::ConversationRow { id, kind, name, standing, active, administrators, successor, .. } = row;
-    Ok(Conversation { id, kind, name, administrators, standing, members, active, successor })
+    let conversations::ConversationRow {
+        id, kind, name, standing, active, administrators, successor, continues, ..
+    } = row;
+    Ok(Conversation {
+        id,
+        kind,
+        name,
+        administrators,
+        standing,
+        members,
+        active,
+        successor,
+        continues: continues.map(|(id, _)| id),
+    })
 }
 
 impl Desk<'_> {
@@ -277,6 +292,7 @@ impl Desk<'_> {
             }
         }
         self.refound_pairs()?;
+        self.send_carried()?;
         self.give_back()?;
         for group in intentions::due(self.tx, self.now)? {
             let (tx, wanted) = (self.tx, self.effects.len());
@@ -310,7 +326,7 @@ impl Desk<'_> {
         }
         RENEWED.write(self.tx, &hour)?;
         self.still_out()?;
-        self.settle_successions()?;
+        self.carry()?;
         self.weigh_all()?;
         self.destroy_old_key_packages()?;
         let soon = hour.plus(RENEW_WITHIN_HOURS);
@@ -338,7 +354,7 @@ impl Desk<'_> {
         for group in messages::unacknowledged(self.tx)? {
             let received = messages::in_state(self.tx, &group, MessageState::Received)?;
             let pair = conversations::find(self.tx, &group)?
-                .is_some_and(|row| row.kind == Kind::Pair && row.standing == Standing::Live);
+                .is_some_and(|row| row.kind == Kind::Pair && row.standing == Standing::Live && row.successor.is_none());
             if pair {
                 let mut room = self.enter(&group)?;
                 for some in received.chunks(MAX_RECEIPTS) {

@@ -40,7 +40,7 @@ const PAUSE: u64 = 3 * 3600;
 const TURNS: u64 = 600;
 
 /// Commits of a log that are remembered as given back.
-const RETURNED: usize = 4 * MAX_RETURNED;
+const RETURNED: usize = 16 * MAX_RETURNED;
 
 /// Seconds for which a life of a log that we never heard of may be one that it had while we were away.
 const REMEMBERED: u64 = 8 * DAY;
@@ -191,12 +191,10 @@ impl Desk<'_> {
     /// Somebody says which commits follow that the log had lost. Any member may say so of any: then words of ours that came
     /// since it went back are sent once more than they need.
     pub(super) fn returned(&self, log: &MailboxId, commits: &[ObjectHash]) -> Result<(), ConversationFault> {
-        let Some(mut row) = self.put_back_row(log)? else { return Ok(()) };
-        for commit in commits {
-            if !row.returned.contains(commit) {
-                row.returned.push(*commit);
-            }
-        }
+        let row = self.put_back_row(log)?.filter(|row| self.now < row.noticed.plus_seconds(REMEMBERED));
+        let Some(mut row) = row else { return Ok(()) };
+        row.returned.retain(|known| !commits.contains(known));
+        row.returned.extend_from_slice(commits);
         let old = row.returned.len().saturating_sub(RETURNED);
         row.returned.drain(..old);
         self.keep_put_back(log, &row)

@@ -17,7 +17,7 @@ use super::effect::Effect;
 use super::fault::ConversationFault;
 use super::intention::Intention;
 use super::room::{AlarmKind, MessageState, Room, Standing};
-use super::send::ALERT;
+use super::send::{ALERT, is_for_people, kind_number};
 use super::suite::{FORWARD, read};
 use crate::sync::ReceivedEntry;
 use crate::vault::conversations;
@@ -179,6 +179,9 @@ impl Desk<'_> {
         let Ok(message) = decode::<Message>(plain) else { return Ok(()) };
         self.compare(room, &author, &message, entry)?;
         self.write(room, &author, &message)?;
+        if is_for_people(kind_number(&message.body)) {
+            self.left_behind(room, &author)?;
+        }
         // Commits waited for this.
         if self.heard_in_epoch(&room.id)? { self.go_on(room) } else { Ok(()) }
     }
@@ -206,6 +209,10 @@ impl Desk<'_> {
     /// look so.) Keys may have been used that would be used again, so they are passed over, and the leaf is written anew as
     /// soon as it may be. Behind a commit of ours the others are in an epoch that we cannot reach.
     fn ours_forgotten(&mut self, room: &mut Room, commit: bool) -> Result<(), ConversationFault> {
+        if room.row.successor.is_some() {
+            // Perhaps what was given up there, to be said where it goes on; nothing more is said here.
+            return Ok(());
+        }
         let epoch = room.mls.epoch().as_u64();
         let detail = [&room.context.mailbox.0[..], &epoch.to_be_bytes()].concat();
         let first = intentions::alarm(self.tx, &room.id, AlarmKind::OlderCopy.code(), &detail, self.now)?;

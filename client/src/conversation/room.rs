@@ -174,6 +174,8 @@ pub enum AlarmKind {
     OlderCopy,
     /// Somebody has founded the conversation anew: it goes on in this one.
     Refounded,
+    /// Somebody writes in the conversation that this one continues, and is not in this one.
+    LeftBehind,
     /// A kind of a later version of this program.
     Other,
 }
@@ -200,6 +202,7 @@ impl AlarmKind {
             Self::NotWelcomed => 16,
             Self::OlderCopy => 17,
             Self::Refounded => 18,
+            Self::LeftBehind => 19,
             Self::Other => u8::MAX,
         }
     }
@@ -225,6 +228,7 @@ impl AlarmKind {
             16 => Self::NotWelcomed,
             17 => Self::OlderCopy,
             18 => Self::Refounded,
+            19 => Self::LeftBehind,
             _ => Self::Other,
         }
     }

@@ -60,9 +60,14 @@ impl Desk<'_> {
 
     /// Sends what waits in this epoch, unless a commit of ours is in flight: everything behind it would come too late.
     pub(super) fn flush(&mut self, room: &mut Room) -> Result<(), ConversationFault> {
-        // Alone in it, there is nobody yet to hear: words wait for the first who joins.
+        // Alone in it, there is nobody yet to hear: words wait for the first who joins. Where it goes on in another one, they are
+        // said there.
         let alone = room.seats.len() < 2;
-        if alone || room.row.standing != Standing::Live || intentions::in_flight(self.tx, &room.id)?.is_some() {
+        if alone
+            || self.present(&room.id)? != room.id
+            || room.row.standing != Standing::Live
+            || intentions::in_flight(self.tx, &room.id)?.is_some()
+        {
             return Ok(());
         }
         let epoch = room.mls.epoch().as_u64();

@@ -171,6 +171,13 @@ pub(crate) fn set_successor(tx: &Transaction<'_>, id: &GroupId, successor: &Grou
     Ok(())
 }
 
+/// How many one can speak in.
+pub(crate) fn count_present(tx: &Transaction<'_>) -> Result<usize, VaultFault> {
+    let mut statement =
+        tx.sql().prepare_cached("SELECT count(*) FROM conversations WHERE standing = 0 AND successor IS NULL")?;
+    Ok(statement.query_row([], |row| row.get::<_, u32>(0)).map(|count| usize::try_from(count).unwrap_or(usize::MAX))?)
+}
+
 /// Those that say which one they continue.
 pub(crate) fn continuing(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFault> {
     let mut statement = tx
@@ -189,7 +196,12 @@ pub(crate) fn list(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>, VaultFa
 /// The pair with somebody, if there is one that stands: the one that both would choose, if both began one. Both
 /// administrate it from the start, also before the other has joined.
 pub(crate) fn pair_with(tx: &Transaction<'_>, member: &MemberKey) -> Result<Option<GroupId>, VaultFault> {
-    Ok(pairs(tx)?.into_iter().find(|row| row.standing == Standing::Live && row.is_with(member)).map(|row| row.id))
+    let live = |row: &ConversationRow| row.standing == Standing::Live && row.is_with(member);
+    let all: Vec<_> = pairs(tx)?.into_iter().filter(live).collect();
+    // What says that it continues another one counts when that is judged.
+    let judged =
+        |row: &&ConversationRow| row.continues.is_none_or(|(before, _)| all.iter().all(|one| one.id != before));
+    Ok(all.iter().find(judged).map(|row| row.id))
 }
 
 /// A pair with somebody in which we cannot go on.

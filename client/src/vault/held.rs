@@ -45,6 +45,11 @@ pub(crate) enum Matter {
         /// Its hash.
         commit: [u8; 32],
     },
+    /// The sender has founded the conversation anew.
+    Succession {
+        /// The new one.
+        anew: GroupId,
+    },
 }
 
 impl Matter {
@@ -53,13 +58,14 @@ impl Matter {
             Self::Welcome { .. } => 0,
             Self::ReAdd => 1,
             Self::Complaint { .. } => 2,
+            Self::Succession { .. } => 3,
         }
     }
 
     /// Senders of whom one is kept for a conversation.
     fn senders(&self) -> i64 {
         match self {
-            Self::Welcome { .. } => 8,
+            Self::Welcome { .. } | Self::Succession { .. } => 8,
             Self::ReAdd | Self::Complaint { .. } => 256,
         }
     }
@@ -69,6 +75,7 @@ impl Matter {
             Self::Welcome { welcome, bytes } => (welcome, bytes),
             Self::ReAdd => (&[], &[]),
             Self::Complaint { commit } => (commit, &[]),
+            Self::Succession { anew } => (&anew.0, &[]),
         }
     }
 
@@ -77,6 +84,7 @@ impl Matter {
             0 => Some(Self::Welcome { welcome: Zeroizing::new(body), bytes: mls }),
             1 => Some(Self::ReAdd),
             2 => Some(Self::Complaint { commit: body.try_into().ok()? }),
+            3 => Some(Self::Succession { anew: GroupId(body.try_into().ok()?) }),
             _ => None,
         }
     }

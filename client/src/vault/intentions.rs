@@ -185,6 +185,12 @@ pub(crate) fn alarm(
     Ok(raised > 0)
 }
 
+/// Whether a conversation has an alarm of a kind.
+pub(crate) fn is_alarmed(tx: &Transaction<'_>, conversation: &GroupId, kind: u8) -> Result<bool, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT 1 FROM alarms WHERE conversation = ? AND kind = ?")?;
+    Ok(statement.exists(params![conversation.0, kind])?)
+}
+
 /// Takes back all alarms of a kind of a conversation.
 pub(crate) fn withdraw_alarms(tx: &Transaction<'_>, conversation: &GroupId, kind: u8) -> Result<(), VaultFault> {
     tx.sql()

@@ -77,6 +77,10 @@ pub(crate) enum Noun {
     StandingAsked,
     /// When entries of a conversation's log were found to be lost to us, until somebody else is heard in our epoch.
     LogGap,
+    /// When a pair was last founded anew by this device itself, by the other's member key.
+    PairRefounded,
+    /// Conversations into which words were carried from those that they continue, until they are sent.
+    Carried,
     /// When the relay of a conversation's log was found to be put back, and was given what it had lost, by the log.
     PutBack,
     /// Key packages of ours that may still be used, by the hash under which MLS keeps them.
@@ -124,6 +128,8 @@ impl Noun {
             Self::PutBack => 32,
             Self::Shelved => 33,
             Self::PassedOver => 34,
+            Self::PairRefounded => 35,
+            Self::Carried => 36,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

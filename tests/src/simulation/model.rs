@@ -208,6 +208,7 @@ fn excuses(kind: AlarmKind) -> bool {
         | AlarmKind::NotMoved
         | AlarmKind::NotDone
         | AlarmKind::Refounded
+        | AlarmKind::LeftBehind
         | AlarmKind::Other => false,
     }
 }
@@ -267,7 +268,9 @@ impl Model {
         self.unwanted.remove(&(group, whom));
         self.creators.entry(group).or_insert(who);
         // Words that wait are for whoever the author himself brings in.
-        for sent in self.sent.values_mut().filter(|sent| sent.who == who && sent.group == group) {
+        let lines = &self.lines;
+        let line = |group: GroupId| lines.get(&group).copied().unwrap_or(group);
+        for sent in self.sent.values_mut().filter(|sent| sent.who == who && line(sent.group) == line(group)) {
             sent.audience.insert(whom);
         }
     }

@@ -2,14 +2,17 @@
 
 use relevo_protocol::content::{Body, GroupId};
 use relevo_protocol::trust::MemberKey;
+use relevo_protocol::wire::{Call, Refusal};
 
 use super::halt::lose_keys;
-use crate::conversation::refound::Anew;
+use crate::conversation::context::Origin;
+use crate::conversation::refound::{Anew, Sure};
 use crate::conversation::world::{World, again};
 use crate::conversation::{
-    AlarmKind, ConversationFault, Decision, Kind, MessageState, Standing, alarms, lineage, pair_with,
+    AlarmKind, Awaited, ConversationFault, Decision, Kind, MessageState, Standing, alarms, lineage, pair_with,
 };
 use crate::vault::conversations::{self, ConversationRow};
+use crate::vault::intentions;
 
 fn refound(world: &mut World, person: usize, group: GroupId, without: &[MemberKey]) -> Result<Anew, ConversationFault> {
     let address = world.address.duplicate();
@@ -150,7 +153,8 @@ fn only_who_administrates_a_conversation_takes_it_over() {
         .act(2, |desk| {
             let people = again(&people);
             let administrators = vec![desk.me.member];
-            desk.create(Kind::Group, "Coveted".to_owned(), administrators, people, &address, Some(group))
+            let origin = Origin { group, founder: desk.me.member };
+            desk.create(Kind::Group, "Coveted".to_owned(), administrators, people, &address, Some(origin))
         })
         .unwrap();
     world.settle();
@@ -162,14 +166,15 @@ fn only_who_administrates_a_conversation_takes_it_over() {
     }
     world.settle();
     assert_eq!(world.texts(3, group), ["here"; 3]);
-    // Whoever becomes one is believed.
+    // Nor by becoming one later.
     let administrators = [0, 1, 2].map(|person| world.member(person));
     world.act(0, |desk| desk.set_administrators(&group, &administrators)).unwrap();
     world.settle();
     pass(&mut world, 3600);
-    for person in 0..4 {
-        assert_eq!(world.row(person, group).successor, Some(trap), "{person}");
-    }
+    assert!([0, 1, 3].iter().all(|person| world.row(*person, group).successor.is_none()));
+    let anew = refound(&mut world, 2, group, &[]).unwrap().group;
+    world.settle();
+    assert!([0, 1, 3].iter().all(|person| world.row(*person, group).successor == Some(anew)), "but by saying so again");
 }
 
 #[test]
@@ -182,9 +187,8 @@ fn two_who_found_it_anew_at_once_end_in_the_same_one() {
     world.settle();
     let (winner, loser) = (ours.min(theirs), ours.max(theirs));
     for person in 0..4 {
-        assert_eq!(world.row(person, group).successor, Some(winner), "{person}");
-        assert_eq!(world.row(person, loser).successor, Some(winner), "{person}");
-        assert_eq!(world.row(person, winner).successor, None, "{person}");
+        let present = [group, loser, winner].map(|one| world.act(person, |desk| desk.present(&one)).unwrap());
+        assert_eq!(present, [winner; 3], "{person}");
         let line = world.act(person, |desk| Ok(lineage(desk.tx, &winner)?)).unwrap();
         assert!(line.len() == 3 && [group, loser, winner].iter().all(|one| line.contains(one)));
         world.say(person, winner, "in one place");
@@ -281,10 +285,155 @@ fn conversations_that_each_say_they_continue_the_other_do_not_go_round_in_circle
                     &ConversationRow { id: *id, continues: Some((before, founder)), administrators, ..like.clone() },
                 )?;
             }
-            desk.settle_successions()?;
-            desk.settle_successions()
+            for _ in 0..2 {
+                for (at, id) in ids.iter().enumerate() {
+                    desk.succeed(&ids[(at + 1) % 3], id, &founder, Sure::Yes)?;
+                }
+            }
+            Ok(())
         })
         .unwrap();
     let open = ids.iter().filter(|id| world.row(0, **id).successor.is_none()).count();
     assert_eq!(open, 1, "one of them is where words go");
+}
+
+/// A group that says whatever its author likes about what it continues.
+fn claim(world: &mut World, person: usize, origin: Origin, people: &[usize], administrators: &[usize]) -> GroupId {
+    let (people, address) = (world.contacts(people.iter().copied()), world.address.duplicate());
+    let administrators: Vec<_> = administrators.iter().map(|one| world.member(*one)).collect();
+    let made = world.act(person, |desk| {
+        let name = "Claimed".to_owned();
+        desk.create(Kind::Group, name, administrators.clone(), again(&people), &address, Some(origin))
+    });
+    world.settle();
+    made.unwrap()
+}
+
+fn present(world: &mut World, person: usize, group: GroupId) -> GroupId {
+    world.act(person, |desk| desk.present(&group)).unwrap()
+}
+
+#[test]
+fn an_administrator_who_was_left_out_does_not_take_it_over() {
+    let mut world = World::new(4);
+    let group = world.group("Left out");
+    let without = [world.member(1)];
+    let anew = refound(&mut world, 0, group, &without).unwrap().group;
+    // The removal is lost, so that all who read on in the old one believe that 1 administrates it.
+    world.act(0, |desk| Ok(intentions::remove_all(desk.tx, &group)?)).unwrap();
+    world.settle();
+    let origin = Origin { group, founder: world.member(1) };
+    for _ in 0..6 {
+        claim(&mut world, 1, origin, &[0, 2, 3], &[1]);
+    }
+    for person in [0, 2, 3] {
+        assert!(world.row(person, group).administrators.contains(&origin.founder));
+        assert_eq!(present(&mut world, person, group), anew, "{person}");
+    }
+}
+
+#[test]
+fn nobody_says_for_another_what_a_conversation_continues() {
+    let mut world = World::new(4);
+    let group = world.group("Deputy");
+    let origin = Origin { group, founder: world.member(0) };
+    let picnic = claim(&mut world, 2, origin, &[0], &[0, 2]);
+    assert_eq!(world.row(0, picnic).standing, Standing::Live);
+    let person = world.contacts([3]);
+    world.act(0, |desk| desk.add(&picnic, again(&person))).unwrap();
+    world.settle();
+    pass(&mut world, 60);
+    assert!(world.alarms(0).contains(&AlarmKind::NotDone));
+    world.act(2, |desk| desk.add(&picnic, again(&person))).unwrap();
+    world.settle();
+    assert_eq!(world.row(3, picnic).standing, Standing::Live);
+    for person in [0, 3] {
+        assert_eq!(present(&mut world, person, group), group, "{person}");
+    }
+}
+
+#[test]
+fn who_was_removed_takes_it_over_from_nobody_who_has_not_read_it_yet() {
+    let mut world = World::new(4);
+    world.signs();
+    let group = world.group("Stale");
+    let asleep = world.people[3].vault.take();
+    let removed = [world.member(1)];
+    world.act(0, |desk| desk.remove(&group, &removed)).unwrap();
+    world.settle();
+    let origin = Origin { group, founder: world.member(1) };
+    let trap = claim(&mut world, 1, origin, &[3], &[1]);
+    world.people[3].vault = asleep;
+    world.open_parcels(3);
+    assert_eq!(world.row(3, trap).standing, Standing::Live);
+    assert_eq!(present(&mut world, 3, group), group, "not judged yet");
+    let words = world.say(3, group, "for those who are in it");
+    world.settle();
+    pass(&mut world, 2 * 3600);
+    assert_eq!(present(&mut world, 3, group), group);
+    assert_eq!(world.state(3, group, words), MessageState::Sent);
+    assert_eq!(world.texts(1, trap), [""; 0]);
+}
+
+#[test]
+fn where_its_relay_says_nothing_it_is_judged_after_an_hour_and_authors_are_asked() {
+    let mut world = World::new(3);
+    let group = world.group("Silent");
+    world.act(1, |desk| desk.rename(&group, "Never leaves")).unwrap();
+    let words = world.say(1, group, "behind it");
+    world.people[1].outbox.clear();
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    for _ in 0..200 {
+        for person in 0..3 {
+            // The old log's relay answers nobody.
+            let place = world.row(person, group).mailbox;
+            world.people[person]
+                .outbox
+                .retain(|(call, _)| !matches!(call, Call::Checkpoint { mailbox, .. } if *mailbox == place));
+            world.send_one(person);
+            world.read_one(person);
+            world.open_parcels(person);
+        }
+    }
+    assert_eq!(world.row(1, anew).standing, Standing::Live);
+    assert_eq!(present(&mut world, 1, group), group, "it may have more to read");
+    world.now = world.now.plus_seconds(2 * 3600);
+    for person in 0..3 {
+        world.act(person, |desk| desk.tick()).unwrap();
+    }
+    assert_eq!(present(&mut world, 1, group), anew);
+    assert_eq!(world.state(1, anew, words), MessageState::Undecided);
+}
+
+#[test]
+fn words_whose_echo_does_not_come_are_asked_about_after_a_day() {
+    let mut world = World::new(3);
+    let group = world.group("No echo");
+    let words = world.say(2, group, "on its way for ever");
+    world.people[2].outbox.clear();
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    world.settle();
+    assert_eq!(world.state(2, group, words), MessageState::Waiting);
+    pass(&mut world, 25 * 3600);
+    assert_eq!(world.state(2, anew, words), MessageState::Undecided);
+    world.act(2, |desk| desk.decide(&anew, words, Decision::Send)).unwrap();
+    world.settle();
+    assert_eq!(world.texts(0, anew), ["on its way for ever"]);
+}
+
+#[test]
+fn one_that_no_relay_opens_is_founded_anew_once_more() {
+    let mut world = World::new(3);
+    let group = world.group("Refused");
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    world.people[0].outbox.clear();
+    let founder = world.member(0);
+    let refused = Awaited::Opening { group: anew };
+    world.act(0, |desk| desk.answered(&refused, Err(Refusal::RelayFull))).unwrap();
+    let third = refound(&mut world, 0, anew, &[]).unwrap().group;
+    world.settle();
+    for person in 0..3 {
+        assert_eq!(present(&mut world, person, group), third, "{person}");
+    }
+    assert_eq!(world.row(1, third).continues, Some((group, founder)), "nobody has heard of the second");
 }

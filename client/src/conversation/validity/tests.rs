@@ -3,6 +3,7 @@ use relevo_protocol::trust::{ObjectHash, Pin, Pins};
 use relevo_protocol::wire::MailboxId;
 
 use super::*;
+use crate::conversation::context::Origin;
 use crate::fixture::relay_address;
 
 fn member(number: u8) -> MemberKey {
@@ -138,7 +139,7 @@ fn what_the_context_may_not_change_it_does_not() {
         validity(&Proposed { context: Some(after), pinned, ..by(0, 5) }, &before, &tree)
     };
     assert_eq!(judge(&|after| after.kind = Kind::Pair, true), Err(CommitFault::Administrators));
-    let another = |after: &mut Context| after.continues = Some(GroupId([9; 16]));
+    let another = |after: &mut Context| after.continues = Some(Origin { group: GroupId([9; 16]), founder: member(0) });
     assert_eq!(judge(&another, true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.charter.number = 2, true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.charter.hash = ObjectHash([4; 32]), true), Err(CommitFault::ContextChange));

@@ -137,9 +137,11 @@ impl Run {
 
     pub(super) fn refound(&mut self, op: &Op, who: usize) -> anyhow::Result<String> {
         let Some(one) = self.conversation(op, who, |_| true)? else { return Ok("no conversation".to_owned()) };
-        // As often without anybody left out.
-        let people = self.world.clients.len();
-        let without = Some(op.place(2, 2 * people)).filter(|whom| *whom < people);
+        // Half of the groups without anybody left out.
+        let others: Vec<usize> =
+            one.members.iter().filter_map(|seat| NAMES.iter().position(|name| *name == seat.pseudonym)).collect();
+        let others: Vec<usize> = others.into_iter().filter(|whom| *whom != who && one.kind == Sort::Group).collect();
+        let without = others.get(op.place(2, 2 * others.len().max(1))).copied();
         let begun = self.world.refound(who, called(&one, who), one.id, without)?;
         Ok(if begun { "begun" } else { "away" }.to_owned())
     }
