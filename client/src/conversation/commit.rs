@@ -190,8 +190,8 @@ impl Desk<'_> {
                 if adds.is_empty() {
                     return Ok(Step::Drop);
                 }
-                if room.context.continues.is_some_and(|origin| origin.founder == me) && room.row.continues.is_none() {
-                    // Somebody says in our name what it continues, and would have us say it to others.
+                if !self.is_vouched(room)? {
+                    // Whom we let in would believe us that it continues what does not go on here.
                     return Err(CommitFault::Context.into());
                 }
                 let named = people.iter().filter(|person| person.administrator).map(|person| person.member);

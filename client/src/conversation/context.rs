@@ -9,7 +9,7 @@ use relevo_protocol::trust::{MemberKey, Name, Pins, PolicyVersion};
 use relevo_protocol::wire::{MailboxId, RelayAddress, decode_exact, encode};
 
 use super::fault::CommitFault;
-use super::suite::{CONTEXT_EXTENSION, LEAF_EXTENSION};
+use super::suite::{CONTEXT_EXTENSION, LEAF_EXTENSION, MAX_LEAVES};
 
 /// Two people, or many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -63,17 +63,21 @@ pub struct Context {
     pub continues: Option<Origin>,
 }
 
-/// A conversation that another one continues, and who says so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+/// What a conversation was founded to continue.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Origin {
-    /// Which.
+    /// The conversation that it continues, and those that that one continued, 1 to [`MAX_LINE`], the newest first: not everybody
+    /// knows each of them.
     #[n(0)]
-    pub group: GroupId,
-    /// Who founded the other one.
+    pub line: Vec<GroupId>,
+    /// Members of that one who were not to come along.
     #[n(1)]
-    pub founder: MemberKey,
+    pub without: Vec<MemberKey>,
 }
+
+/// Conversations that one says it continues.
+pub(crate) const MAX_LINE: usize = 8;
 
 impl Context {
     /// Reads the extension of a group context.
@@ -84,6 +88,9 @@ impl Context {
             Kind::Pair => context.name.is_empty(),
             Kind::Group => context.name.parse::<Name>().is_ok(),
         };
+        let bounded =
+            |origin: &Origin| (1..=MAX_LINE).contains(&origin.line.len()) && origin.without.len() <= MAX_LEAVES;
+        let named = named && context.continues.as_ref().is_none_or(bounded);
         if named && encode(&context) == ours.0 { Ok(context) } else { Err(CommitFault::Context) }
     }
 
@@ -106,7 +113,7 @@ impl Context {
             relay: self.relay.duplicate(),
             mailbox: self.mailbox,
             pins: self.pins.clone(),
-            continues: self.continues,
+            continues: self.continues.clone(),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Desk<'_> {
         mut administrators: Vec<MemberKey>,
         people: Vec<(MemberKey, InboxAddress)>,
         relay: &RelayAddress,
-        continues: Option<Origin>,
+        origin: Option<Origin>,
     ) -> Result<GroupId, ConversationFault> {
         if people.len() >= MAX_LEAVES {
             return Err(ConversationFault::TooMany { max: MAX_LEAVES });
@@ -95,7 +95,7 @@ impl Desk<'_> {
             relay: relay.duplicate(),
             mailbox: owner.mailbox(),
             pins: Pins::of(charter),
-            continues,
+            continues: origin.clone(),
         };
         let (signer, credential) = self.new_group_leaf(&id)?;
         let provider = self.provider();
@@ -118,7 +118,8 @@ impl Desk<'_> {
             active: self.now,
             stamp: 0,
             administrators: context.administrators.clone(),
-            continues: continues.map(|origin| (origin.group, origin.founder)),
+            continues: origin.as_ref().and_then(|origin| origin.line.first()).map(|before| (*before, self.me.member)),
+            excluded: origin.map(|origin| origin.without).unwrap_or_default(),
             successor: None,
         };
         conversations::put(self.tx, &row)?;

@@ -116,6 +116,9 @@ impl Desk<'_> {
     pub(super) fn weigh(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
         for held in held::of(self.tx, group)? {
             let Held { number, mailbox, upto, .. } = held;
+            if !held::is_there(self.tx, number)? {
+                continue;
+            }
             let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
             let patience = match held.matter {
                 Matter::Welcome { .. } => None,

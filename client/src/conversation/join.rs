@@ -114,7 +114,7 @@ impl Desk<'_> {
             return Err(if live { ConversationFault::Welcome } else { self.unknown_welcomer(row, sender) });
         }
         // The relays let so many mailboxes be read: whoever welcomes us everywhere pushes none of ours out.
-        if conversations::count_present(self.tx)? >= MAX_CONVERSATIONS {
+        if conversations::count_live(self.tx)? >= MAX_CONVERSATIONS {
             return Err(ConversationFault::Welcome);
         }
         let (staged, charter) = self.open_welcome(welcome, bytes, sender)?;
@@ -151,11 +151,8 @@ impl Desk<'_> {
             active: self.now,
             stamp: before.as_ref().map_or(0, |row| row.stamp),
             administrators: context.administrators.clone(),
-            // Nobody else says so for whoever founded it.
-            continues: context
-                .continues
-                .filter(|origin| origin.founder == *sender)
-                .map(|origin| (origin.group, origin.founder)),
+            continues: self.known_of(&context, &welcome.group)?.map(|before| (before, *sender)),
+            excluded: context.continues.as_ref().map(|origin| origin.without.clone()).unwrap_or_default(),
             successor: before.and_then(|before| before.successor),
         };
         conversations::put(self.tx, &row)?;

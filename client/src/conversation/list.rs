@@ -53,7 +53,7 @@ pub struct Conversation {
     pub active: Timestamp,
     /// The conversation in which it goes on, if it was founded anew.
     pub successor: Option<GroupId>,
-    /// The one that it says it continues, of which its founder said so to us.
+    /// The one that it continues, as one of that one's administrators says.
     pub continues: Option<GroupId>,
 }
 
@@ -263,20 +263,14 @@ fn shown(tx: &Transaction<'_>, row: conversations::ConversationRow) -> Result<Co
             pseudonym: seat.pseudonym,
         })
         .collect();
-    let conversations::ConversationRow {
-        id, kind, name, standing, active, administrators, successor, continues, ..
-    } = row;
-    Ok(Conversation {
-        id,
-        kind,
-        name,
-        administrators,
-        standing,
-        members,
-        active,
-        successor,
-        continues: continues.map(|(id, _)| id),
-    })
+    let continues = match row.continues {
+        Some((before, founder)) => {
+            conversations::find(tx, &before)?.filter(|old| old.administrators.contains(&founder)).map(|old| old.id)
+        }
+        None => None,
+    };
+    let conversations::ConversationRow { id, kind, name, standing, active, administrators, successor, .. } = row;
+    Ok(Conversation { id, kind, name, administrators, standing, members, active, successor, continues })
 }
 
 impl Desk<'_> {
@@ -312,7 +306,7 @@ impl Desk<'_> {
         self.renew()
     }
 
-    fn due(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
+    pub(super) fn due(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
         let mut room = self.enter(group)?;
         self.go_on(&mut room)?;
         self.keep(room)
@@ -375,6 +369,9 @@ impl Desk<'_> {
     /// # Errors
     /// [`ConversationFault::NoSuchConversation`].
     pub fn decide(&mut self, group: &GroupId, id: MessageId, send: Decision) -> Result<(), ConversationFault> {
+        // It may have gone on elsewhere since it was asked, and the words with it.
+        let carried = messages::by_id(self.tx, group, &self.me.member, id)?.is_none();
+        let group = &if carried { self.present(group)? } else { *group };
         let mut room = self.enter(group)?;
         let ours = messages::by_id(self.tx, group, &self.me.member, id)?;
         if let Some(ours) = ours.filter(|ours| ours.state == MessageState::Undecided) {

@@ -53,7 +53,9 @@ impl Desk<'_> {
             self.moved(room, &before, intention.owner())?;
             self.after_own_move(room, &before, intention.owner())?;
         }
-        if let (Intention::Add { people }, Some(welcome)) = (&intention, &row.welcome) {
+        // Nobody is let in any more where a conversation has gone on elsewhere.
+        let present = room.row.successor.is_none();
+        if let (Intention::Add { people }, Some(welcome), true) = (&intention, &row.welcome, present) {
             // Who was brought in by another commit meanwhile is not among whom this one adds.
             let added: Vec<&Invitee> = people.iter().filter(|person| !seated.contains(&person.member)).collect();
             self.welcome(room, &added, welcome, entry)?;
@@ -111,9 +113,11 @@ impl Desk<'_> {
         let seats = seats_after(room, &judged.leaves)?;
         for seat in judged.leaves.iter().filter(|seat| room.seat_of(&seat.member).is_none()) {
             intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), seat.member.as_bytes())?;
+            intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::LeftBehind.code(), seat.member.as_bytes())?;
             held::came(self.tx, &room.id, &seat.member)?;
         }
         self.reseated(room, &seats, ours)?;
+        self.note_taken_out(room, &seats)?;
         room.seats = seats;
         conversations::put_seats(self.tx, &room.id, &room.seats)?;
         let context = Context::of(room.mls.extensions())?;
@@ -203,6 +207,9 @@ impl Desk<'_> {
         let Some(row) = intentions::in_flight(self.tx, &room.id)? else { return Ok(()) };
         let mut intention = Intention::of(&row)?;
         self.close_unused(&intention, &room.context.relay.fingerprint);
+        if room.row.successor.is_some() {
+            return Ok(intentions::remove(self.tx, row.number)?);
+        }
         #[cfg(feature = "planted-bugs")]
         self.welcome_all_the_same(room, &intention, row.welcome.as_deref())?;
         intention.set_owner(None);

@@ -6,12 +6,13 @@
 //! more there, and what has not left is said in the new one. The old one is read on.
 
 use minicbor::{Decode, Encode};
+use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::RelayAddress;
 
-use super::context::{Kind, Origin};
+use super::context::{Context, Kind, MAX_LINE, Origin};
 use super::desk::{Desk, names};
 use super::fault::ConversationFault;
 use super::halt::DAY;
@@ -19,10 +20,11 @@ use super::intention::Intention;
 use super::join::MAX_CONVERSATIONS;
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::is_for_people;
-use crate::vault::conversations::{self, ConversationRow};
+use crate::caught::caught;
+use crate::vault::conversations::{self, ConversationRow, SeatRow};
 use crate::vault::held::Matter;
 use crate::vault::records::{self, Noun};
-use crate::vault::{intentions, messages};
+use crate::vault::{held, intentions, messages};
 
 /// What is no trouble any more when a conversation goes on in another one. Lies, gaps and disagreements stay said.
 pub(super) const SETTLED: [AlarmKind; 10] = [
@@ -99,9 +101,9 @@ impl Desk<'_> {
         let administrators = room.context.administrators.iter().copied();
         let administrators = administrators.filter(|member| !without.contains(member)).collect();
         let (kind, name) = (room.context.kind, room.context.name.clone());
-        // Nobody has heard of one in which we are alone.
-        let alone = room.row.continues.filter(|_| room.seats.len() < 2);
-        let origin = Origin { group: alone.map_or(*group, |(before, _)| before), founder: self.me.member };
+        let before = room.context.continues.as_ref().map(|origin| origin.line.clone()).unwrap_or_default();
+        let line = core::iter::once(*group).chain(before).take(MAX_LINE).collect();
+        let origin = Origin { line, without: without.to_vec() };
         let anew = self.create(kind, name, administrators, people, relay, Some(origin))?;
         self.goes_on_in(group, &anew, Sure::Yes)?;
         if !without.is_empty() && room.row.standing == Standing::Live {
@@ -184,7 +186,7 @@ impl Desk<'_> {
         let last: Option<PairRefounded> = records::get(self.tx, Noun::PairRefounded, other.as_bytes())?;
         let today = last.is_some_and(|last| (last.at.0..last.at.0.saturating_add(DAY)).contains(&self.now.0));
         let relay = self.relay_of(&row.id)?;
-        let full = conversations::count_present(self.tx)? >= MAX_CONVERSATIONS;
+        let full = conversations::count_live(self.tx)? >= MAX_CONVERSATIONS;
         if row.continues.is_some() || today || full || !names(self.me.charter()?, &relay) {
             return Ok(());
         }
@@ -206,21 +208,46 @@ impl Desk<'_> {
         Ok(*group)
     }
 
-    /// Looks at what a conversation that we have entered says that it continues, and at those that continue it. Whether whoever
-    /// says so still administrates the old one, its log tells.
-    pub(super) fn claims(&mut self, entered: &GroupId) -> Result<(), ConversationFault> {
-        for row in conversations::continuing(self.tx)? {
-            let Some((before, founder)) = row.continues else { continue };
-            if row.id != *entered && before != *entered {
-                continue;
+    /// The newest of those that a conversation says it continues which is known here.
+    pub(super) fn known_of(&self, context: &Context, group: &GroupId) -> Result<Option<GroupId>, ConversationFault> {
+        for before in context.continues.iter().flat_map(|origin| &origin.line).filter(|before| *before != group) {
+            if conversations::find(self.tx, before)?.is_some() {
+                return Ok(Some(*before));
             }
-            let Some(old) = conversations::find(self.tx, &before)? else { continue };
-            if old.standing == Standing::Live && founder != self.me.member {
-                // Not one more than there is room for.
-                let _kept = self.wait_for_log(&before, &founder, &Matter::Succession { anew: row.id })?;
-                self.weigh(&before)?;
-            } else {
-                self.succeed(&before, &row.id, &founder, Sure::Yes)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether a conversation is where the one goes on that it says it continues, as far as that is known here. Whoever is let in
+    /// takes our word for it.
+    pub(super) fn is_vouched(&self, room: &Room) -> Result<bool, ConversationFault> {
+        match self.known_of(&room.context, &room.id)? {
+            Some(before) => Ok(self.present(&before)? == room.id),
+            None => Ok(true),
+        }
+    }
+
+    /// Looks at what a conversation that we have entered says that it continues. Whether whoever says so still administrates that
+    /// one, its log tells.
+    pub(super) fn claims(&mut self, entered: &GroupId) -> Result<(), ConversationFault> {
+        let row = conversations::find(self.tx, entered)?;
+        let Some((before, founder)) = row.and_then(|row| row.continues) else { return Ok(()) };
+        let Some(old) = conversations::find(self.tx, &before)? else { return Ok(()) };
+        if old.standing != Standing::Live || founder == self.me.member {
+            return self.succeed(&before, entered, &founder, Sure::Yes);
+        }
+        // Looked at again each hour where there is no room for one more.
+        let _kept = self.wait_for_log(&before, &founder, &Matter::Succession { anew: *entered })?;
+        self.weigh(&before)
+    }
+
+    /// Looks again at what was not believed: who says so may be known as an administrator by now.
+    fn claims_again(&mut self) -> Result<(), ConversationFault> {
+        for row in conversations::continuing(self.tx)?.into_iter().filter(|row| row.successor.is_none()) {
+            let Some((before, founder)) = row.continues else { continue };
+            let waits = held::waits(self.tx, &before, &founder)?;
+            if self.present(&before)? != row.id && !waits {
+                self.claims(&row.id)?;
             }
         }
         Ok(())
@@ -239,23 +266,57 @@ impl Desk<'_> {
             return Ok(());
         };
         let believed = old.kind == row.kind && old.administrators.contains(founder);
-        let last = self.present(before)?;
-        if !believed || row.standing != Standing::Live || last == *anew {
+        let (here, there) = (self.present(before)?, self.present(anew)?);
+        if !believed || row.standing == Standing::Left || here == there {
             return Ok(());
         }
-        let (mut winner, mut loser) = (*anew, last);
-        if let Some(rival) = conversations::find(self.tx, &last)?.filter(|rival| rival.id != *before) {
-            // Who was left out of it, or administrates it no more, takes it over no more.
-            if rival.standing != Standing::Left && !rival.administrators.contains(founder) {
-                return Ok(());
-            }
-            // Two may have founded it anew at once: everybody takes the one whose id comes first.
-            if rival.standing != Standing::Left && rival.id < *anew {
-                (winner, loser) = (rival.id, *anew);
+        let line = self.line_from(before)?;
+        if self.is_ousted(&line, founder)? {
+            return Ok(());
+        }
+        // Several may have founded it anew at once: everybody takes the one whose id comes first, and what that went on in.
+        let siblings = line.iter().filter(|one| one.continues.is_some_and(|(origin, _)| origin == *before));
+        let wins = siblings.map(|one| one.id).min().is_none_or(|best| *anew < best);
+        let (from, to) = if wins { (here, there) } else { (there, here) };
+        if self.goes_on_in(&from, &to, sure)? && wins && *founder != self.me.member {
+            self.alarm(&to, AlarmKind::Refounded, founder.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The conversations behind this one in which it went on, to the last one.
+    fn line_from(&self, before: &GroupId) -> Result<Vec<ConversationRow>, ConversationFault> {
+        let (mut line, mut at) = (Vec::new(), *before);
+        while let Some(next) = conversations::find(self.tx, &at)?.and_then(|row| row.successor) {
+            line.extend(conversations::find(self.tx, &next)?);
+            at = next;
+        }
+        Ok(line)
+    }
+
+    /// Whether somebody was left out, removed or demoted where a conversation has gone on: they take it over no more. One in which
+    /// we are no more ourselves says nothing about it.
+    fn is_ousted(&self, line: &[ConversationRow], founder: &MemberKey) -> Result<bool, ConversationFault> {
+        let Some(last) = line.last().filter(|last| last.standing != Standing::Left) else { return Ok(false) };
+        for row in line {
+            if row.excluded.contains(founder) || records::has(self.tx, Noun::TakenOut, &taken_out(&row.id, founder))? {
+                return Ok(true);
             }
         }
-        if self.goes_on_in(&loser, &winner, sure)? && winner == *anew && *founder != self.me.member {
-            self.alarm(anew, AlarmKind::Refounded, founder.as_bytes())?;
+        let seated = conversations::seats(self.tx, &last.id)?.iter().any(|seat| seat.member == *founder);
+        Ok(seated && !last.administrators.contains(founder))
+    }
+
+    /// Notes whom a commit has removed from a conversation that continues another one.
+    pub(super) fn note_taken_out(&self, room: &Room, seats: &[SeatRow]) -> Result<(), ConversationFault> {
+        if room.context.continues.is_none() {
+            return Ok(());
+        }
+        for one in room.seats.iter().filter(|one| seats.iter().all(|seat| seat.member != one.member)) {
+            records::put(self.tx, Noun::TakenOut, &taken_out(&room.id, &one.member), &room.id)?;
+        }
+        for one in seats.iter().filter(|one| room.seat_of(&one.member).is_none()) {
+            records::remove(self.tx, Noun::TakenOut, &taken_out(&room.id, &one.member))?;
         }
         Ok(())
     }
@@ -274,21 +335,20 @@ impl Desk<'_> {
 
     /// A conversation that went on nowhere else goes on in another one. False of one that would go round in a circle.
     fn goes_on_in(&mut self, before: &GroupId, anew: &GroupId, sure: Sure) -> Result<bool, ConversationFault> {
-        if self.present(anew)? == *before {
+        if self.present(anew)? == *before || self.present(before)? != *before {
             return Ok(false);
         }
         conversations::set_successor(self.tx, before, anew)?;
-        for row in intentions::of(self.tx, before)? {
+        let live = conversations::find(self.tx, before)?.is_some_and(|row| row.standing == Standing::Live);
+        let ours = conversations::find(self.tx, anew)?.and_then(|row| row.continues);
+        let is_ours = ours.is_some_and(|(_, founder)| founder == self.me.member);
+        // A commit that is on its way may still win.
+        for row in intentions::of(self.tx, before)?.into_iter().filter(|row| row.echo.is_none() || !live) {
             let intention = Intention::of(&row)?;
-            let ours = conversations::find(self.tx, anew)?.and_then(|row| row.continues);
-            let taken_along = ours.is_some_and(|(_, founder)| founder == self.me.member)
-                && matches!(intention, Intention::Add { .. } | Intention::Remove { .. });
-            // A commit that is on its way may still win.
-            if row.echo.is_none() {
-                intentions::remove(self.tx, row.number)?;
-                if intention.changes_the_group() && !taken_along {
-                    self.alarm(anew, AlarmKind::NotDone, &row.number.to_be_bytes())?;
-                }
+            let taken_along = is_ours && matches!(intention, Intention::Add { .. } | Intention::Remove { .. });
+            intentions::remove(self.tx, row.number)?;
+            if intention.changes_the_group() && !taken_along {
+                self.alarm(anew, AlarmKind::NotDone, &row.number.to_be_bytes())?;
             }
         }
         for kind in SETTLED {
@@ -298,17 +358,31 @@ impl Desk<'_> {
         Ok(true)
     }
 
-    /// What has not left, or will not be seen, where a conversation has gone on elsewhere, is said there.
+    /// Looks again at conversations that go on elsewhere, or of which somebody says so: what has not left, or will not be seen,
+    /// is said there.
     pub(super) fn carry(&mut self) -> Result<(), ConversationFault> {
+        self.claims_again()?;
         for row in conversations::list(self.tx)?.into_iter().filter(|row| row.successor.is_some()) {
+            self.give_up_commit(&row.id)?;
             self.carry_from(&row.id, Sure::Yes)?;
         }
         Ok(())
     }
 
+    /// A commit whose echo has not come for a day, in a conversation that goes on elsewhere, is waited for no more.
+    fn give_up_commit(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
+        let old = |row: &intentions::IntentionRow| row.due.plus_seconds(DAY) <= self.now;
+        let Some(row) = intentions::in_flight(self.tx, group)?.filter(old) else { return Ok(()) };
+        let mut room = self.enter(group)?;
+        room.mls.clear_pending_commit(self.provider().storage())?;
+        intentions::remove(self.tx, row.number)?;
+        self.keep(room)
+    }
+
     fn carry_from(&mut self, before: &GroupId, sure: Sure) -> Result<(), ConversationFault> {
         let anew = self.present(before)?;
         let Some(row) = conversations::find(self.tx, before)? else { return Ok(()) };
+        let is_in = conversations::find(self.tx, &anew)?.is_some_and(|row| row.standing != Standing::Left);
         let known = conversations::seats(self.tx, before)?;
         let same =
             conversations::seats(self.tx, &anew)?.iter().all(|seat| known.iter().any(|one| one.member == seat.member));
@@ -322,7 +396,7 @@ impl Desk<'_> {
                 // Its log may show it yet.
                 continue;
             }
-            if !is_for_people(message.kind) {
+            if !is_for_people(message.kind) || !is_in {
                 messages::set_state(self.tx, message.number, MessageState::NotSent)?;
                 continue;
             }
@@ -340,9 +414,16 @@ impl Desk<'_> {
     pub(super) fn send_carried(&mut self) -> Result<(), ConversationFault> {
         for group in records::list::<GroupId>(self.tx, Noun::Carried)? {
             records::remove(self.tx, Noun::Carried, &group.0)?;
-            let mut room = self.enter(&group)?;
-            self.go_on(&mut room)?;
-            self.keep(room)?;
+            let (tx, wanted) = (self.tx, self.effects.len());
+            let panicked = Err(ConversationFault::Mls("panic"));
+            match records::attempt(tx, || caught(|| self.due(&group)).unwrap_or(panicked))? {
+                Ok(()) => {}
+                Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
+                Err(fault) => {
+                    tracing::error!(code = fault.code(), "what was carried into a conversation could not be sent");
+                    self.effects.truncate(wanted);
+                }
+            }
         }
         Ok(())
     }
@@ -351,11 +432,16 @@ impl Desk<'_> {
     pub(super) fn left_behind(&self, room: &Room, author: &MemberKey) -> Result<(), ConversationFault> {
         let present = self.present(&room.id)?;
         let here = conversations::find(self.tx, &present)?;
-        let administrate = here.is_some_and(|row| row.administrators.contains(&self.me.member));
+        let administrate =
+            here.is_some_and(|row| row.administrators.contains(&self.me.member) && !row.excluded.contains(author));
         let seated = conversations::seats(self.tx, &present)?.iter().any(|seat| seat.member == *author);
         if present != room.id && administrate && !seated {
             self.alarm(&present, AlarmKind::LeftBehind, author.as_bytes())?;
         }
         Ok(())
     }
+}
+
+fn taken_out(group: &GroupId, member: &MemberKey) -> Vec<u8> {
+    [&group.0[..], member.as_bytes()].concat()
 }

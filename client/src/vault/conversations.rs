@@ -28,8 +28,9 @@ pub(super) const TABLES: &str = "
         active   INTEGER NOT NULL,            -- when anything was last said
         stamp    INTEGER NOT NULL,            -- counts the writes of the MLS state
         administrators BLOB NOT NULL,
-        founder   BLOB,                       -- who says that it continues another one
-        continues BLOB,                       -- which
+        continues BLOB,                       -- the one that it continues, of those that we knew when we entered it,
+        founder   BLOB,                       -- as this member said, who let us in
+        excluded  BLOB NOT NULL,              -- members of that one who were not to come along
         successor BLOB                        -- the one in which it goes on
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE conversation_mailboxes (
@@ -95,6 +96,8 @@ pub(crate) struct ConversationRow {
     pub(crate) administrators: Vec<MemberKey>,
     /// Which conversation it says that it continues, and who let us into it. Written once.
     pub(crate) continues: Option<(GroupId, MemberKey)>,
+    /// Members of that one who were not to come along. Written once.
+    pub(crate) excluded: Vec<MemberKey>,
     /// The conversation in which it goes on. Written by [`set_successor`] alone.
     pub(crate) successor: Option<GroupId>,
 }
@@ -124,7 +127,7 @@ pub(crate) struct SeatRow {
 }
 
 const COLUMNS: &str = "id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators, \
-    continues, founder, successor";
+    continues, founder, successor, excluded";
 
 /// Writes a conversation, new or known.
 pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), VaultFault> {
@@ -132,8 +135,8 @@ pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), Vau
         .prepare_cached(
             "INSERT INTO conversations
                 (id, kind, name, standing, epoch, mailbox, heard, rekeyed, active, stamp, administrators,
-                 continues, founder)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 continues, founder, excluded)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, standing = excluded.standing,
                 epoch = excluded.epoch, mailbox = excluded.mailbox, heard = excluded.heard,
                 rekeyed = excluded.rekeyed, active = excluded.active, stamp = excluded.stamp,
@@ -152,7 +155,8 @@ pub(crate) fn put(tx: &Transaction<'_>, row: &ConversationRow) -> Result<(), Vau
             sql(row.stamp),
             encode(&row.administrators),
             row.continues.map(|(id, _)| id.0),
-            row.continues.map(|(_, founder)| *founder.as_bytes())
+            row.continues.map(|(_, founder)| *founder.as_bytes()),
+            encode(&row.excluded)
         ])?;
     Ok(())
 }
@@ -171,10 +175,9 @@ pub(crate) fn set_successor(tx: &Transaction<'_>, id: &GroupId, successor: &Grou
     Ok(())
 }
 
-/// How many one can speak in.
-pub(crate) fn count_present(tx: &Transaction<'_>) -> Result<usize, VaultFault> {
-    let mut statement =
-        tx.sql().prepare_cached("SELECT count(*) FROM conversations WHERE standing = 0 AND successor IS NULL")?;
+/// How many logs are read.
+pub(crate) fn count_live(tx: &Transaction<'_>) -> Result<usize, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT count(*) FROM conversations WHERE standing = 0")?;
     Ok(statement.query_row([], |row| row.get::<_, u32>(0)).map(|count| usize::try_from(count).unwrap_or(usize::MAX))?)
 }
 
@@ -238,6 +241,7 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
         administrators: decode_exact(&row.get::<_, Vec<u8>>(10)?).unwrap_or_default(),
         continues: row.get::<_, Option<_>>(11)?.map(GroupId).zip(row.get::<_, Option<_>>(12)?.map(MemberKey::new)),
         successor: row.get::<_, Option<_>>(13)?.map(GroupId),
+        excluded: decode_exact(&row.get::<_, Vec<u8>>(14)?).unwrap_or_default(),
     })
 }
 

@@ -115,6 +115,19 @@ pub(crate) enum Upto {
     Nothing,
 }
 
+/// Whether something still waits.
+pub(crate) fn is_there(tx: &Transaction<'_>, number: i64) -> Result<bool, VaultFault> {
+    Ok(tx.sql().prepare_cached("SELECT 1 FROM held WHERE number = ?")?.exists([number])?)
+}
+
+/// Whether a member's word that a conversation was founded anew waits.
+pub(crate) fn waits(tx: &Transaction<'_>, conversation: &GroupId, sender: &MemberKey) -> Result<bool, VaultFault> {
+    let kind = Matter::Succession { anew: *conversation }.kind();
+    let mut statement =
+        tx.sql().prepare_cached("SELECT 1 FROM held WHERE conversation = ? AND sender = ? AND kind = ?")?;
+    Ok(statement.exists(params![conversation.0, sender.as_bytes(), kind])?)
+}
+
 /// Keeps what somebody says; not one more than there is room for.
 pub(crate) fn put(
     tx: &Transaction<'_>,

@@ -79,6 +79,8 @@ pub(crate) enum Noun {
     LogGap,
     /// When a pair was last founded anew by this device itself, by the other's member key.
     PairRefounded,
+    /// Members who were removed from conversations that continue others, by conversation and member key.
+    TakenOut,
     /// Conversations into which words were carried from those that they continue, until they are sent.
     Carried,
     /// When the relay of a conversation's log was found to be put back, and was given what it had lost, by the log.
@@ -130,6 +132,7 @@ impl Noun {
             Self::PassedOver => 34,
             Self::PairRefounded => 35,
             Self::Carried => 36,
+            Self::TakenOut => 37,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

@@ -283,6 +283,7 @@ impl Model {
             for one in all.into_iter().filter(|one| self.line(*one) == before).collect::<Vec<_>>() {
                 self.lines.insert(one, anew);
             }
+            self.lines.insert(anew, anew);
         }
     }
 

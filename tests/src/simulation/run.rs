@@ -184,8 +184,8 @@ impl Run {
         }
         self.note_ended();
         let mut fault = None;
-        // A parcel that nobody acknowledges is sent again after a day, three and seven.
-        for hours in [0, 1, 2, 6, 12, 24, 48, 96] {
+        // A parcel that nobody acknowledges is sent again after a day, three and seven, and then said not to have come.
+        for hours in [0, 1, 2, 6, 12, 24, 48, 96, 96] {
             self.world.run_until(self.world.now + 20_000)?;
             if hours > 0 {
                 self.world.sleep(hours * 3_600_000)?;

@@ -139,7 +139,8 @@ fn what_the_context_may_not_change_it_does_not() {
         validity(&Proposed { context: Some(after), pinned, ..by(0, 5) }, &before, &tree)
     };
     assert_eq!(judge(&|after| after.kind = Kind::Pair, true), Err(CommitFault::Administrators));
-    let another = |after: &mut Context| after.continues = Some(Origin { group: GroupId([9; 16]), founder: member(0) });
+    let another =
+        |after: &mut Context| after.continues = Some(Origin { line: vec![GroupId([9; 16])], without: Vec::new() });
     assert_eq!(judge(&another, true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.charter.number = 2, true), Err(CommitFault::ContextChange));
     assert_eq!(judge(&|after| after.pins.charter.hash = ObjectHash([4; 32]), true), Err(CommitFault::ContextChange));

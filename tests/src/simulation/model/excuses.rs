@@ -53,7 +53,9 @@ impl Model {
         };
         let said = Kind::Undelivered { to: seat.member };
         let told = |view: &View| view.warnings.iter().any(|warning| warning.kind == said);
-        views.iter().enumerate().any(|(who, view)| self.meant.contains(&(who, group.id, to)) && told(view))
+        // Whoever founds a conversation anew means all of its members, also where the power goes before this model hears of it.
+        let meant = |who: usize| self.meant.contains(&(who, group.id, to)) || self.lines.contains_key(&group.id);
+        views.iter().enumerate().any(|(who, view)| meant(who) && told(view))
     }
 
     /// Whether the welcome of a member may have gone with the gap of whoever wanted them in, or with a vault that went back:
