@@ -6,7 +6,6 @@
 //! more there, and what has not left is said in the new one. The old one is read on.
 
 use minicbor::{Decode, Encode};
-use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
@@ -363,20 +362,9 @@ impl Desk<'_> {
     pub(super) fn carry(&mut self) -> Result<(), ConversationFault> {
         self.claims_again()?;
         for row in conversations::list(self.tx)?.into_iter().filter(|row| row.successor.is_some()) {
-            self.give_up_commit(&row.id)?;
             self.carry_from(&row.id, Sure::Yes)?;
         }
         Ok(())
-    }
-
-    /// A commit whose echo has not come for a day, in a conversation that goes on elsewhere, is waited for no more.
-    fn give_up_commit(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
-        let old = |row: &intentions::IntentionRow| row.due.plus_seconds(DAY) <= self.now;
-        let Some(row) = intentions::in_flight(self.tx, group)?.filter(old) else { return Ok(()) };
-        let mut room = self.enter(group)?;
-        room.mls.clear_pending_commit(self.provider().storage())?;
-        intentions::remove(self.tx, row.number)?;
-        self.keep(room)
     }
 
     fn carry_from(&mut self, before: &GroupId, sure: Sure) -> Result<(), ConversationFault> {

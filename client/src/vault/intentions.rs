@@ -229,7 +229,10 @@ pub(crate) fn has_alarm(
 pub(crate) fn under_way(tx: &Transaction<'_>) -> Result<u64, VaultFault> {
     let count: i64 = tx
         .sql()
-        .prepare_cached("SELECT count(*) FROM intentions WHERE echo IS NOT NULL")?
+        .prepare_cached(
+            "SELECT count(*) FROM intentions JOIN conversations ON conversations.id = conversation
+             WHERE echo IS NOT NULL AND successor IS NULL",
+        )?
         .query_row([], |row| row.get(0))?;
     Ok(unsql(count))
 }
