@@ -176,6 +176,15 @@ impl View {
         self.conversations.iter().find(|one| one.id == *group)
     }
 
+    /// Where a conversation goes on: there, or in itself.
+    fn present(&self, group: &GroupId) -> GroupId {
+        let mut at = *group;
+        while let Some(next) = self.conversation(&at).and_then(|one| one.successor) {
+            at = next;
+        }
+        at
+    }
+
     fn is_live(&self, group: &GroupId) -> bool {
         self.conversation(group).is_some_and(|one| one.standing == Standing::Live)
     }

@@ -12,7 +12,7 @@ use relevo_client::membership::warning::{Kind as Warned, Warning};
 use relevo_protocol::content::GroupId;
 
 use super::excuses::is_strangers;
-use super::{Broken, Model, RETENTION, Sent, View, places};
+use super::{Broken, DocumentCopy, Model, RETENTION, Sent, View, places};
 use crate::simulation::town::NAMES;
 
 impl Model {
@@ -244,7 +244,13 @@ impl Model {
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let has =
                     theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
-                ensure!(has || !entitled, "{text} of {} never reaches {}", NAMES[who], NAMES[*reader]);
+                ensure!(
+                    has || !entitled,
+                    "{text} of {} in group {:?} never reaches {}",
+                    NAMES[who],
+                    self.groups.get(&group),
+                    NAMES[*reader]
+                );
             }
         }
         Ok(())
@@ -266,7 +272,8 @@ impl Model {
             let state = copy.map(|copy| copy.state);
             ensure!(state == Some(DocumentState::Here), "{} cannot have {name}: {state:?}", NAMES[who]);
         }
-        for copy in view.copies.iter().filter(|copy| !view.is_told(&copy.conversation)) {
+        let present = |copy: &&DocumentCopy| !view.is_told(&view.present(&copy.conversation));
+        for copy in view.copies.iter().filter(present) {
             ensure!(copy.state != DocumentState::Failed, "{} of {} was given up", copy.name, NAMES[who]);
             ensure!(copy.state != DocumentState::Sending, "{} of {} is never sent", copy.name, NAMES[who]);
         }
