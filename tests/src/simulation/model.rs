@@ -286,7 +286,12 @@ impl Model {
 
     /// Somebody sees conversations that go on in others.
     pub fn goes_on(&mut self, conversations: &[Conversation]) {
-        for (before, anew) in conversations.iter().filter_map(|one| one.successor.map(|anew| (one.id, anew))) {
+        for (one, anew) in conversations.iter().filter_map(|one| one.successor.map(|anew| (one, anew))) {
+            // Whoever founded it invites them, also if the power goes before this model hears of it.
+            let coming = self.inviting.iter().filter(|(_, into, _)| *into == one.id).map(|(_, _, whom)| *whom);
+            let people: BTreeSet<usize> = places(one).into_iter().chain(coming).collect();
+            self.counted.extend(people.into_iter().map(|whom| (anew, whom)));
+            let before = one.id;
             let (before, anew) = (self.line(before), self.line(anew));
             let all = [before, anew].into_iter().chain(self.lines.keys().copied()).collect::<BTreeSet<_>>();
             for one in all.into_iter().filter(|one| self.line(*one) == before).collect::<Vec<_>>() {
