@@ -426,11 +426,13 @@ fn enough_administrators(room: &Room, added: &[MemberKey], named: impl Iterator<
     }
     let members: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).chain(added.iter().copied()).collect();
     let mut context = room.context.duplicate();
+    context.administrators.retain(|member| members.contains(member));
+    // Enough without those who come now, too: their welcome may go with its author.
+    promote(&mut context, &members);
     context.administrators.extend(named);
+    context.administrators.retain(|member| members.contains(member));
     context.administrators.sort_unstable();
     context.administrators.dedup();
-    context.administrators.retain(|member| members.contains(member));
-    promote(&mut context, &members);
     if context.administrators == room.context.administrators { None } else { Some(context) }
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn log_items(alliance: &Alliance, d: &mut Dice) -> Vec<(&'static str,
         ("mls", LogItem::Mls { message: Opaque::new(d.many(300)) }),
         ("pinned-charter", LogItem::Pinned { object: PinnedObject::Charter { charter: alliance.signed.clone() } }),
         ("pinned-set", LogItem::Pinned { object: PinnedObject::CoordinatorSet { set } }),
-        ("returned", LogItem::Returned { commits: d.list(3, |d| ObjectHash(d.bytes())) }),
+        ("returned", LogItem::Returned { commits: vec![ObjectHash([7; 32]), ObjectHash([8; 32])] }),
     ]
 }
 

@@ -86,7 +86,7 @@ fn the_samples_hold_every_kind() {
     whole::<Event>(events(dice).len());
     whole::<BlobReply>(blob_replies(dice).len());
     whole::<Body>(bodies(&alliance, dice).len());
-    whole::<LogItem>(2);
+    whole::<LogItem>(3);
     let numbers = parcels(&alliance, dice)
         .iter()
         .map(|(_, body)| encode(body)[..3].to_vec())
