@@ -79,8 +79,9 @@ impl Desk<'_> {
                 .by_ref()
                 .take(MAX_ADDS)
                 .map(|(member, inbox)| {
-                    // Named before they are in it.
-                    let administrator = room.context.is_administrator(&member) && room.seat_of(&member).is_none();
+                    // Of one that is founded anew, those who administrated it: the first commit forgets who does not come with it.
+                    let named = room.context.continues.is_some() && room.context.is_administrator(&member);
+                    let administrator = named && room.seat_of(&member).is_none();
                     Invitee { member, inbox, package: None, missing: None, administrator }
                 })
                 .collect();
