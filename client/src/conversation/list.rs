@@ -286,9 +286,10 @@ impl Desk<'_> {
             }
         }
         self.refound_pairs()?;
-        self.send_carried()?;
         self.give_back()?;
-        for group in intentions::due(self.tx, self.now)? {
+        let mut due = intentions::due(self.tx, self.now)?;
+        due.extend(self.take_carried()?);
+        for group in due {
             let (tx, wanted) = (self.tx, self.effects.len());
             let panicked = Err(ConversationFault::Mls("panic"));
             match records::attempt(tx, || caught(|| self.due(&group)).unwrap_or(panicked))? {
@@ -306,7 +307,7 @@ impl Desk<'_> {
         self.renew()
     }
 
-    pub(super) fn due(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
+    fn due(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
         let mut room = self.enter(group)?;
         self.go_on(&mut room)?;
         self.keep(room)

@@ -5,7 +5,6 @@
 //! and who says so; whoever is let into it by that member, an administrator of the old one as far as its log tells, says no
 //! more there, and what has not left is said in the new one. The old one is read on.
 
-use minicbor::{Decode, Encode};
 use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
@@ -19,7 +18,6 @@ use super::intention::Intention;
 use super::join::MAX_CONVERSATIONS;
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::is_for_people;
-use crate::caught::caught;
 use crate::vault::conversations::{self, ConversationRow, SeatRow};
 use crate::vault::held::Matter;
 use crate::vault::records::{self, Noun};
@@ -48,14 +46,6 @@ pub struct Anew {
     pub invited: Vec<MemberKey>,
     /// Members whom this device cannot reach outside of the old one.
     pub unreached: Vec<MemberKey>,
-}
-
-/// When a pair with somebody was last founded anew by this device itself.
-#[derive(Encode, Decode)]
-#[cbor(map)]
-struct PairRefounded {
-    #[n(0)]
-    at: Timestamp,
 }
 
 /// How surely a conversation goes on in another one.
@@ -105,6 +95,7 @@ impl Desk<'_> {
         let origin = Origin { line, without: without.to_vec() };
         let anew = self.create(kind, name, administrators, people, relay, Some(origin))?;
         self.goes_on_in(group, &anew, Sure::Yes)?;
+        room.row.successor = Some(anew);
         if !without.is_empty() && room.row.standing == Standing::Live {
             self.intend(group, &Intention::Remove { members: without.to_vec(), owner: None }, self.now)?;
             self.go_on(&mut room)?;
@@ -182,15 +173,15 @@ impl Desk<'_> {
         if let Some(pair) = conversations::pair_with(self.tx, other)? {
             return self.goes_on_in(&row.id, &pair, Sure::Yes).map(|_| ());
         }
-        let last: Option<PairRefounded> = records::get(self.tx, Noun::PairRefounded, other.as_bytes())?;
-        let today = last.is_some_and(|last| (last.at.0..last.at.0.saturating_add(DAY)).contains(&self.now.0));
+        let last: Option<Timestamp> = records::get(self.tx, Noun::PairRefounded, other.as_bytes())?;
+        let today = last.is_some_and(|last| (last.0..last.0.saturating_add(DAY)).contains(&self.now.0));
         let relay = self.relay_of(&row.id)?;
         let full = conversations::count_live(self.tx)? >= MAX_CONVERSATIONS;
         if row.continues.is_some() || today || full || !names(self.me.charter()?, &relay) {
             return Ok(());
         }
         self.refound(&row.id, &[], &relay)?;
-        Ok(records::put(self.tx, Noun::PairRefounded, other.as_bytes(), &PairRefounded { at: self.now })?)
+        Ok(records::put(self.tx, Noun::PairRefounded, other.as_bytes(), &self.now)?)
     }
 
     /// Where a person goes on who writes in a conversation: there, or, of a pair in which we cannot go on, in one that is founded
@@ -398,32 +389,26 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Sends what was carried into conversations.
-    pub(super) fn send_carried(&mut self) -> Result<(), ConversationFault> {
-        for group in records::list::<GroupId>(self.tx, Noun::Carried)? {
+    /// Conversations into which something was carried that has not been sent yet.
+    pub(super) fn take_carried(&self) -> Result<Vec<GroupId>, ConversationFault> {
+        let carried = records::list::<GroupId>(self.tx, Noun::Carried)?;
+        for group in &carried {
             records::remove(self.tx, Noun::Carried, &group.0)?;
-            let (tx, wanted) = (self.tx, self.effects.len());
-            let panicked = Err(ConversationFault::Mls("panic"));
-            match records::attempt(tx, || caught(|| self.due(&group)).unwrap_or(panicked))? {
-                Ok(()) => {}
-                Err(ConversationFault::Vault(fault)) => return Err(fault.into()),
-                Err(fault) => {
-                    tracing::error!(code = fault.code(), "what was carried into a conversation could not be sent");
-                    self.effects.truncate(wanted);
-                }
-            }
         }
-        Ok(())
+        Ok(carried)
     }
 
     /// Somebody speaks where a conversation has gone on elsewhere, and is not there: those who administrate it can add them.
     pub(super) fn left_behind(&self, room: &Room, author: &MemberKey) -> Result<(), ConversationFault> {
+        if room.row.successor.is_none() {
+            return Ok(());
+        }
         let present = self.present(&room.id)?;
         let here = conversations::find(self.tx, &present)?;
         let administrate =
             here.is_some_and(|row| row.administrators.contains(&self.me.member) && !row.excluded.contains(author));
         let seated = conversations::seats(self.tx, &present)?.iter().any(|seat| seat.member == *author);
-        if present != room.id && administrate && !seated {
+        if administrate && !seated {
             self.alarm(&present, AlarmKind::LeftBehind, author.as_bytes())?;
         }
         Ok(())

@@ -64,7 +64,7 @@ impl Desk<'_> {
         // said there.
         let alone = room.seats.len() < 2;
         if alone
-            || self.present(&room.id)? != room.id
+            || room.row.successor.is_some()
             || room.row.standing != Standing::Live
             || intentions::in_flight(self.tx, &room.id)?.is_some()
         {

@@ -21,7 +21,7 @@ fn entries(world: &mut World, group: GroupId) -> usize {
 }
 
 /// So many seconds pass.
-fn pass(world: &mut World, seconds: u64) {
+pub(super) fn pass(world: &mut World, seconds: u64) {
     world.now = world.now.plus_seconds(seconds);
     for person in 0..world.people.len() {
         if world.people[person].vault.is_some() {
@@ -304,10 +304,9 @@ fn words_said_while_a_log_is_given_back_leave_once_more_and_not_to_newcomers() {
     assert_eq!(entries(&mut world, group), before + 1, "the commit alone");
 }
 
-#[test]
-fn a_commit_that_had_lost_and_wins_now_is_not_passed_over() {
-    let mut world = World::new(3);
-    let (group, upto, asleep) = without(&mut world, 1);
+/// A group of three in which 1 follows a commit and the others another one, which the log has lost.
+pub(super) fn parted(world: &mut World) -> GroupId {
+    let (group, upto, asleep) = without(world, 1);
     let mailbox = world.row(0, group).mailbox;
     world.act(0, |desk| desk.rename(&group, "Won")).unwrap();
     world.settle();
@@ -327,7 +326,14 @@ fn a_commit_that_had_lost_and_wins_now_is_not_passed_over() {
     log.push(&mailbox, rival);
     world.people[1].vault = Some(asleep);
     world.settle();
-    assert_eq!(world.row(1, group).name, "Lost");
+    assert_eq!((world.row(0, group).name.as_str(), world.row(1, group).name.as_str()), ("Won", "Lost"));
+    group
+}
+
+#[test]
+fn a_commit_that_had_lost_and_wins_now_is_not_passed_over() {
+    let mut world = World::new(3);
+    parted(&mut world);
     for person in [0, 2] {
         assert!(world.alarms(person).contains(&AlarmKind::MissingCommit), "{person} is told");
     }

@@ -5,6 +5,7 @@ use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Call, Refusal};
 
 use super::halt::lose_keys;
+use super::put_back::{parted, pass};
 use crate::conversation::context::Origin;
 use crate::conversation::refound::{Anew, Sure};
 use crate::conversation::world::{World, again};
@@ -17,44 +18,6 @@ use crate::vault::intentions;
 fn refound(world: &mut World, person: usize, group: GroupId, without: &[MemberKey]) -> Result<Anew, ConversationFault> {
     let address = world.address.duplicate();
     world.act(person, |desk| desk.refound(&group, without, &address))
-}
-
-/// So many seconds pass.
-fn pass(world: &mut World, seconds: u64) {
-    world.now = world.now.plus_seconds(seconds);
-    for person in 0..world.people.len() {
-        world.act(person, |desk| desk.tick()).unwrap();
-    }
-    world.settle();
-}
-
-/// A group in which 1 follows a commit and the others another one, because the relay has put one in the other's place.
-fn parted(world: &mut World) -> GroupId {
-    let group = world.group("Parted");
-    world.say(1, group, "before");
-    world.settle();
-    let mailbox = world.row(0, group).mailbox;
-    let upto = world.relay.logs[&mailbox].entries.len();
-    let asleep = world.people[1].vault.take().unwrap();
-    world.act(0, |desk| desk.rename(&group, "Won")).unwrap();
-    world.settle();
-    let awake = [0, 2].map(|person| world.people[person].vault.take().unwrap());
-    world.people[1].vault = Some(asleep);
-    world.act(1, |desk| desk.rename(&group, "Lost")).unwrap();
-    world.send_all(1);
-    let asleep = world.people[1].vault.take().unwrap();
-    for (person, vault) in [0, 2].into_iter().zip(awake) {
-        world.people[person].vault = Some(vault);
-        world.read_all(person);
-    }
-    let rival = world.relay.logs[&mailbox].entries.last().unwrap().0.clone();
-    let log = world.relay.logs.get_mut(&mailbox).unwrap();
-    log.go_back(&mailbox, upto);
-    log.push(&mailbox, rival);
-    world.people[1].vault = Some(asleep);
-    world.settle();
-    assert_eq!((world.row(0, group).name.as_str(), world.row(1, group).name.as_str()), ("Won", "Lost"));
-    group
 }
 
 #[test]
