@@ -26,13 +26,15 @@ pub struct Posted {
     pub who: usize,
     /// What it is called: no two are called the same.
     pub name: String,
-    /// Where, as its author's device saw it when it was posted.
-    pub conversation: Conversation,
+    /// Where.
+    pub group: GroupId,
+    /// What its author's device saw of all conversations when it was posted.
+    pub conversations: Vec<Conversation>,
 }
 
 impl std::fmt::Debug for Posted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { who, name, conversation: _ } = self;
+        let Self { who, name, group: _, conversations: _ } = self;
         f.debug_struct("Posted").field("who", who).field("name", name).finish_non_exhaustive()
     }
 }
@@ -146,9 +148,9 @@ impl World {
         for document in documents.into_iter().filter(|one| one.state == DocumentState::Sent) {
             let name = document.manifest.name.as_str().to_owned();
             let conversation = conversations.iter().find(|one| one.id.0[..] == document.conversation[..]);
-            if let (true, Some(conversation)) = (self.noted.insert((client, name.clone())), conversation) {
+            if let (true, Some(one)) = (self.noted.insert((client, name.clone())), conversation) {
                 self.trace.count("document posted");
-                self.posted.push(Posted { who: client, name, conversation: conversation.clone() });
+                self.posted.push(Posted { who: client, name, group: one.id, conversations: conversations.clone() });
             }
         }
         Ok(())
