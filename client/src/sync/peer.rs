@@ -163,8 +163,9 @@ impl Peer {
             }
         };
         let known = self.readers.entry(row.followed.mailbox).or_insert_with(Reader::gone);
-        if known.subscription().is_none() {
-            *known = reader;
+        match known.subscription() {
+            None => *known = reader,
+            Some(_) => known.ask_again(),
         }
     }
 

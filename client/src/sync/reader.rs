@@ -39,9 +39,19 @@ pub(super) enum Pause {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Idle,
-    Asked,
-    Live { id: SubscriptionId, taken: u32 },
-    Paused { until: Duration, why: Pause },
+    /// `again`: what it was asked with is not all that is known by now, and a refusal is not the last word.
+    Asked {
+        id: SubscriptionId,
+        again: bool,
+    },
+    Live {
+        id: SubscriptionId,
+        taken: u32,
+    },
+    Paused {
+        until: Duration,
+        why: Pause,
+    },
     Gone,
 }
 
@@ -85,7 +95,7 @@ impl Reader {
         match self.state {
             State::Idle => true,
             State::Paused { until, why: _ } => until <= now,
-            State::Asked | State::Live { .. } | State::Gone => false,
+            State::Asked { .. } | State::Live { .. } | State::Gone => false,
         }
     }
 
@@ -94,8 +104,16 @@ impl Reader {
         !self.known
     }
 
-    pub(super) fn asked(&mut self) {
-        self.state = State::Asked;
+    pub(super) fn asked(&mut self, id: SubscriptionId) {
+        self.state = State::Asked { id, again: false };
+    }
+
+    /// It is to be asked for once more if what it was asked with does not do. Two questions at a time would be answered for
+    /// the same place, and the second be taken for news.
+    pub(super) fn ask_again(&mut self) {
+        if let State::Asked { again, id: _ } = &mut self.state {
+            *again = true;
+        }
     }
 
     pub(super) fn live(&mut self, id: SubscriptionId, after: Sequence, target: Sequence, now: Duration) {
@@ -139,7 +157,12 @@ impl Reader {
             Pause::Hopeless => HOPELESS,
             Pause::PutOff(_) | Pause::AskAgain | Pause::Stalled => self.backoff.next(jitter),
         };
-        self.state = State::Paused { until: now + delay, why };
+        self.state = match self.state {
+            State::Asked { again: true, id: _ } => State::Idle,
+            State::Idle | State::Asked { .. } | State::Live { .. } | State::Paused { .. } | State::Gone => {
+                State::Paused { until: now + delay, why }
+            }
+        };
     }
 
     fn came(&mut self, now: Duration) {
@@ -170,7 +193,7 @@ impl Reader {
     /// The session is over.
     pub(super) fn lost(&mut self) {
         match self.state {
-            State::Asked | State::Live { .. } | State::Paused { .. } => self.state = State::Idle,
+            State::Asked { .. } | State::Live { .. } | State::Paused { .. } => self.state = State::Idle,
             State::Idle | State::Gone => {}
         }
     }
@@ -185,21 +208,22 @@ impl Reader {
         match self.state {
             State::Paused { until, why: _ } => Some(until),
             State::Live { .. } => self.waits().then_some((self.looked + LOOK).min(self.progress + SILENCE)),
-            State::Idle | State::Asked | State::Gone => None,
+            State::Idle | State::Asked { .. } | State::Gone => None,
         }
     }
 
+    /// The subscription that is pushed, or asked for.
     pub(super) fn subscription(&self) -> Option<SubscriptionId> {
         match self.state {
-            State::Live { id, taken: _ } => Some(id),
-            State::Idle | State::Asked | State::Paused { .. } | State::Gone => None,
+            State::Asked { id, again: _ } | State::Live { id, taken: _ } => Some(id),
+            State::Idle | State::Paused { .. } | State::Gone => None,
         }
     }
 
     pub(super) fn put_off(&self) -> Option<Refusal> {
         match self.state {
             State::Paused { why: Pause::PutOff(refusal), until: _ } => Some(refusal),
-            State::Paused { .. } | State::Idle | State::Asked | State::Live { .. } | State::Gone => None,
+            State::Paused { .. } | State::Idle | State::Asked { .. } | State::Live { .. } | State::Gone => None,
         }
     }
 
@@ -213,7 +237,7 @@ impl Reader {
         match self.state {
             State::Live { .. } => self.after >= self.target,
             State::Paused { why: Pause::Hopeless, until: _ } | State::Gone => true,
-            State::Paused { .. } | State::Idle | State::Asked => false,
+            State::Paused { .. } | State::Idle | State::Asked { .. } => false,
         }
     }
 }

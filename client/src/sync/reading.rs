@@ -172,7 +172,11 @@ impl Reading<'_, '_> {
             if compares() {
                 self.notice(&row, &Notice::ChainBroken { sequence: row.followed.cursor.after.next() })?;
             }
-            return self.following(mailbox, standing);
+            // A relay pushes nothing where it has said this.
+            return Ok(match self.following(mailbox, standing)? {
+                Resumption::Live { .. } => Resumption::AskAgain,
+                other @ (Resumption::AskAgain | Resumption::Unfollowed) => other,
+            });
         }
         if let Some(before) = before {
             // Each life is named anew by lot: one that was left does not come back.

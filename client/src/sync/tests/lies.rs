@@ -10,7 +10,7 @@ use relevo_protocol::wire::{
 use super::super::*;
 use super::relay::WALL;
 use super::world::{World, capability, entry, following_of, mailbox, relay_print, then};
-use crate::link::LinkFault;
+use crate::link::{LinkFault, Ticket};
 
 /// Somebody who reads a mailbox in which one entry lies.
 fn reader() -> World {
@@ -206,17 +206,27 @@ fn an_entry_said_to_expire_never_is_forgotten_in_the_end() {
     assert_eq!(ours.unwrap(), None);
 }
 
-/// Another session, with what is said of the one mailbox changed before it is delivered.
-fn resume_answered(world: &mut World, change: impl Fn(Resumed) -> Resumed) {
+/// Another session.
+fn again(world: &mut World) {
     world.cut(LinkFault::Lost);
     world.elapsed += Duration::from_secs(60);
     world.step(Input::Tick);
     world.accept();
+}
+
+/// Another session, with what is said of the one mailbox changed before it is delivered.
+fn resume_answered(world: &mut World, change: impl Fn(Resumed) -> Resumed) {
+    again(world);
     world.execute();
     let answers = std::mem::take(&mut world.answers);
     let lied = answers.into_iter().map(|(ticket, outcome)| {
         let Outcome::Done { answer: Answer::Resumed { mailboxes } } = outcome else { panic!("a Resume") };
-        let mailboxes = mailboxes.into_iter().map(&change).collect();
+        let mailboxes: Vec<Resumed> = mailboxes.into_iter().map(&change).collect();
+        for said in &mailboxes {
+            if let Resumed::OtherIncarnation { id, .. } = said {
+                world.relay.subscriptions.remove(id);
+            }
+        }
         (ticket, Outcome::Done { answer: Answer::Resumed { mailboxes } })
     });
     let lied = lied.collect();
@@ -238,6 +248,43 @@ fn another_life_of_the_same_name_is_a_contradiction_and_passes_over_nothing_unse
     // That it was said at all, and that 2 and 3 are not there.
     assert_eq!(world.notices(), ["chain broken 2", "chain broken 2"]);
     assert_eq!(world.entries(1), [(2, 1), (2, 4)]);
+}
+
+/// Somebody asks for a mailbox to be read again while the relay is asked where it stands.
+fn follow_again(world: &mut World) -> Vec<(Ticket, Outcome)> {
+    again(world);
+    while world.execute() {}
+    let answers = std::mem::take(&mut world.answers);
+    assert_eq!(answers.len(), 1);
+    world.follow(1);
+    assert!(!world.requests.iter().any(|(_, call)| matches!(call, Call::Resume { .. })), "asked twice at a time");
+    answers
+}
+
+#[test]
+fn a_mailbox_that_is_to_be_read_again_while_it_is_asked_for_is_asked_for_once_and_nobody_is_accused() {
+    let mut world = reader();
+    world.relay.restore(mailbox(1), 0);
+    let answers = follow_again(&mut world);
+    world.deliver(answers);
+    world.settle();
+    world.relay.append(mailbox(1), entry(2, 9));
+    world.settle();
+    assert_eq!(world.notices(), ["other incarnation"]);
+    assert_eq!(world.entries(1).last(), Some(&(2, 9)), "and it is pushed");
+}
+
+#[test]
+fn a_mailbox_that_is_to_be_read_again_while_it_is_refused_is_asked_for_again_soon() {
+    let mut world = reader();
+    world.relay.mailboxes.clear();
+    let answers = follow_again(&mut world);
+    world.relay.append(mailbox(1), entry(2, 9));
+    let before = world.elapsed;
+    world.deliver(answers);
+    world.settle();
+    assert_eq!(world.entries(1).last(), Some(&(2, 9)));
+    assert!(world.elapsed < before + Duration::from_secs(60), "a refusal is waited out for an hour");
 }
 
 #[test]
