@@ -6,6 +6,7 @@
 
 mod add;
 mod answer;
+mod carried;
 mod commit;
 mod context;
 mod create;

@@ -134,11 +134,11 @@ impl Account {
         let read = self.machine.blocking(move || document::digest(&mut File::open(source)?)).await?;
         self.converse(move |with| {
             let conversation = document::find(with.tx, number)?.conversation;
-            let group = group_id(&conversation).ok_or(DocumentFault::NotFound)?;
+            let begun_for = group_id(&conversation).ok_or(DocumentFault::NotFound)?;
             // It may have been founded anew meanwhile.
-            let group = with.desk(|desk| desk.present(&group))?;
+            let group = with.desk(|desk| desk.present(&begun_for))?;
             let (manifest, location) = document::finish(with.tx, number, &group.0, &read)?;
-            with.desk(|desk| desk.send(&group, Body::Document { manifest, location })).map(drop)
+            with.desk(|desk| desk.post_document(&begun_for, &group, Body::Document { manifest, location })).map(drop)
         })
         .await
     }

@@ -37,6 +37,7 @@ impl Desk<'_> {
         let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
         let path = staged.update_path_leaf_node().is_some();
         self.send_lost_again(room, entry, judged.effect.adds)?;
+        self.tell_latecomers(room, &judged)?;
         room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
         if let Some(echo) = &row.echo {
             conversations::put_merged(self.tx, &room.id, echo)?;
@@ -82,6 +83,7 @@ impl Desk<'_> {
             return self.removed(room);
         }
         self.send_lost_again(room, entry, judged.effect.adds)?;
+        let meant_for_all = self.tell_latecomers(room, judged)?;
         let before = self.settle(room, judged, false)?;
         room.row.heard = true;
         self.heard_in_epoch(&room.id)?;
@@ -90,7 +92,8 @@ impl Desk<'_> {
         }
         for message in messages::in_state(self.tx, &room.id, MessageState::Waiting)? {
             // Whoever was added since it was written might not have been meant: ask.
-            if judged.effect.adds && is_for_people(message.kind) && asks() {
+            let meant = meant_for_all.contains(&message.number);
+            if judged.effect.adds && !meant && is_for_people(message.kind) && asks() {
                 messages::set_state(self.tx, message.number, MessageState::Undecided)?;
             }
         }

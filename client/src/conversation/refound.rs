@@ -16,12 +16,11 @@ use super::fault::ConversationFault;
 use super::halt::DAY;
 use super::intention::Intention;
 use super::join::MAX_CONVERSATIONS;
-use super::room::{AlarmKind, MessageState, Room, Standing};
-use super::send::is_for_people;
+use super::room::{AlarmKind, Room, Standing};
 use crate::vault::conversations::{self, ConversationRow, SeatRow};
 use crate::vault::held::Matter;
 use crate::vault::records::{self, Noun};
-use crate::vault::{held, intentions, messages};
+use crate::vault::{held, intentions};
 
 /// What is no trouble any more when a conversation goes on in another one. Lies, gaps and disagreements stay said.
 pub(super) const SETTLED: [AlarmKind; 10] = [
@@ -232,7 +231,7 @@ impl Desk<'_> {
     }
 
     /// Looks again at what was not believed: who says so may be known as an administrator by now.
-    fn claims_again(&mut self) -> Result<(), ConversationFault> {
+    pub(super) fn claims_again(&mut self) -> Result<(), ConversationFault> {
         for row in conversations::continuing(self.tx)?.into_iter().filter(|row| row.successor.is_none()) {
             let Some((before, founder)) = row.continues else { continue };
             let waits = held::waits(self.tx, &before, &founder)?;
@@ -348,56 +347,6 @@ impl Desk<'_> {
         Ok(true)
     }
 
-    /// Looks again at conversations that go on elsewhere, or of which somebody says so: what has not left, or will not be seen,
-    /// is said there.
-    pub(super) fn carry(&mut self) -> Result<(), ConversationFault> {
-        self.claims_again()?;
-        for row in conversations::list(self.tx)?.into_iter().filter(|row| row.successor.is_some()) {
-            self.carry_from(&row.id, Sure::Yes)?;
-        }
-        Ok(())
-    }
-
-    fn carry_from(&mut self, before: &GroupId, sure: Sure) -> Result<(), ConversationFault> {
-        let anew = self.present(before)?;
-        let Some(row) = conversations::find(self.tx, before)? else { return Ok(()) };
-        let is_in = conversations::find(self.tx, &anew)?.is_some_and(|row| row.standing != Standing::Left);
-        let known = conversations::seats(self.tx, before)?;
-        let same =
-            conversations::seats(self.tx, &anew)?.iter().all(|seat| known.iter().any(|one| one.member == seat.member));
-        let waiting = messages::in_state(self.tx, before, MessageState::Waiting)?;
-        let undecided = messages::in_state(self.tx, before, MessageState::Undecided)?;
-        for message in waiting.into_iter().chain(undecided) {
-            let waits = message.state == MessageState::Waiting;
-            let posted = message.epoch == Some(row.epoch);
-            let late = message.received.plus_seconds(DAY) <= self.now;
-            if waits && posted && row.standing == Standing::Live && !late {
-                // Its log may show it yet.
-                continue;
-            }
-            if !is_for_people(message.kind) || !is_in {
-                messages::set_state(self.tx, message.number, MessageState::NotSent)?;
-                continue;
-            }
-            let asks = !waits || posted || !same || sure != Sure::Yes;
-            let state = if asks { MessageState::Undecided } else { MessageState::Waiting };
-            messages::carry(self.tx, message.number, &anew, state)?;
-            if !asks {
-                records::put(self.tx, Noun::Carried, &anew.0, &anew)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Conversations into which something was carried that has not been sent yet.
-    pub(super) fn take_carried(&self) -> Result<Vec<GroupId>, ConversationFault> {
-        let carried = records::list::<GroupId>(self.tx, Noun::Carried)?;
-        for group in &carried {
-            records::remove(self.tx, Noun::Carried, &group.0)?;
-        }
-        Ok(carried)
-    }
-
     /// Somebody speaks where a conversation has gone on elsewhere, and is not there: those who administrate it can add them.
     pub(super) fn left_behind(&self, room: &Room, author: &MemberKey) -> Result<(), ConversationFault> {
         if room.row.successor.is_none() {
@@ -415,6 +364,6 @@ impl Desk<'_> {
     }
 }
 
-fn taken_out(group: &GroupId, member: &MemberKey) -> Vec<u8> {
+pub(super) fn taken_out(group: &GroupId, member: &MemberKey) -> Vec<u8> {
     [&group.0[..], member.as_bytes()].concat()
 }

@@ -1,6 +1,7 @@
 //! Members over a simulated log.
 
 mod again;
+mod carried;
 mod crash;
 mod doors;
 mod group;

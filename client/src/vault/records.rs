@@ -83,6 +83,8 @@ pub(crate) enum Noun {
     TakenOut,
     /// Conversations into which words were carried from those that they continue, until they are sent.
     Carried,
+    /// Words of ours that were meant for the people of a conversation which goes on in another one, by their number.
+    Brought,
     /// When the relay of a conversation's log was found to be put back, and was given what it had lost, by the log.
     PutBack,
     /// Key packages of ours that may still be used, by the hash under which MLS keeps them.
@@ -133,6 +135,7 @@ impl Noun {
             Self::PairRefounded => 35,
             Self::Carried => 36,
             Self::TakenOut => 37,
+            Self::Brought => 38,
             Self::Person => 24,
             Self::PersonByCard => 25,
         }

@@ -332,12 +332,9 @@ impl Model {
         self.sent_to(who, text, group, view.conversation(&group).map(places).unwrap_or_default());
     }
 
-    /// Somebody posted a document. Their device sees by then what goes on elsewhere, also if its power went before this model
-    /// heard of it.
-    pub fn posted(&mut self, who: usize, name: &str, group: GroupId, conversations: &[Conversation]) {
-        self.goes_on(conversations);
-        let members = conversations.iter().find(|one| one.id == group).map(places);
-        self.sent_to(who, name, group, members.unwrap_or_default());
+    /// Somebody posted a document in a conversation as their device saw it.
+    pub fn posted(&mut self, who: usize, name: &str, conversation: &Conversation) {
+        self.sent_to(who, name, conversation.id, places(conversation));
     }
 
     fn sent_to(&mut self, who: usize, text: &str, group: GroupId, members: BTreeSet<usize>) {

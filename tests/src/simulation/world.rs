@@ -15,6 +15,7 @@ use anyhow::ensure;
 use relevo_client::link::{AdmissionKind, Admitted};
 use relevo_client::sync::Input;
 use relevo_client::vault::Passphrase;
+use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::Answer;
 use relevo_relay::driven::{BlobStream, SessionId, Unsynced};
@@ -67,6 +68,8 @@ pub struct World {
     posted: Vec<Posted>,
     /// Conversations founded anew since the run last asked.
     refounded: Vec<Refounded>,
+    /// Who was founding what anew, and without whom, when the power went: whether it is done is seen when it comes back.
+    founding: Vec<(usize, GroupId, Option<usize>)>,
     /// Whose documents were noted as posted.
     noted: BTreeSet<(usize, String)>,
     queue: BTreeMap<(u64, u64), Event>,
@@ -96,6 +99,7 @@ impl World {
             ways: BTreeMap::new(),
             posted: Vec::new(),
             refounded: Vec::new(),
+            founding: Vec::new(),
             noted: BTreeSet::new(),
             queue: BTreeMap::new(),
             counter: 0,

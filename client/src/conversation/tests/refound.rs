@@ -15,7 +15,12 @@ use crate::conversation::{
 use crate::vault::conversations::{self, ConversationRow};
 use crate::vault::intentions;
 
-fn refound(world: &mut World, person: usize, group: GroupId, without: &[MemberKey]) -> Result<Anew, ConversationFault> {
+pub(super) fn refound(
+    world: &mut World,
+    person: usize,
+    group: GroupId,
+    without: &[MemberKey],
+) -> Result<Anew, ConversationFault> {
     let address = world.address.duplicate();
     world.act(person, |desk| desk.refound(&group, without, &address))
 }

@@ -56,8 +56,8 @@ impl Run {
         for Refounded { who, group, without, conversations } in self.world.refounded() {
             self.model.refounded(who, group, without, &conversations);
         }
-        for Posted { who, name, group, conversations } in self.world.posted() {
-            self.model.posted(who, &name, group, &conversations);
+        for Posted { who, name, conversation } in self.world.posted() {
+            self.model.posted(who, &name, &conversation);
         }
     }
 

@@ -119,9 +119,11 @@ impl World {
     pub fn crash(&mut self, client: usize) {
         self.clients[client].driven = None;
         self.clients[client].crash_after = None;
-        if std::mem::take(&mut self.clients[client].errands).into_values().any(Task::is_document) {
+        let under_way = std::mem::take(&mut self.clients[client].errands);
+        if under_way.values().any(|task| task.is_document()) {
             self.trace.count("client crashed with a document under way");
         }
+        under_way.into_values().for_each(|task| self.was_under_way(client, task));
         for (_, id) in std::mem::take(&mut self.clients[client].links) {
             self.give_up(id);
         }
@@ -156,7 +158,8 @@ impl World {
         one.tend_at = self.now + TICK.0;
         one.pause = TICK.0;
         self.input(client, Input::Started)?;
-        // A power cut may have come between the post and whoever waited for it.
+        // A power cut may have come between the deed and whoever waited for it.
+        self.note_foundings(client)?;
         self.note_posts(client)?;
         self.resume(client)
     }

@@ -26,15 +26,13 @@ pub struct Posted {
     pub who: usize,
     /// What it is called: no two are called the same.
     pub name: String,
-    /// Where.
-    pub group: GroupId,
-    /// What its author's device saw of all conversations when it was posted.
-    pub conversations: Vec<Conversation>,
+    /// Where, as its author's device saw it when it was posted.
+    pub conversation: Conversation,
 }
 
 impl std::fmt::Debug for Posted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { who, name, group: _, conversations: _ } = self;
+        let Self { who, name, conversation: _ } = self;
         f.debug_struct("Posted").field("who", who).field("name", name).finish_non_exhaustive()
     }
 }
@@ -139,6 +137,27 @@ impl World {
         std::mem::take(&mut self.refounded)
     }
 
+    /// What a client had begun when its power went.
+    pub(super) fn was_under_way(&mut self, client: usize, task: Task) {
+        match task {
+            Task::Refound { group, without } => self.founding.push((client, group, without)),
+            Task::Move | Task::Upload(_) | Task::Fetch(_) => {}
+        }
+    }
+
+    /// Notes what a client had founded anew when its power went.
+    pub(super) fn note_foundings(&mut self, client: usize) -> anyhow::Result<()> {
+        let (its, others) = std::mem::take(&mut self.founding).into_iter().partition(|(who, ..)| *who == client);
+        self.founding = others;
+        for (who, group, without) in its {
+            match self.act(client, async |one| one.conversations().await)? {
+                None => self.founding.push((who, group, without)),
+                Some(seen) => self.refounded.push(Refounded { who, group, without, conversations: seen? }),
+            }
+        }
+        Ok(())
+    }
+
     /// Notes what a client has posted, while its vault still stands as it did then.
     pub(super) fn note_posts(&mut self, client: usize) -> anyhow::Result<()> {
         let Some(seen) = self.act(client, async |one| Ok((one.documents().await?, one.conversations().await?)))? else {
@@ -148,9 +167,9 @@ impl World {
         for document in documents.into_iter().filter(|one| one.state == DocumentState::Sent) {
             let name = document.manifest.name.as_str().to_owned();
             let conversation = conversations.iter().find(|one| one.id.0[..] == document.conversation[..]);
-            if let (true, Some(one)) = (self.noted.insert((client, name.clone())), conversation) {
+            if let (true, Some(conversation)) = (self.noted.insert((client, name.clone())), conversation) {
                 self.trace.count("document posted");
-                self.posted.push(Posted { who: client, name, group: one.id, conversations: conversations.clone() });
+                self.posted.push(Posted { who: client, name, conversation: conversation.clone() });
             }
         }
         Ok(())
@@ -172,6 +191,7 @@ impl World {
         let Some(driven) = &mut one.driven else { return Ok(false) };
         let begun = driven.begin(now, verb);
         if driven.has_stopped() {
+            self.was_under_way(client, task);
             self.power_cut(client);
             return Ok(false);
         }

@@ -1,0 +1,89 @@
+//! Words of a conversation that goes on in another one reach whom they were meant for, also those who come later.
+
+use relevo_protocol::content::{Body, GroupId, MessageId};
+
+use super::refound::refound;
+use crate::conversation::world::{World, again};
+use crate::conversation::{Decision, MessageState};
+
+/// 0 has founded anew a conversation in which words of 1 had not left; 3 is not invited yet. Gives the new one, and the words.
+fn without_3(world: &mut World) -> (GroupId, MessageId) {
+    let group = world.group("Mesa");
+    world.act(1, |desk| desk.rename(&group, "On its way")).unwrap();
+    let words = world.say(1, group, "had not left");
+    world.people[1].outbox.pop_front();
+    let anew = refound(world, 0, group, &[]).unwrap().group;
+    let late = world.member(3);
+    world
+        .act(0, |desk| {
+            for one in desk.meant(&anew)? {
+                desk.uninvite(one, |member| *member == late)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    world.settle();
+    assert_eq!(world.state(1, anew, words), MessageState::Sent);
+    assert_eq!(world.texts(2, anew), ["had not left"]);
+    (anew, words)
+}
+
+fn add(world: &mut World, anew: GroupId, people: &[usize]) {
+    let people = world.contacts(people.iter().copied());
+    world.act(0, |desk| desk.add(&anew, again(&people))).unwrap();
+    world.settle();
+}
+
+fn stranger(world: &mut World) -> usize {
+    let member = world.alliance.admit(1, "Nadia");
+    world.enter(member)
+}
+
+#[test]
+fn words_that_were_meant_for_who_comes_later_are_said_once_more_for_them() {
+    let mut world = World::new(4);
+    let (anew, words) = without_3(&mut world);
+    world.say(1, anew, "said here, for who is here");
+    world.settle();
+    add(&mut world, anew, &[3]);
+    assert_eq!(world.texts(3, anew), ["had not left"]);
+    assert_eq!(world.state(1, anew, words), MessageState::Sent);
+    assert_eq!(world.texts(2, anew), ["had not left", "said here, for who is here"], "and nobody reads them twice");
+    // Everybody who was meant is in: that is the end of it.
+    let stranger = stranger(&mut world);
+    add(&mut world, anew, &[stranger]);
+    assert_eq!(world.texts(stranger, anew), [""; 0]);
+    assert_eq!(world.state(1, anew, words), MessageState::Sent);
+}
+
+#[test]
+fn their_author_is_asked_where_somebody_new_would_read_them_too() {
+    let mut world = World::new(4);
+    let (anew, words) = without_3(&mut world);
+    let stranger = stranger(&mut world);
+    add(&mut world, anew, &[stranger, 3]);
+    assert_eq!(world.state(1, anew, words), MessageState::Undecided);
+    assert_eq!(world.texts(3, anew), [""; 0]);
+    world.act(1, |desk| desk.decide(&anew, words, Decision::Send)).unwrap();
+    world.settle();
+    for person in [2, 3, stranger] {
+        assert_eq!(world.texts(person, anew), ["had not left"], "{person}");
+    }
+}
+
+#[test]
+fn words_that_wait_while_those_come_who_were_meant_are_not_asked_about() {
+    let mut world = World::new(4);
+    let (anew, _) = without_3(&mut world);
+    let group = world.row(1, anew).continues.unwrap().0;
+    let document = || Body::Text { text: "begun before".parse().unwrap(), language: None };
+    let words = world.act(1, |desk| desk.post_document(&group, &anew, document())).unwrap();
+    let fresh = world.say(1, anew, "said here");
+    let held = std::mem::take(&mut world.people[1].outbox);
+    add(&mut world, anew, &[3]);
+    world.people[1].outbox.extend(held);
+    world.settle();
+    assert_eq!(world.state(1, anew, words), MessageState::Sent);
+    assert_eq!(world.state(1, anew, fresh), MessageState::Undecided, "who was not here when they were said");
+    assert_eq!(world.texts(3, anew), ["had not left", "begun before"]);
+}
