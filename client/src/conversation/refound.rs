@@ -260,12 +260,13 @@ impl Desk<'_> {
             return Ok(());
         }
         let line = self.line_from(before)?;
-        if self.is_ousted(&line, founder)? {
-            return Ok(());
-        }
         // Several may have founded it anew at once: everybody takes the one whose id comes first, and what that went on in.
         let siblings = line.iter().filter(|one| one.continues.is_some_and(|(origin, _)| origin == *before));
         let wins = siblings.map(|one| one.id).min().is_none_or(|best| *anew < best);
+        // What they founded may go on in ours.
+        if wins && self.is_ousted(&line, founder)? {
+            return Ok(());
+        }
         let (from, to) = if wins { (here, there) } else { (there, here) };
         if self.goes_on_in(&from, &to, sure)? && wins && *founder != self.me.member {
             self.alarm(&to, AlarmKind::Refounded, founder.as_bytes())?;

@@ -161,6 +161,9 @@ impl Desk<'_> {
             received: self.now,
             state,
         };
+        if self.was_heard(room, author, message.id, &bytes)? {
+            return Ok(());
+        }
         #[cfg(feature = "planted-bugs")]
         if relevo_protocol::planted::is(relevo_protocol::planted::Bug::DeliveredTwice) {
             messages::add(self.tx, &NewMessage { digest: [0; 32], id: MessageId::random()?, ..new })?;

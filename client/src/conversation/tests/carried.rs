@@ -5,6 +5,7 @@ use relevo_protocol::content::{Body, GroupId, MessageId};
 use super::refound::refound;
 use crate::conversation::world::{World, again};
 use crate::conversation::{Decision, MessageState};
+use crate::vault::messages;
 
 /// 0 has founded anew a conversation in which words of 1 had not left; 3 is not invited yet. Gives the new one, and the words.
 fn without_3(world: &mut World) -> (GroupId, MessageId) {
@@ -86,4 +87,33 @@ fn words_that_wait_while_those_come_who_were_meant_are_not_asked_about() {
     assert_eq!(world.state(1, anew, words), MessageState::Sent);
     assert_eq!(world.state(1, anew, fresh), MessageState::Undecided, "who was not here when they were said");
     assert_eq!(world.texts(3, anew), ["had not left", "begun before"]);
+}
+
+#[test]
+fn what_was_heard_in_the_old_one_is_not_read_again_in_the_new_one() {
+    let mut world = World::new(3);
+    let group = world.group("Mesa");
+    let words = world.say(1, group, "heard");
+    world.settle();
+    // As where a restored relay may not have given it to all.
+    world
+        .act(1, |desk| {
+            let said = messages::by_id(desk.tx, &group, &desk.me.member, words)?.unwrap();
+            Ok(messages::wait_again(desk.tx, said.number, desk.now)?)
+        })
+        .unwrap();
+    let asleep = world.people[2].vault.take();
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    world.settle();
+    let again = world.act(1, |desk| Ok(messages::in_state(desk.tx, &anew, MessageState::Undecided)?)).unwrap();
+    for message in again {
+        world.act(1, |desk| desk.decide(&anew, message.id, Decision::Send)).unwrap();
+    }
+    world.people[2].vault = asleep;
+    world.settle();
+    assert_eq!(world.state(1, anew, words), MessageState::Sent);
+    for person in [0, 2] {
+        assert_eq!(world.texts(person, group), ["heard"], "{person}");
+        assert_eq!(world.texts(person, anew), [""; 0], "{person}");
+    }
 }

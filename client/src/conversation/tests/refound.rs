@@ -294,6 +294,11 @@ fn an_administrator_who_was_left_out_does_not_take_it_over() {
         assert!(world.row(person, group).administrators.contains(&without[0]));
         assert_eq!(present(&mut world, person, group), anew, "{person}");
     }
+    // Those of 1 whose ids come later go on in it, so that nobody speaks there; the others are nobody's.
+    let rivals = world.act(2, |desk| Ok(conversations::list(desk.tx)?)).unwrap();
+    for rival in rivals.into_iter().filter(|row| row.continues.is_some() && row.id != anew) {
+        assert_eq!(rival.successor, (rival.id > anew).then_some(anew));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{bail, ensure};
-use relevo_client::account::What;
+use relevo_client::account::{Spoken, What};
 use relevo_client::conversation::{AlarmKind, Conversation, Kind, MessageState, Standing};
 use relevo_client::document::DocumentState;
 use relevo_client::membership::warning::{Kind as Warned, Warning};
@@ -32,7 +32,9 @@ impl Model {
                 continue;
             };
             let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);
-            ensure!(seen.insert((message.conversation, text)) || again, "{} reads {text} twice", NAMES[who]);
+            // As one conversation where it goes on in another one.
+            let shown = view.present(&message.conversation);
+            ensure!(seen.insert((shown, text)) || again, "{} reads {text} twice", NAMES[who]);
             let same = self.line(message.conversation) == self.line(sent.group);
             ensure!(same, "{} reads {text} in another conversation", NAMES[who]);
             let author = if message.is_ours { NAMES[who] } else { &message.author };
@@ -235,15 +237,16 @@ impl Model {
             for reader in sent.members.iter().filter(|reader| **reader != who && !self.rolled.contains(reader)) {
                 let theirs = &views[*reader];
                 // Who was to be out at some time may have been out when it came; who is told knows.
-                let entitled = !self.out.contains(&(group, *reader))
+                let out = self.out.iter().any(|(of, whom)| whom == reader && self.line(*of) == self.line(group));
+                let entitled = !out
                     && theirs.is_live(&group)
                     && !self.excused(theirs, &group, sent)
                     && !self.parted(&group, view, theirs)
                     && !self.came_late(&group, *reader, views)
                     && !self.shut_out(sent, theirs)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
-                let has =
-                    theirs.messages.iter().any(|read| read.conversation == group && words(&read.what) == Some(text));
+                let here = |read: &&Spoken| theirs.present(&read.conversation) == theirs.present(&group);
+                let has = theirs.messages.iter().filter(here).any(|read| words(&read.what) == Some(text));
                 ensure!(
                     has || !entitled,
                     "{text} of {} in group {:?} never reaches {}",
