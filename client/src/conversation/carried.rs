@@ -10,7 +10,6 @@ use super::desk::Desk;
 use super::fault::ConversationFault;
 use super::halt::DAY;
 use super::judge::Judged;
-use super::list::lineage;
 use super::refound::{Sure, taken_out};
 use super::room::{MessageState, Room, Standing};
 use super::send::is_for_people;
@@ -84,26 +83,6 @@ impl Desk<'_> {
             records::put(self.tx, Noun::Brought, &key, &Brought { number, from: *from, since: self.now })?;
         }
         Ok(())
-    }
-
-    /// Whether a message was heard already in a conversation that goes on in this one, or where this one goes on: its author says
-    /// it once more for others.
-    pub(super) fn was_heard(
-        &self,
-        room: &Room,
-        author: &MemberKey,
-        id: MessageId,
-        body: &[u8],
-    ) -> Result<bool, ConversationFault> {
-        if room.row.continues.is_none() && room.row.successor.is_none() {
-            return Ok(false);
-        }
-        for one in lineage(self.tx, &self.present(&room.id)?)?.iter().filter(|one| **one != room.id) {
-            if messages::by_id(self.tx, one, author, id)?.is_some_and(|known| known.body == body) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Posts a document where the conversation goes on for which it was begun.

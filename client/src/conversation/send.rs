@@ -161,7 +161,8 @@ impl Desk<'_> {
             received: self.now,
             state,
         };
-        if self.was_heard(room, author, message.id, &bytes)? {
+        // Said once more for others, where the conversation goes on or comes from.
+        if messages::was_heard(self.tx, &room.id, author, message.id, &bytes)? {
             return Ok(());
         }
         #[cfg(feature = "planted-bugs")]

@@ -146,6 +146,33 @@ pub(crate) fn by_id(
     one(tx, "conversation = ? AND member = ? AND id = ?", params![conversation.0, member.as_bytes(), id.0])
 }
 
+/// Whether this author's same message is there in another conversation that this one continues, or that continues it, or where
+/// one of them goes on. That somebody says so is enough: nobody but the author can say it under this id.
+pub(crate) fn was_heard(
+    tx: &Transaction<'_>,
+    conversation: &GroupId,
+    member: &MemberKey,
+    id: MessageId,
+    body: &[u8],
+) -> Result<bool, VaultFault> {
+    Ok(tx
+        .sql()
+        .prepare_cached(
+            "WITH RECURSIVE
+                edge (one, other) AS (
+                    SELECT id, successor FROM conversations WHERE successor IS NOT NULL
+                    UNION ALL SELECT id, continues FROM conversations WHERE continues IS NOT NULL),
+                line (id) AS (
+                    VALUES (?1)
+                    UNION SELECT other FROM edge JOIN line ON one = line.id
+                    UNION SELECT one FROM edge JOIN line ON other = line.id)
+             SELECT EXISTS (
+                SELECT 1 FROM line JOIN messages ON conversation = line.id
+                WHERE line.id != ?1 AND member = ?2 AND messages.id = ?3 AND body = ?4)",
+        )?
+        .query_row(params![conversation.0, member.as_bytes(), id.0, body], |row| row.get(0))?)
+}
+
 /// Messages of a conversation in one state, oldest first.
 pub(crate) fn in_state(
     tx: &Transaction<'_>,

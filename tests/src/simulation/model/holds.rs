@@ -32,8 +32,12 @@ impl Model {
                 continue;
             };
             let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);
-            // As one conversation where it goes on in another one.
-            let shown = view.present(&message.conversation);
+            // As one conversation where it goes on in another one, unless its author's device has forgotten the one or the other.
+            let shown = if self.rolled.contains(&sent.who) {
+                message.conversation
+            } else {
+                view.present(&message.conversation)
+            };
             ensure!(seen.insert((shown, text)) || again, "{} reads {text} twice", NAMES[who]);
             let same = self.line(message.conversation) == self.line(sent.group);
             ensure!(same, "{} reads {text} in another conversation", NAMES[who]);
