@@ -138,7 +138,7 @@ impl Account {
             // It may have been founded anew meanwhile.
             let group = with.desk(|desk| desk.present(&begun_for))?;
             let (manifest, location) = document::finish(with.tx, number, &group.0, &read)?;
-            with.desk(|desk| desk.post_document(&begun_for, &group, Body::Document { manifest, location })).map(drop)
+            with.desk(|desk| desk.send_from(&begun_for, &group, Body::Document { manifest, location })).map(drop)
         })
         .await
     }

@@ -2,19 +2,18 @@
 //! meant and come later (SPEC 11, "Founded anew").
 
 use minicbor::{Decode, Encode};
-use relevo_protocol::content::{Body, GroupId, MessageId};
+use relevo_protocol::content::{GroupId, MessageId};
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 
 use super::desk::Desk;
 use super::fault::ConversationFault;
 use super::halt::DAY;
-use super::judge::Judged;
 use super::refound::{Sure, taken_out};
 use super::room::{MessageState, Room, Standing};
-use super::send::is_for_people;
-use crate::vault::conversations;
-use crate::vault::messages;
+use super::send::{ALERT, is_for_people};
+use crate::vault::conversations::{self, SeatRow};
+use crate::vault::messages::{self, MessageRow};
 use crate::vault::records::{self, Noun};
 
 /// Seconds for which somebody who was meant may come later: as long as an empty shelf is asked for a key package.
@@ -26,10 +25,12 @@ const LATECOMERS: u64 = 28 * DAY;
 struct Brought {
     #[n(0)]
     number: i64,
-    /// Its people are meant.
     #[n(1)]
     from: GroupId,
+    /// Who sat there besides us: for them they are.
     #[n(2)]
+    people: Vec<MemberKey>,
+    #[n(3)]
     since: Timestamp,
 }
 
@@ -48,9 +49,7 @@ impl Desk<'_> {
         let anew = self.present(before)?;
         let Some(row) = conversations::find(self.tx, before)? else { return Ok(()) };
         let is_in = conversations::find(self.tx, &anew)?.is_some_and(|row| row.standing != Standing::Left);
-        let known = conversations::seats(self.tx, before)?;
-        let same =
-            conversations::seats(self.tx, &anew)?.iter().all(|seat| known.iter().any(|one| one.member == seat.member));
+        let same = self.knows_all(before, &conversations::seats(self.tx, &anew)?)?;
         let waiting = messages::in_state(self.tx, before, MessageState::Waiting)?;
         let undecided = messages::in_state(self.tx, before, MessageState::Undecided)?;
         for message in waiting.into_iter().chain(undecided) {
@@ -68,9 +67,31 @@ impl Desk<'_> {
             let asks = !waits || posted || !same || sure != Sure::Yes;
             let state = if asks { MessageState::Undecided } else { MessageState::Waiting };
             messages::carry(self.tx, message.number, &anew, state)?;
-            self.bring(message.number, before)?;
-            if !asks {
+            if asks {
+                // Their author says for whom they are, as it stands then.
+                records::remove(self.tx, Noun::Brought, &message.number.to_be_bytes())?;
+            } else {
+                self.bring(message.number, before)?;
                 records::put(self.tx, Noun::Carried, &anew.0, &anew)?;
+            }
+        }
+        if is_in { self.carry_on(before, &anew) } else { Ok(()) }
+    }
+
+    /// Words that were brought here and have left go along, while somebody is meant who has not come in time.
+    fn carry_on(&self, before: &GroupId, anew: &GroupId) -> Result<(), ConversationFault> {
+        let (there, here) = (conversations::seats(self.tx, before)?, conversations::seats(self.tx, anew)?);
+        for brought in records::list::<Brought>(self.tx, Noun::Brought)? {
+            let said = messages::numbered(self.tx, brought.number)?;
+            let Some(said) = said.filter(|said| said.conversation == *before && has_left(said) && said.kind != ALERT)
+            else {
+                continue;
+            };
+            let meant = self.still_meant(&brought)?;
+            if meant.iter().any(|member| there.iter().all(|seat| seat.member != *member)) {
+                messages::carry(self.tx, said.number, anew, said.state)?;
+                self.say_once_more(&said, &meant, &here)?;
+                records::put(self.tx, Noun::Carried, &anew.0, anew)?;
             }
         }
         Ok(())
@@ -80,66 +101,103 @@ impl Desk<'_> {
     fn bring(&self, number: i64, from: &GroupId) -> Result<(), ConversationFault> {
         let key = number.to_be_bytes();
         if !records::has(self.tx, Noun::Brought, &key)? {
-            records::put(self.tx, Noun::Brought, &key, &Brought { number, from: *from, since: self.now })?;
+            let others = conversations::seats(self.tx, from)?.into_iter().map(|seat| seat.member);
+            let people = others.filter(|member| *member != self.me.member).collect();
+            records::put(self.tx, Noun::Brought, &key, &Brought { number, from: *from, people, since: self.now })?;
         }
         Ok(())
     }
 
-    /// Posts a document where the conversation goes on for which it was begun.
-    ///
-    /// # Errors
-    /// As [`Desk::send`].
-    pub fn post_document(
-        &mut self,
-        begun_for: &GroupId,
-        group: &GroupId,
-        document: Body,
-    ) -> Result<MessageId, ConversationFault> {
-        let id = self.send(group, document)?;
-        let said = messages::by_id(self.tx, group, &self.me.member, id)?.filter(|_| begun_for != group);
-        if let Some(said) = said {
-            self.bring(said.number, begun_for)?;
+    /// Something of ours was begun for a conversation that has gone on in this one: its author is asked where somebody sits here
+    /// who did not there.
+    pub(super) fn came_from(&self, room: &Room, from: &GroupId, id: MessageId) -> Result<(), ConversationFault> {
+        if *from == room.id {
+            return Ok(());
         }
-        Ok(id)
+        let Some(said) = messages::by_id(self.tx, &room.id, &self.me.member, id)? else { return Ok(()) };
+        if self.knows_all(from, &room.seats)? {
+            self.bring(said.number, from)
+        } else {
+            Ok(messages::set_state(self.tx, said.number, MessageState::Undecided)?)
+        }
     }
 
-    /// People enter a conversation that continues another one in which they were. Words that come from there are said once more
-    /// for them; whoever has them keeps them once. Gives those that only such people would read who were not there before: their
-    /// author need not be asked.
-    pub(super) fn tell_latecomers(&self, room: &Room, judged: &Judged) -> Result<Vec<i64>, ConversationFault> {
+    /// Whether all of these sit in a conversation.
+    fn knows_all(&self, group: &GroupId, seats: &[SeatRow]) -> Result<bool, ConversationFault> {
+        let known = conversations::seats(self.tx, group)?;
+        Ok(seats.iter().all(|seat| known.iter().any(|one| one.member == seat.member)))
+    }
+
+    /// People enter a conversation, by a commit or while we were not there. Words that come from one that it continues are said
+    /// once more for those who are meant; whoever has them keeps them once. Their author is asked where anybody sits here who is
+    /// not meant. Gives those of ours for which all who enter are meant.
+    pub(super) fn tell_latecomers(
+        &self,
+        group: &GroupId,
+        before: &[SeatRow],
+        seats: &[SeatRow],
+    ) -> Result<Vec<i64>, ConversationFault> {
         let mut meant_for_all = Vec::new();
-        let came = judged.leaves.iter().map(|seat| seat.member).filter(|member| room.seat_of(member).is_none());
-        let came: Vec<MemberKey> = came.collect();
-        if room.context.continues.is_none() || came.is_empty() {
+        let seated = |seats: &[SeatRow], member: &MemberKey| seats.iter().any(|seat| seat.member == *member);
+        let came: Vec<MemberKey> = seats.iter().map(|seat| seat.member).filter(|one| !seated(before, one)).collect();
+        if came.is_empty() {
             return Ok(meant_for_all);
         }
         for brought in records::list::<Brought>(self.tx, Noun::Brought)? {
             let key = brought.number.to_be_bytes();
-            let said = messages::numbered(self.tx, brought.number)?;
-            let Some(said) = said.filter(|said| said.conversation == room.id) else { continue };
-            let mut meant = Vec::new();
-            for seat in conversations::seats(self.tx, &brought.from)? {
-                let out = records::has(self.tx, Noun::TakenOut, &taken_out(&room.id, &seat.member))?;
-                if !out && !room.row.excluded.contains(&seat.member) {
-                    meant.push(seat.member);
-                }
+            if brought.since.plus_seconds(LATECOMERS) <= self.now {
+                records::remove(self.tx, Noun::Brought, &key)?;
+                continue;
             }
-            let alone = came.iter().all(|member| meant.contains(member));
-            let has_left = matches!(said.state, MessageState::Sent | MessageState::Delivered);
-            if alone {
+            let said = messages::numbered(self.tx, brought.number)?;
+            let Some(said) = said.filter(|said| said.conversation == *group) else { continue };
+            let meant = self.still_meant(&brought)?;
+            if came.iter().all(|member| meant.contains(member)) {
                 meant_for_all.push(said.number);
             }
-            if has_left && alone {
-                messages::wait_again(self.tx, said.number, self.now)?;
-            } else if has_left && came.iter().any(|member| meant.contains(member)) {
-                messages::set_state(self.tx, said.number, MessageState::Undecided)?;
+            if has_left(&said) && came.iter().any(|member| meant.contains(member)) {
+                self.say_once_more(&said, &meant, seats)?;
             }
-            let all_in = meant.iter().all(|member| came.contains(member) || room.seat_of(member).is_some());
-            if all_in || brought.since.plus_seconds(LATECOMERS) <= self.now {
+            if meant.iter().all(|member| seated(seats, member)) {
                 records::remove(self.tx, Noun::Brought, &key)?;
             }
         }
         Ok(meant_for_all)
+    }
+
+    /// For whom words are, without those who were left out or removed since in any conversation in which it has gone on.
+    fn still_meant(&self, brought: &Brought) -> Result<Vec<MemberKey>, ConversationFault> {
+        let line = self.line_from(&brought.from)?;
+        let mut meant = Vec::new();
+        for member in &brought.people {
+            let mut out = false;
+            for row in &line {
+                let removed = records::has(self.tx, Noun::TakenOut, &taken_out(&row.id, member))?;
+                out |= removed || row.excluded.contains(member);
+            }
+            if !out {
+                meant.push(*member);
+            }
+        }
+        Ok(meant)
+    }
+
+    /// Words of ours that have left wait once more, or for their author's word where somebody would read them who is not meant.
+    /// Not an alert: one that has ended by then accuses whoever posts it.
+    fn say_once_more(
+        &self,
+        said: &MessageRow,
+        meant: &[MemberKey],
+        seats: &[SeatRow],
+    ) -> Result<(), ConversationFault> {
+        let me = &self.me.member;
+        if said.kind == ALERT {
+            return Ok(());
+        }
+        if seats.iter().all(|seat| seat.member == *me || meant.contains(&seat.member)) {
+            return Ok(messages::wait_again(self.tx, said.number, self.now)?);
+        }
+        Ok(messages::set_state(self.tx, said.number, MessageState::Undecided)?)
     }
 
     /// Conversations into which something was carried that has not been sent yet.
@@ -150,4 +208,9 @@ impl Desk<'_> {
         }
         Ok(carried)
     }
+}
+
+/// Whether words of ours have left, for whoever was there.
+fn has_left(said: &MessageRow) -> bool {
+    matches!(said.state, MessageState::Sent | MessageState::Delivered)
 }

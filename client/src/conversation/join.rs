@@ -156,6 +156,8 @@ impl Desk<'_> {
             successor: before.and_then(|before| before.successor),
         };
         conversations::put(self.tx, &row)?;
+        // Who came while we could not go on.
+        self.tell_latecomers(&welcome.group, &conversations::seats(self.tx, &welcome.group)?, &seats)?;
         conversations::put_seats(self.tx, &welcome.group, &seats)?;
         let mut room = Room { id: welcome.group, mls, row, context, seats };
         self.read_from(welcome, sender)?;

@@ -36,8 +36,8 @@ impl Desk<'_> {
         // The same function as before the append, on the same state: a fault now is a bug.
         let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
         let path = staged.update_path_leaf_node().is_some();
+        self.tell_latecomers(&room.id, &room.seats, &seats_after(room, &judged.leaves)?)?;
         self.send_lost_again(room, entry, judged.effect.adds)?;
-        self.tell_latecomers(room, &judged)?;
         room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
         if let Some(echo) = &row.echo {
             conversations::put_merged(self.tx, &room.id, echo)?;
@@ -82,8 +82,8 @@ impl Desk<'_> {
             room.row.administrators = Context::of(room.mls.extensions())?.administrators;
             return self.removed(room);
         }
+        let meant_for_all = self.tell_latecomers(&room.id, &room.seats, &seats_after(room, &judged.leaves)?)?;
         self.send_lost_again(room, entry, judged.effect.adds)?;
-        let meant_for_all = self.tell_latecomers(room, judged)?;
         let before = self.settle(room, judged, false)?;
         room.row.heard = true;
         self.heard_in_epoch(&room.id)?;

@@ -260,13 +260,12 @@ impl Desk<'_> {
             return Ok(());
         }
         let line = self.line_from(before)?;
+        if self.is_ousted(&line, founder)? {
+            return Ok(());
+        }
         // Several may have founded it anew at once: everybody takes the one whose id comes first, and what that went on in.
         let siblings = line.iter().filter(|one| one.continues.is_some_and(|(origin, _)| origin == *before));
         let wins = siblings.map(|one| one.id).min().is_none_or(|best| *anew < best);
-        // What they founded may go on in ours.
-        if wins && self.is_ousted(&line, founder)? {
-            return Ok(());
-        }
         let (from, to) = if wins { (here, there) } else { (there, here) };
         if self.goes_on_in(&from, &to, sure)? && wins && *founder != self.me.member {
             self.alarm(&to, AlarmKind::Refounded, founder.as_bytes())?;
@@ -275,7 +274,7 @@ impl Desk<'_> {
     }
 
     /// The conversations behind this one in which it went on, to the last one.
-    fn line_from(&self, before: &GroupId) -> Result<Vec<ConversationRow>, ConversationFault> {
+    pub(super) fn line_from(&self, before: &GroupId) -> Result<Vec<ConversationRow>, ConversationFault> {
         let (mut line, mut at) = (Vec::new(), *before);
         while let Some(next) = conversations::find(self.tx, &at)?.and_then(|row| row.successor) {
             line.extend(conversations::find(self.tx, &next)?);

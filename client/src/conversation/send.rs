@@ -25,8 +25,17 @@ impl Desk<'_> {
     /// # Errors
     /// [`ConversationFault::NotIn`], [`ConversationFault::Halted`], [`ConversationFault::TooLong`].
     pub fn send(&mut self, group: &GroupId, body: Body) -> Result<MessageId, ConversationFault> {
+        self.send_from(group, group, body)
+    }
+
+    /// As [`Desk::send`], of something that was begun for a conversation which may have gone on in this one meanwhile.
+    ///
+    /// # Errors
+    /// As [`Desk::send`].
+    pub fn send_from(&mut self, from: &GroupId, group: &GroupId, body: Body) -> Result<MessageId, ConversationFault> {
         let mut room = self.enter_present(group)?;
         let id = self.say(&mut room, body)?;
+        self.came_from(&room, from, id)?;
         // A pair writes its leaf anew on the first word after hearing the other: what was lost to a thief before is
         // of no use from here.
         if room.context.kind == Kind::Pair && room.row.heard && !self.is_intended(group, &Intention::Rekey)? {
@@ -162,7 +171,8 @@ impl Desk<'_> {
             state,
         };
         // Said once more for others, where the conversation goes on or comes from.
-        if messages::was_heard(self.tx, &room.id, author, message.id, &bytes)? {
+        let in_line = room.row.continues.is_some() || room.row.successor.is_some();
+        if in_line && messages::was_heard(self.tx, &room.id, author, message.id, &bytes)? {
             return Ok(());
         }
         #[cfg(feature = "planted-bugs")]

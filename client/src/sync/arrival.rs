@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use relevo_protocol::wire::{
-    Answer, Call, Event, Fingerprint, MailboxId, Outcome, Refusal, Resumed, Sequence, SubscriptionId,
+    Answer, Call, Cursor, Event, Fingerprint, MailboxId, Outcome, Refusal, Resumed, Sequence, SubscriptionId,
 };
 
 use super::backoff::Jitter;
@@ -31,7 +31,7 @@ enum Change {
     Live {
         mailbox: MailboxId,
         id: SubscriptionId,
-        after: Sequence,
+        from: Cursor,
         last: Sequence,
     },
     Took {
@@ -272,9 +272,9 @@ impl<'a> Batch<'a> {
             }
         };
         match resumption {
-            Resumption::Live { after, last } => {
+            Resumption::Live { from, last } => {
                 self.live.insert(id);
-                self.changes.push(Change::Live { mailbox, id, after, last });
+                self.changes.push(Change::Live { mailbox, id, from, last });
             }
             Resumption::AskAgain => self.pause(id, Pause::AskAgain),
             Resumption::Unfollowed => {}
@@ -377,10 +377,10 @@ impl Peer {
                     reader.promised(sequence, now.elapsed);
                 }
             }
-            Change::Live { mailbox, id, after, last } => {
+            Change::Live { mailbox, id, from, last } => {
                 open.live.insert(id);
                 if let Some(reader) = self.readers.get_mut(&mailbox) {
-                    reader.live(id, after, last, now.elapsed);
+                    reader.live(id, from, last, now.elapsed);
                 }
                 self.proved_useful();
             }

@@ -264,7 +264,12 @@ impl Engine {
         }
         for row in followed::newer(tx, self.last_follow)? {
             self.last_follow = row.id;
-            self.peer(row.followed.relay).read(&row);
+            let relay = row.followed.relay;
+            let peer = self.peer(relay);
+            if peer.reads_elsewhere(&row) {
+                peer.stop_reading(relay, &row.followed.mailbox, effects);
+            }
+            peer.read(&row);
         }
         for dispatch in outbox::newer(tx, self.last_dispatch)? {
             self.last_dispatch = dispatch.id;

@@ -169,6 +169,12 @@ impl Peer {
         }
     }
 
+    /// Whether a mailbox is read from another place than its row says by now, as after a welcome that names a later one.
+    pub(super) fn reads_elsewhere(&self, row: &FollowedRow) -> bool {
+        let reader = self.readers.get(&row.followed.mailbox);
+        reader.is_some_and(|reader| reader.is_elsewhere(&row.followed.cursor))
+    }
+
     pub(super) fn stop_reading(&mut self, relay: Fingerprint, mailbox: &MailboxId, effects: &mut Vec<Effect>) {
         let Some(reader) = self.readers.remove(mailbox) else { return };
         if let (Session::Open(open), Some(id)) = (&mut self.session, reader.subscription()) {

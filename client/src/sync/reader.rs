@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relevo_protocol::wire::{Cursor, Refusal, Sequence, SubscriptionId};
+use relevo_protocol::wire::{Cursor, Incarnation, Refusal, Sequence, SubscriptionId};
 
 use super::backoff::{Backoff, Jitter};
 
@@ -58,8 +58,9 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Reader {
     state: State,
-    /// Whether the mailbox was there once. Whoever asks for one that is still to be opened is refused for good.
-    known: bool,
+    /// The life of the mailbox in which it is read. None where it was never there: whoever asks for one that is still to be opened
+    /// is refused for good.
+    life: Option<Incarnation>,
     after: Sequence,
     /// Last entry that the relay is known to hold.
     target: Sequence,
@@ -76,7 +77,7 @@ impl Reader {
     pub(super) fn new(cursor: Cursor) -> Self {
         Self {
             state: State::Idle,
-            known: cursor.incarnation.is_some(),
+            life: cursor.incarnation,
             after: cursor.after,
             target: cursor.after,
             backoff: Backoff::REFUSED,
@@ -101,11 +102,17 @@ impl Reader {
 
     /// Whether it is not asked for before its Open, if that waits, has been answered.
     pub(super) fn waits_for_open(&self) -> bool {
-        !self.known
+        self.life.is_none()
     }
 
-    pub(super) fn asked(&mut self, id: SubscriptionId) {
+    pub(super) fn asked(&mut self, id: SubscriptionId, from: Cursor) {
         self.state = State::Asked { id, again: false };
+        (self.life, self.after) = (from.incarnation, from.after);
+    }
+
+    /// Whether it is read, or asked for, from another place than this one.
+    pub(super) fn is_elsewhere(&self, cursor: &Cursor) -> bool {
+        self.subscription().is_some() && (self.life, self.after) != (cursor.incarnation, cursor.after)
     }
 
     /// It is to be asked for once more if what it was asked with does not do. Two questions at a time would be answered for
@@ -116,12 +123,11 @@ impl Reader {
         }
     }
 
-    pub(super) fn live(&mut self, id: SubscriptionId, after: Sequence, target: Sequence, now: Duration) {
+    pub(super) fn live(&mut self, id: SubscriptionId, from: Cursor, target: Sequence, now: Duration) {
         self.came(now);
         self.silence_said = false;
         self.state = State::Live { id, taken: 0 };
-        self.known = true;
-        self.after = after;
+        (self.life, self.after) = (from.incarnation, from.after);
         // Not the larger of old and new: a restored relay may hold less than before.
         self.target = target;
     }

@@ -31,7 +31,7 @@ pub(super) enum Read {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Resumption {
     /// Entries after the cursor come.
-    Live { after: Sequence, last: Sequence },
+    Live { from: Cursor, last: Sequence },
     /// It has to be asked again, with the new cursor.
     AskAgain,
     /// The mailbox is not followed any more.
@@ -156,7 +156,7 @@ impl Reading<'_, '_> {
         } else if row.condition != Condition::Sound {
             followed::set_condition(self.tx, mailbox, Condition::Sound)?;
         }
-        Ok(Resumption::Live { after: row.followed.cursor.after, last: standing.last })
+        Ok(Resumption::Live { from: row.followed.cursor, last: standing.last })
     }
 
     /// The mailbox lives another life: everything it holds is read again, and what this device has is not given twice.

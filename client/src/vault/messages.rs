@@ -146,8 +146,8 @@ pub(crate) fn by_id(
     one(tx, "conversation = ? AND member = ? AND id = ?", params![conversation.0, member.as_bytes(), id.0])
 }
 
-/// Whether this author's same message is there in another conversation that this one continues, or that continues it, or where
-/// one of them goes on. That somebody says so is enough: nobody but the author can say it under this id.
+/// Whether this author's same message is there in another conversation that goes on in this one, or where this one goes on. Not in
+/// one that merely claims so: its founder would choose where somebody reads what all read here.
 pub(crate) fn was_heard(
     tx: &Transaction<'_>,
     conversation: &GroupId,
@@ -158,14 +158,11 @@ pub(crate) fn was_heard(
     Ok(tx
         .sql()
         .prepare_cached(
-            "WITH RECURSIVE
-                edge (one, other) AS (
-                    SELECT id, successor FROM conversations WHERE successor IS NOT NULL
-                    UNION ALL SELECT id, continues FROM conversations WHERE continues IS NOT NULL),
-                line (id) AS (
-                    VALUES (?1)
-                    UNION SELECT other FROM edge JOIN line ON one = line.id
-                    UNION SELECT one FROM edge JOIN line ON other = line.id)
+            "WITH RECURSIVE line (id) AS (
+                VALUES (?1)
+                UNION SELECT successor FROM conversations JOIN line ON conversations.id = line.id
+                    WHERE successor IS NOT NULL
+                UNION SELECT conversations.id FROM conversations JOIN line ON successor = line.id)
              SELECT EXISTS (
                 SELECT 1 FROM line JOIN messages ON conversation = line.id
                 WHERE line.id != ?1 AND member = ?2 AND messages.id = ?3 AND body = ?4)",

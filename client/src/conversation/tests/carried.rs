@@ -73,12 +73,53 @@ fn their_author_is_asked_where_somebody_new_would_read_them_too() {
 }
 
 #[test]
+fn their_author_is_asked_where_somebody_new_has_come_before() {
+    let mut world = World::new(4);
+    let (anew, words) = without_3(&mut world);
+    let stranger = stranger(&mut world);
+    add(&mut world, anew, &[stranger]);
+    assert_eq!(world.state(1, anew, words), MessageState::Sent);
+    add(&mut world, anew, &[3]);
+    assert_eq!(world.state(1, anew, words), MessageState::Undecided);
+    for person in [3, stranger] {
+        assert_eq!(world.texts(person, anew), [""; 0], "{person}");
+    }
+}
+
+#[test]
+fn words_go_along_where_it_is_founded_anew_once_more() {
+    let mut world = World::new(4);
+    let (anew, words) = without_3(&mut world);
+    let last = refound(&mut world, 0, anew, &[]).unwrap().group;
+    world.settle();
+    add(&mut world, last, &[3]);
+    assert_eq!(world.state(1, last, words), MessageState::Sent);
+    assert_eq!(world.texts(3, last), ["had not left"]);
+    assert_eq!((world.texts(2, anew), world.texts(2, last)), (vec!["had not left".to_owned()], vec![]), "once");
+}
+
+#[test]
+fn who_was_left_out_on_the_way_is_not_meant_any_more() {
+    let mut world = World::new(4);
+    let (anew, words) = without_3(&mut world);
+    let left_out = world.member(2);
+    let middle = refound(&mut world, 0, anew, &[left_out]).unwrap().group;
+    world.settle();
+    let last = refound(&mut world, 0, middle, &[]).unwrap().group;
+    world.settle();
+    add(&mut world, last, &[2]);
+    assert_eq!(world.texts(2, last), [""; 0]);
+    add(&mut world, last, &[3]);
+    assert_eq!(world.state(1, last, words), MessageState::Undecided, "2 would read it once more");
+}
+
+#[test]
 fn words_that_wait_while_those_come_who_were_meant_are_not_asked_about() {
     let mut world = World::new(4);
     let (anew, _) = without_3(&mut world);
     let group = world.row(1, anew).continues.unwrap().0;
     let document = || Body::Text { text: "begun before".parse().unwrap(), language: None };
-    let words = world.act(1, |desk| desk.post_document(&group, &anew, document())).unwrap();
+    let words = world.act(1, |desk| desk.send_from(&group, &anew, document())).unwrap();
     let fresh = world.say(1, anew, "said here");
     let held = std::mem::take(&mut world.people[1].outbox);
     add(&mut world, anew, &[3]);
@@ -87,6 +128,13 @@ fn words_that_wait_while_those_come_who_were_meant_are_not_asked_about() {
     assert_eq!(world.state(1, anew, words), MessageState::Sent);
     assert_eq!(world.state(1, anew, fresh), MessageState::Undecided, "who was not here when they were said");
     assert_eq!(world.texts(3, anew), ["had not left", "begun before"]);
+    // Where somebody is by now who was not there when it was begun.
+    let stranger = stranger(&mut world);
+    add(&mut world, anew, &[stranger]);
+    let words = world.act(1, |desk| desk.send_from(&group, &anew, document())).unwrap();
+    world.settle();
+    assert_eq!(world.state(1, anew, words), MessageState::Undecided);
+    assert_eq!(world.texts(stranger, anew), [""; 0]);
 }
 
 #[test]

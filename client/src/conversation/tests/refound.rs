@@ -287,18 +287,12 @@ fn an_administrator_who_was_left_out_does_not_take_it_over() {
     world.act(0, |desk| Ok(intentions::remove_all(desk.tx, &group)?)).unwrap();
     world.settle();
     let origin = Origin { line: vec![group], without: Vec::new() };
-    // Until both have come: the lower one of an outsider, and the higher one.
-    let mut rivals = Vec::new();
-    while rivals.len() < 100 && (rivals.iter().all(|rival| *rival > anew) || rivals.iter().all(|rival| *rival < anew)) {
-        rivals.push(claim(&mut world, 1, &origin, &[0, 2, 3], &[1]));
+    for _ in 0..6 {
+        claim(&mut world, 1, &origin, &[0, 2, 3], &[1]);
     }
     for person in [0, 2, 3] {
         assert!(world.row(person, group).administrators.contains(&without[0]));
         assert_eq!(present(&mut world, person, group), anew, "{person}");
-    }
-    // Those of 1 whose ids come later go on in it, so that nobody speaks there; the others are nobody's.
-    for rival in rivals {
-        assert_eq!(world.row(2, rival).successor, (rival > anew).then_some(anew));
     }
 }
 

@@ -288,6 +288,28 @@ fn a_mailbox_that_is_to_be_read_again_while_it_is_refused_is_asked_for_again_soo
 }
 
 #[test]
+fn a_mailbox_that_is_to_be_read_from_another_place_is_asked_for_from_there() {
+    let mut world = reader();
+    let (sequence, head) = [2, 3].map(|number| world.relay.append(mailbox(1), entry(2, number)))[1];
+    let incarnation = world.relay.open(mailbox(1)).incarnation;
+    again(&mut world);
+    while world.execute() {}
+    let answers = std::mem::take(&mut world.answers);
+    // As a welcome says, which comes while the relay is asked.
+    let start = Start::After { incarnation, sequence, head };
+    world.change(|tx| {
+        unfollow(tx, &mailbox(1))?;
+        follow(tx, &Follow { start, ..following_of(1) })
+    });
+    world.deliver(answers);
+    world.settle();
+    world.relay.append(mailbox(1), entry(2, 4));
+    world.settle();
+    assert_eq!(world.entries(1), [(2, 1), (2, 4)], "and nothing is asked for from before");
+    assert_eq!(world.notices(), [""; 0]);
+}
+
+#[test]
 fn a_life_that_was_left_is_a_contradiction_when_it_comes_back() {
     let mut world = reader();
     let first = world.relay.open(mailbox(1)).incarnation;

@@ -32,12 +32,10 @@ impl Model {
                 continue;
             };
             let again = matches!(message.what, What::Document(_)) && self.rolled.contains(&sent.who);
-            // As one conversation where it goes on in another one, unless its author's device has forgotten the one or the other.
-            let shown = if self.rolled.contains(&sent.who) {
-                message.conversation
-            } else {
-                view.present(&message.conversation)
-            };
+            // As one conversation where it goes on in another one. What a restored relay lost, and what a device has forgotten that it
+            // said, is said again, perhaps before it is judged whether it goes on there.
+            let apart = self.relay_rolled || self.rolled.contains(&sent.who);
+            let shown = if apart { message.conversation } else { view.present(&message.conversation) };
             ensure!(seen.insert((shown, text)) || again, "{} reads {text} twice", NAMES[who]);
             let same = self.line(message.conversation) == self.line(sent.group);
             ensure!(same, "{} reads {text} in another conversation", NAMES[who]);
@@ -98,7 +96,8 @@ impl Model {
         for copy in &view.copies {
             let name = &copy.name;
             ensure!(copy.is_whole != Some(false), "{} has {name} other than it was", NAMES[who]);
-            ensure!(seen.insert(name), "{} has {name} twice", NAMES[who]);
+            let shown = self.relay_rolled.then_some(copy.conversation);
+            ensure!(seen.insert((shown, name)), "{} has {name} twice", NAMES[who]);
             let Some(sent) = self.sent.get(name) else { continue };
             let may = sent.who == who || self.may_have(sent, who) || self.rolled.contains(&sent.who);
             ensure!(may, "{} has {name}, of others", NAMES[who]);
@@ -249,7 +248,7 @@ impl Model {
                     && !self.came_late(&group, *reader, views)
                     && !self.shut_out(sent, theirs)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
-                let here = |read: &&Spoken| theirs.present(&read.conversation) == theirs.present(&group);
+                let here = |read: &&Spoken| self.line(read.conversation) == self.line(group);
                 let has = theirs.messages.iter().filter(here).any(|read| words(&read.what) == Some(text));
                 ensure!(
                     has || !entitled,
