@@ -379,6 +379,24 @@ fn what_a_relay_holds_and_does_not_give_is_said_after_ten_minutes_and_once() {
 }
 
 #[test]
+fn a_relay_that_does_not_say_where_a_mailbox_stands_withholds_it() {
+    let mut world = reader();
+    again(&mut world);
+    while world.execute() {}
+    let answers = std::mem::take(&mut world.answers);
+    for minute in 1..=20 {
+        world.elapsed += Duration::from_secs(60);
+        world.step(Input::Tick);
+        assert_eq!(world.notices().len(), usize::from(minute >= 10));
+    }
+    assert_eq!(world.notices(), ["withheld 2"]);
+    world.relay.append(mailbox(1), entry(2, 2));
+    world.deliver(answers);
+    world.settle();
+    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
+}
+
+#[test]
 fn a_device_that_slept_calls_nothing_withheld_that_came_meanwhile() {
     let mut world = reader();
     world.enqueue_append(1);

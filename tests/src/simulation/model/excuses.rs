@@ -46,6 +46,13 @@ impl Model {
         apart && here.all.union(&there.all).any(is_lost)
     }
 
+    /// Whether somebody was taken out of a group, is not in it, and was wanted back: perhaps by one who administrates it since, whose
+    /// welcome is a stranger's.
+    pub(super) fn brought_back(&self, who: usize, view: &View) -> bool {
+        let wanted = |group: &GroupId| self.meant.iter().any(|(_, into, whom)| into == group && *whom == who);
+        self.out.iter().any(|(group, whom)| *whom == who && wanted(group) && !view.is_live(group))
+    }
+
     /// Whether somebody who meant a member to be in is told that a parcel to them did not come.
     pub(super) fn undelivered(&self, group: &Conversation, to: usize, views: &[View]) -> bool {
         let Some(seat) = group.members.iter().find(|seat| Some(&seat.pseudonym.as_str()) == NAMES.get(to)) else {

@@ -81,7 +81,10 @@ impl Model {
                 if self.slept < RETENTION {
                     let gap = view.alarms.iter().find(|alarm| alarm.kind == AlarmKind::Gap);
                     ensure!(gap.is_none(), "{} is told of a gap before anything expired", NAMES[who]);
-                    let excused = |one: &&Warning| one.kind.code() == "undelivered" || is_late(one, views);
+                    let brought_back =
+                        |one: &&Warning| one.kind == Warned::ParcelRefused && self.brought_back(who, view);
+                    let excused =
+                        |one: &&Warning| one.kind.code() == "undelivered" || is_late(one, views) || brought_back(one);
                     let warned = view.warnings.iter().find(|one| !excused(one));
                     ensure!(warned.is_none(), "{} is warned: {:?}", NAMES[who], warned.map(|one| one.kind.code()));
                 }
