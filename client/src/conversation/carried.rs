@@ -9,6 +9,7 @@ use relevo_protocol::trust::MemberKey;
 use super::desk::Desk;
 use super::fault::ConversationFault;
 use super::halt::DAY;
+use super::list::Decision;
 use super::refound::{Sure, taken_out};
 use super::room::{MessageState, Room, Standing};
 use super::send::{ALERT, is_for_people};
@@ -27,7 +28,7 @@ struct Brought {
     number: i64,
     #[n(1)]
     from: GroupId,
-    /// Who sat there besides us: for them they are.
+    /// For whom they are: who sat there when they were taken along, and whom their author has let read them since.
     #[n(2)]
     people: Vec<MemberKey>,
     #[n(3)]
@@ -35,10 +36,11 @@ struct Brought {
 }
 
 impl Desk<'_> {
-    /// Looks again at conversations that go on elsewhere, or of which somebody says so: what has not left, or will not be seen,
-    /// is said there.
+    /// Looks again at what says that it continues a conversation, and at those that go on elsewhere: what has not left, or will not
+    /// be seen, is said there.
     pub(super) fn carry(&mut self) -> Result<(), ConversationFault> {
         self.claims_again()?;
+        self.forget_meant()?;
         for row in conversations::list(self.tx)?.into_iter().filter(|row| row.successor.is_some()) {
             self.carry_from(&row.id, Sure::Yes)?;
         }
@@ -49,7 +51,7 @@ impl Desk<'_> {
         let anew = self.present(before)?;
         let Some(row) = conversations::find(self.tx, before)? else { return Ok(()) };
         let is_in = conversations::find(self.tx, &anew)?.is_some_and(|row| row.standing != Standing::Left);
-        let same = self.knows_all(before, &conversations::seats(self.tx, &anew)?)?;
+        let here = conversations::seats(self.tx, &anew)?;
         let waiting = messages::in_state(self.tx, before, MessageState::Waiting)?;
         let undecided = messages::in_state(self.tx, before, MessageState::Undecided)?;
         for message in waiting.into_iter().chain(undecided) {
@@ -64,14 +66,14 @@ impl Desk<'_> {
                 messages::set_state(self.tx, message.number, MessageState::NotSent)?;
                 continue;
             }
-            let asks = !waits || posted || !same || sure != Sure::Yes;
+            let brought = self.bring(message.number, before)?;
+            let asks = !waits || posted || sure != Sure::Yes || !self.are_all_meant(&brought, &here)?;
             let state = if asks { MessageState::Undecided } else { MessageState::Waiting };
             messages::carry(self.tx, message.number, &anew, state)?;
             if asks {
                 // Their author says for whom they are, as it stands then.
                 records::remove(self.tx, Noun::Brought, &message.number.to_be_bytes())?;
             } else {
-                self.bring(message.number, before)?;
                 records::put(self.tx, Noun::Carried, &anew.0, &anew)?;
             }
         }
@@ -88,8 +90,11 @@ impl Desk<'_> {
                 continue;
             };
             let meant = self.still_meant(&brought)?;
-            if meant.iter().any(|member| there.iter().all(|seat| seat.member != *member)) {
+            let missed = |member: &MemberKey| !sits(&there, member);
+            if meant.iter().any(missed) {
                 messages::carry(self.tx, said.number, anew, said.state)?;
+            }
+            if meant.iter().any(|member| missed(member) && sits(&here, member)) {
                 self.say_once_more(&said, &meant, &here)?;
                 records::put(self.tx, Noun::Carried, &anew.0, anew)?;
             }
@@ -98,14 +103,38 @@ impl Desk<'_> {
     }
 
     /// Words of ours are meant for whoever was in the conversation that they come from, also for who enters the new one later.
-    fn bring(&self, number: i64, from: &GroupId) -> Result<(), ConversationFault> {
+    fn bring(&self, number: i64, from: &GroupId) -> Result<Brought, ConversationFault> {
         let key = number.to_be_bytes();
-        if !records::has(self.tx, Noun::Brought, &key)? {
-            let others = conversations::seats(self.tx, from)?.into_iter().map(|seat| seat.member);
-            let people = others.filter(|member| *member != self.me.member).collect();
-            records::put(self.tx, Noun::Brought, &key, &Brought { number, from: *from, people, since: self.now })?;
+        if let Some(known) = records::get(self.tx, Noun::Brought, &key)? {
+            return Ok(known);
+        }
+        let people = conversations::seats(self.tx, from)?.into_iter().map(|seat| seat.member).collect();
+        let brought = Brought { number, from: *from, people, since: self.now };
+        records::put(self.tx, Noun::Brought, &key, &brought)?;
+        Ok(brought)
+    }
+
+    /// Forgets for whom words were meant that have waited long enough for them.
+    fn forget_meant(&self) -> Result<(), ConversationFault> {
+        for brought in records::list::<Brought>(self.tx, Noun::Brought)? {
+            if brought.since.plus_seconds(LATECOMERS) <= self.now {
+                records::remove(self.tx, Noun::Brought, &brought.number.to_be_bytes())?;
+            }
         }
         Ok(())
+    }
+
+    /// Their author has decided about words: they are for who is there as well, or for nobody any more.
+    pub(super) fn decided(&self, number: i64, seats: &[SeatRow], send: Decision) -> Result<(), ConversationFault> {
+        let key = number.to_be_bytes();
+        let Some(mut brought) = records::get::<Brought>(self.tx, Noun::Brought, &key)? else { return Ok(()) };
+        match send {
+            Decision::Send => {
+                brought.people.extend(seats.iter().map(|seat| seat.member));
+                Ok(records::put(self.tx, Noun::Brought, &key, &brought)?)
+            }
+            Decision::Drop => Ok(records::remove(self.tx, Noun::Brought, &key)?),
+        }
     }
 
     /// Something of ours was begun for a conversation that has gone on in this one: its author is asked where somebody sits here
@@ -115,17 +144,18 @@ impl Desk<'_> {
             return Ok(());
         }
         let Some(said) = messages::by_id(self.tx, &room.id, &self.me.member, id)? else { return Ok(()) };
-        if self.knows_all(from, &room.seats)? {
-            self.bring(said.number, from)
-        } else {
-            Ok(messages::set_state(self.tx, said.number, MessageState::Undecided)?)
+        let brought = self.bring(said.number, from)?;
+        if self.are_all_meant(&brought, &room.seats)? {
+            return Ok(());
         }
+        records::remove(self.tx, Noun::Brought, &said.number.to_be_bytes())?;
+        Ok(messages::set_state(self.tx, said.number, MessageState::Undecided)?)
     }
 
-    /// Whether all of these sit in a conversation.
-    fn knows_all(&self, group: &GroupId, seats: &[SeatRow]) -> Result<bool, ConversationFault> {
-        let known = conversations::seats(self.tx, group)?;
-        Ok(seats.iter().all(|seat| known.iter().any(|one| one.member == seat.member)))
+    /// Whether words are meant for all of these.
+    fn are_all_meant(&self, brought: &Brought, seats: &[SeatRow]) -> Result<bool, ConversationFault> {
+        let meant = self.still_meant(brought)?;
+        Ok(seats.iter().all(|seat| seat.member == self.me.member || meant.contains(&seat.member)))
     }
 
     /// People enter a conversation, by a commit or while we were not there. Words that come from one that it continues are said
@@ -138,29 +168,27 @@ impl Desk<'_> {
         seats: &[SeatRow],
     ) -> Result<Vec<i64>, ConversationFault> {
         let mut meant_for_all = Vec::new();
-        let seated = |seats: &[SeatRow], member: &MemberKey| seats.iter().any(|seat| seat.member == *member);
-        let came: Vec<MemberKey> = seats.iter().map(|seat| seat.member).filter(|one| !seated(before, one)).collect();
-        if came.is_empty() {
+        let came: Vec<MemberKey> = seats.iter().map(|seat| seat.member).filter(|one| !sits(before, one)).collect();
+        if came.is_empty() || conversations::find(self.tx, group)?.is_some_and(|row| row.successor.is_some()) {
             return Ok(meant_for_all);
         }
-        for brought in records::list::<Brought>(self.tx, Noun::Brought)? {
+        for mut brought in records::list::<Brought>(self.tx, Noun::Brought)? {
             let key = brought.number.to_be_bytes();
-            if brought.since.plus_seconds(LATECOMERS) <= self.now {
-                records::remove(self.tx, Noun::Brought, &key)?;
-                continue;
-            }
             let said = messages::numbered(self.tx, brought.number)?;
             let Some(said) = said.filter(|said| said.conversation == *group) else { continue };
-            let meant = self.still_meant(&brought)?;
-            if came.iter().all(|member| meant.contains(member)) {
+            // Who was removed is not meant again because somebody adds them.
+            brought.people = self.still_meant(&brought)?;
+            let meant = &brought.people;
+            let for_all = came.iter().all(|member| meant.contains(member));
+            if has_left(&said) && came.iter().any(|member| meant.contains(member)) {
+                self.say_once_more(&said, meant, seats)?;
+            } else if said.state == MessageState::Waiting && !for_all {
+                messages::set_state(self.tx, said.number, MessageState::Undecided)?;
+            }
+            if for_all {
                 meant_for_all.push(said.number);
             }
-            if has_left(&said) && came.iter().any(|member| meant.contains(member)) {
-                self.say_once_more(&said, &meant, seats)?;
-            }
-            if meant.iter().all(|member| seated(seats, member)) {
-                records::remove(self.tx, Noun::Brought, &key)?;
-            }
+            records::put(self.tx, Noun::Brought, &key, &brought)?;
         }
         Ok(meant_for_all)
     }
@@ -175,7 +203,7 @@ impl Desk<'_> {
                 let removed = records::has(self.tx, Noun::TakenOut, &taken_out(&row.id, member))?;
                 out |= removed || row.excluded.contains(member);
             }
-            if !out {
+            if !out && !meant.contains(member) {
                 meant.push(*member);
             }
         }
@@ -213,4 +241,8 @@ impl Desk<'_> {
 /// Whether words of ours have left, for whoever was there.
 fn has_left(said: &MessageRow) -> bool {
     matches!(said.state, MessageState::Sent | MessageState::Delivered)
+}
+
+fn sits(seats: &[SeatRow], member: &MemberKey) -> bool {
+    seats.iter().any(|seat| seat.member == *member)
 }

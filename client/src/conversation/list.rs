@@ -381,6 +381,7 @@ impl Desk<'_> {
                 Decision::Drop => MessageState::NotSent,
             };
             messages::set_state(self.tx, ours.number, state)?;
+            self.decided(ours.number, &room.seats, send)?;
         }
         self.go_on(&mut room)?;
         self.keep(room)

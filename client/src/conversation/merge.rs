@@ -36,9 +36,9 @@ impl Desk<'_> {
         // The same function as before the append, on the same state: a fault now is a bug.
         let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
         let path = staged.update_path_leaf_node().is_some();
+        room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
         self.tell_latecomers(&room.id, &room.seats, &seats_after(room, &judged.leaves)?)?;
         self.send_lost_again(room, entry, judged.effect.adds)?;
-        room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
         if let Some(echo) = &row.echo {
             conversations::put_merged(self.tx, &room.id, echo)?;
         }

@@ -264,10 +264,13 @@ impl Engine {
         }
         for row in followed::newer(tx, self.last_follow)? {
             self.last_follow = row.id;
-            let relay = row.followed.relay;
+            let (relay, mailbox) = (row.followed.relay, row.followed.mailbox);
+            for (other, peer) in self.peers.iter_mut().filter(|(other, _)| **other != relay) {
+                peer.stop_reading(*other, &mailbox, effects);
+            }
             let peer = self.peer(relay);
             if peer.reads_elsewhere(&row) {
-                peer.stop_reading(relay, &row.followed.mailbox, effects);
+                peer.stop_reading(relay, &mailbox, effects);
             }
             peer.read(&row);
         }

@@ -153,7 +153,7 @@ impl Peer {
         self.lanes.retain(|_, lane| lane.len() > 0);
     }
 
-    /// Reads a mailbox from its row on. A row written anew for a mailbox that is read already changes no session.
+    /// Reads a mailbox from its row on. A row written anew for a mailbox that is read from there already changes no session.
     pub(super) fn read(&mut self, row: &FollowedRow) {
         let reader = match row.condition {
             Condition::Unfollowed => Reader::gone(),

@@ -105,8 +105,7 @@ impl Reader {
         self.life.is_none()
     }
 
-    pub(super) fn asked(&mut self, id: SubscriptionId, from: Cursor, now: Duration) {
-        self.came(now);
+    pub(super) fn asked(&mut self, id: SubscriptionId, from: Cursor) {
         self.state = State::Asked { id, again: false };
         (self.life, self.after) = (from.incarnation, from.after);
     }
@@ -176,14 +175,9 @@ impl Reader {
         (self.progress, self.looked) = (now, now);
     }
 
-    /// Whether the relay holds more and gives nothing, or does not say where the mailbox stands, and this is not said yet.
+    /// Whether the relay holds more, gives nothing, and this is not said yet.
     fn waits(&self) -> bool {
-        let silent = match self.state {
-            State::Live { .. } => self.after < self.target,
-            State::Asked { .. } => true,
-            State::Idle | State::Paused { .. } | State::Gone => false,
-        };
-        silent && !self.silence_said
+        matches!(self.state, State::Live { .. }) && self.after < self.target && !self.silence_said
     }
 
     /// The first that is held back, when it is to be said; said from now on.
@@ -219,10 +213,8 @@ impl Reader {
     pub(super) fn wake_at(&self) -> Option<Duration> {
         match self.state {
             State::Paused { until, why: _ } => Some(until),
-            State::Asked { .. } | State::Live { .. } => {
-                self.waits().then_some((self.looked + LOOK).min(self.progress + SILENCE))
-            }
-            State::Idle | State::Gone => None,
+            State::Live { .. } => self.waits().then_some((self.looked + LOOK).min(self.progress + SILENCE)),
+            State::Idle | State::Asked { .. } | State::Gone => None,
         }
     }
 

@@ -110,7 +110,12 @@ impl Reading<'_, '_> {
             self.logic.received(self.tx, &row.followed, &received, self.now)?;
         }
         // A word that the entry brought may have taken a member's place, and what was read is chained to it.
-        let chained = followed::find_row(self.tx, mailbox)?.map(|now| now.followed.head);
+        let now = followed::find_row(self.tx, mailbox)?.map(|now| now.followed);
+        if now.as_ref().is_none_or(|now| now.cursor != row.followed.cursor) {
+            // The entry has led to it being read from elsewhere, as by a welcome that waited for it.
+            return Ok(Read::Skipped);
+        }
+        let chained = now.map(|now| now.head);
         row.followed.head = chained.filter(|chained| *chained != row.followed.head).unwrap_or(head);
         row.followed.cursor.after = sequence;
         followed::advance(self.tx, &row.followed)?;

@@ -67,7 +67,7 @@ impl Peer {
                 let Some(row) = followed::find_row(tx, mailbox)? else { continue };
                 promises::call_in(tx, mailbox)?;
                 let id = open.subscription(**mailbox);
-                reader.asked(id, row.followed.cursor, now);
+                reader.asked(id, row.followed.cursor);
                 subscriptions.push(Subscription {
                     id,
                     mailbox: **mailbox,

@@ -42,6 +42,8 @@
 //! - A relay that withholds everything is silence.
 //! - An author whose vault went back may post a document again, to whoever is a member by then. It is told twice, and kept
 //!   once.
+//! - What a restored relay had lost is said again. Where a conversation has gone on in another one meanwhile, that is there, and
+//!   whoever has not judged yet whether it does reads it twice.
 
 mod excuses;
 mod holds;

@@ -5,7 +5,7 @@ use relevo_protocol::content::{Body, GroupId, MessageId};
 use super::refound::refound;
 use crate::conversation::world::{World, again};
 use crate::conversation::{Decision, MessageState};
-use crate::vault::messages;
+use crate::vault::{conversations, messages};
 
 /// 0 has founded anew a conversation in which words of 1 had not left; 3 is not invited yet. Gives the new one, and the words.
 fn without_3(world: &mut World) -> (GroupId, MessageId) {
@@ -84,6 +84,30 @@ fn their_author_is_asked_where_somebody_new_has_come_before() {
     for person in [3, stranger] {
         assert_eq!(world.texts(person, anew), [""; 0], "{person}");
     }
+}
+
+#[test]
+fn an_administrators_own_words_wait_for_no_stranger_whom_they_add() {
+    let mut world = World::new(3);
+    let group = world.group("Mesa");
+    world.act(0, |desk| desk.rename(&group, "On its way")).unwrap();
+    let words = world.say(0, group, "had not left");
+    world.people[0].outbox.pop_front();
+    let anew = refound(&mut world, 0, group, &[]).unwrap().group;
+    let stranger = stranger(&mut world);
+    let people = world.contacts([stranger]);
+    world.act(0, |desk| desk.add(&anew, again(&people))).unwrap();
+    world.settle();
+    let seats = world.act(0, |desk| Ok(conversations::seats(desk.tx, &anew)?)).unwrap();
+    assert_eq!(seats.len(), 4);
+    assert_eq!(world.texts(stranger, anew), [""; 0]);
+    // Said to those who came first, or asked about where the stranger came with them.
+    let state = world.state(0, anew, words);
+    let heard = world.texts(1, anew) == ["had not left"];
+    assert!(state == if heard { MessageState::Sent } else { MessageState::Undecided }, "{state:?}");
+    world.act(0, |desk| desk.decide(&anew, words, Decision::Send)).unwrap();
+    world.settle();
+    assert_eq!(world.texts(1, anew), ["had not left"]);
 }
 
 #[test]

@@ -310,6 +310,19 @@ fn a_mailbox_that_is_to_be_read_from_another_place_is_asked_for_from_there() {
 }
 
 #[test]
+fn an_entry_that_leads_elsewhere_in_its_log_accuses_nobody() {
+    let mut world = reader();
+    let places = [2, 3, 4].map(|number| world.relay.append(mailbox(1), entry(2, number)));
+    let incarnation = world.relay.open(mailbox(1)).incarnation;
+    // As a welcome that waited for this entry, and names the place behind the next one.
+    let start = Start::After { incarnation, sequence: places[1].0, head: places[1].1 };
+    world.logic.elsewhere = Some(Follow { start, ..following_of(1) });
+    world.settle();
+    assert_eq!(world.entries(1), [(2, 1), (2, 2), (2, 4)]);
+    assert_eq!(world.notices(), [""; 0]);
+}
+
+#[test]
 fn a_life_that_was_left_is_a_contradiction_when_it_comes_back() {
     let mut world = reader();
     let first = world.relay.open(mailbox(1)).incarnation;
@@ -376,24 +389,6 @@ fn what_a_relay_holds_and_does_not_give_is_said_after_ten_minutes_and_once() {
         assert_eq!(world.notices().len(), usize::from(minute >= 10));
     }
     assert_eq!(world.notices(), ["withheld 2"]);
-}
-
-#[test]
-fn a_relay_that_does_not_say_where_a_mailbox_stands_withholds_it() {
-    let mut world = reader();
-    again(&mut world);
-    while world.execute() {}
-    let answers = std::mem::take(&mut world.answers);
-    for minute in 1..=20 {
-        world.elapsed += Duration::from_secs(60);
-        world.step(Input::Tick);
-        assert_eq!(world.notices().len(), usize::from(minute >= 10));
-    }
-    assert_eq!(world.notices(), ["withheld 2"]);
-    world.relay.append(mailbox(1), entry(2, 2));
-    world.deliver(answers);
-    world.settle();
-    assert_eq!(world.entries(1), [(2, 1), (2, 2)]);
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(super) struct Recorder {
     pub(super) panic: Vec<Entry>,
     pub(super) rollbacks: usize,
     /// What the next entry brings of the relay's signed words: a place, and the head there.
+    /// With the next entry it is to be read from elsewhere.
+    pub(super) elsewhere: Option<Follow>,
     pub(super) word: Option<(Sequence, Head)>,
 }
 
@@ -71,6 +73,10 @@ impl Logic for Recorder {
         if let Some((sequence, head)) = self.word.take() {
             let held = hold(tx, &from.mailbox, entry.incarnation, sequence, head)?;
             Self::write(tx, &format!("{held:?}"), 0, &[])?;
+        }
+        if let Some(elsewhere) = self.elsewhere.take() {
+            unfollow(tx, &from.mailbox)?;
+            follow(tx, &elsewhere)?;
         }
         assert!(!self.panic.contains(&entry.entry), "as the test wished");
         if self.fail.contains(&entry.entry) { Err(LogicFault::Rule("as the test wished")) } else { Ok(()) }
