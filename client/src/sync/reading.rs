@@ -177,11 +177,7 @@ impl Reading<'_, '_> {
             if compares() {
                 self.notice(&row, &Notice::ChainBroken { sequence: row.followed.cursor.after.next() })?;
             }
-            // A relay pushes nothing where it has said this.
-            return Ok(match self.following(mailbox, standing)? {
-                Resumption::Live { .. } => Resumption::AskAgain,
-                other @ (Resumption::AskAgain | Resumption::Unfollowed) => other,
-            });
+            return self.following(mailbox, standing);
         }
         if let Some(before) = before {
             // Each life is named anew by lot: one that was left does not come back.

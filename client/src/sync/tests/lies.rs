@@ -221,12 +221,7 @@ fn resume_answered(world: &mut World, change: impl Fn(Resumed) -> Resumed) {
     let answers = std::mem::take(&mut world.answers);
     let lied = answers.into_iter().map(|(ticket, outcome)| {
         let Outcome::Done { answer: Answer::Resumed { mailboxes } } = outcome else { panic!("a Resume") };
-        let mailboxes: Vec<Resumed> = mailboxes.into_iter().map(&change).collect();
-        for said in &mailboxes {
-            if let Resumed::OtherIncarnation { id, .. } = said {
-                world.relay.subscriptions.remove(id);
-            }
-        }
+        let mailboxes = mailboxes.into_iter().map(&change).collect();
         (ticket, Outcome::Done { answer: Answer::Resumed { mailboxes } })
     });
     let lied = lied.collect();
