@@ -67,7 +67,7 @@ impl Desk<'_> {
                 continue;
             }
             let brought = self.bring(message.number, before)?;
-            let asks = !waits || posted || sure != Sure::Yes || !self.are_all_meant(&brought, &here)?;
+            let asks = !waits || posted || sure != Sure::Yes || !self.is_for_all(&self.still_meant(&brought)?, &here);
             let state = if asks { MessageState::Undecided } else { MessageState::Waiting };
             messages::carry(self.tx, message.number, &anew, state)?;
             if asks {
@@ -85,8 +85,7 @@ impl Desk<'_> {
         let (there, here) = (conversations::seats(self.tx, before)?, conversations::seats(self.tx, anew)?);
         for brought in records::list::<Brought>(self.tx, Noun::Brought)? {
             let said = messages::numbered(self.tx, brought.number)?;
-            let Some(said) = said.filter(|said| said.conversation == *before && has_left(said) && said.kind != ALERT)
-            else {
+            let Some(said) = said.filter(|said| said.conversation == *before && leaves_again(said)) else {
                 continue;
             };
             let meant = self.still_meant(&brought)?;
@@ -145,17 +144,11 @@ impl Desk<'_> {
         }
         let Some(said) = messages::by_id(self.tx, &room.id, &self.me.member, id)? else { return Ok(()) };
         let brought = self.bring(said.number, from)?;
-        if self.are_all_meant(&brought, &room.seats)? {
+        if self.is_for_all(&self.still_meant(&brought)?, &room.seats) {
             return Ok(());
         }
         records::remove(self.tx, Noun::Brought, &said.number.to_be_bytes())?;
         Ok(messages::set_state(self.tx, said.number, MessageState::Undecided)?)
-    }
-
-    /// Whether words are meant for all of these.
-    fn are_all_meant(&self, brought: &Brought, seats: &[SeatRow]) -> Result<bool, ConversationFault> {
-        let meant = self.still_meant(brought)?;
-        Ok(seats.iter().all(|seat| seat.member == self.me.member || meant.contains(&seat.member)))
     }
 
     /// People enter a conversation, by a commit or while we were not there. Words that come from one that it continues are said
@@ -180,7 +173,7 @@ impl Desk<'_> {
             brought.people = self.still_meant(&brought)?;
             let meant = &brought.people;
             let for_all = came.iter().all(|member| meant.contains(member));
-            if has_left(&said) && came.iter().any(|member| meant.contains(member)) {
+            if leaves_again(&said) && came.iter().any(|member| meant.contains(member)) {
                 self.say_once_more(&said, meant, seats)?;
             } else if said.state == MessageState::Waiting && !for_all {
                 messages::set_state(self.tx, said.number, MessageState::Undecided)?;
@@ -211,21 +204,21 @@ impl Desk<'_> {
     }
 
     /// Words of ours that have left wait once more, or for their author's word where somebody would read them who is not meant.
-    /// Not an alert: one that has ended by then accuses whoever posts it.
     fn say_once_more(
         &self,
         said: &MessageRow,
         meant: &[MemberKey],
         seats: &[SeatRow],
     ) -> Result<(), ConversationFault> {
-        let me = &self.me.member;
-        if said.kind == ALERT {
-            return Ok(());
-        }
-        if seats.iter().all(|seat| seat.member == *me || meant.contains(&seat.member)) {
+        if self.is_for_all(meant, seats) {
             return Ok(messages::wait_again(self.tx, said.number, self.now)?);
         }
         Ok(messages::set_state(self.tx, said.number, MessageState::Undecided)?)
+    }
+
+    /// Whether all who sit here, but us, are meant.
+    fn is_for_all(&self, meant: &[MemberKey], seats: &[SeatRow]) -> bool {
+        seats.iter().all(|seat| seat.member == self.me.member || meant.contains(&seat.member))
     }
 
     /// Conversations into which something was carried that has not been sent yet.
@@ -238,9 +231,10 @@ impl Desk<'_> {
     }
 }
 
-/// Whether words of ours have left, for whoever was there.
-fn has_left(said: &MessageRow) -> bool {
-    matches!(said.state, MessageState::Sent | MessageState::Delivered)
+/// Whether words of ours have left for whoever was there, and may leave once more. Not an alert: one that has ended by then accuses
+/// whoever posts it.
+fn leaves_again(said: &MessageRow) -> bool {
+    said.kind != ALERT && matches!(said.state, MessageState::Sent | MessageState::Delivered)
 }
 
 fn sits(seats: &[SeatRow], member: &MemberKey) -> bool {

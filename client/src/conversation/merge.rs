@@ -16,7 +16,7 @@ use super::judge::{Judged, seats_after};
 use super::room::{AlarmKind, MessageState, Room, Standing};
 use super::send::is_for_people;
 use crate::sync::{ReceivedEntry, Start};
-use crate::vault::conversations::{self, Place};
+use crate::vault::conversations::{self, Place, SeatRow};
 use crate::vault::held;
 use crate::vault::intentions::{self, IntentionRow};
 use crate::vault::messages;
@@ -37,13 +37,14 @@ impl Desk<'_> {
         let judged = self.judge(room, staged, room.mls.own_leaf_index())??;
         let path = staged.update_path_leaf_node().is_some();
         room.mls.merge_pending_commit(&self.provider()).map_err(|_| ConversationFault::Mls("merge"))?;
-        self.tell_latecomers(&room.id, &room.seats, &seats_after(room, &judged.leaves)?)?;
+        let seats = seats_after(room, &judged.leaves)?;
+        self.tell_latecomers(&room.id, &room.seats, &seats)?;
         self.send_lost_again(room, entry, judged.effect.adds)?;
         if let Some(echo) = &row.echo {
             conversations::put_merged(self.tx, &room.id, echo)?;
         }
         let seated: Vec<MemberKey> = room.seats.iter().map(|seat| seat.member).collect();
-        let before = self.settle(room, &judged, true)?;
+        let before = self.settle(room, &judged, seats, true)?;
         let intention = Intention::of(row)?;
         intentions::remove(self.tx, row.number)?;
         if path {
@@ -82,9 +83,10 @@ impl Desk<'_> {
             room.row.administrators = Context::of(room.mls.extensions())?.administrators;
             return self.removed(room);
         }
-        let meant_for_all = self.tell_latecomers(&room.id, &room.seats, &seats_after(room, &judged.leaves)?)?;
+        let seats = seats_after(room, &judged.leaves)?;
+        let meant_for_all = self.tell_latecomers(&room.id, &room.seats, &seats)?;
         self.send_lost_again(room, entry, judged.effect.adds)?;
-        let before = self.settle(room, judged, false)?;
+        let before = self.settle(room, judged, seats, false)?;
         room.row.heard = true;
         self.heard_in_epoch(&room.id)?;
         if judged.effect.moves {
@@ -112,8 +114,13 @@ impl Desk<'_> {
     }
 
     /// Writes down the tree and context as they are now, after a commit of ours or another's; gives the context before.
-    fn settle(&mut self, room: &mut Room, judged: &Judged, ours: bool) -> Result<Context, ConversationFault> {
-        let seats = seats_after(room, &judged.leaves)?;
+    fn settle(
+        &mut self,
+        room: &mut Room,
+        judged: &Judged,
+        seats: Vec<SeatRow>,
+        ours: bool,
+    ) -> Result<Context, ConversationFault> {
         for seat in judged.leaves.iter().filter(|seat| room.seat_of(&seat.member).is_none()) {
             intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::NotAdded.code(), seat.member.as_bytes())?;
             intentions::withdraw_alarm(self.tx, &room.id, AlarmKind::LeftBehind.code(), seat.member.as_bytes())?;

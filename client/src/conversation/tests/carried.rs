@@ -2,7 +2,7 @@
 
 use relevo_protocol::content::{Body, GroupId, MessageId};
 
-use super::refound::refound;
+use super::refound::{refound, uninvite};
 use crate::conversation::world::{World, again};
 use crate::conversation::{Decision, MessageState};
 use crate::vault::{conversations, messages};
@@ -14,15 +14,7 @@ fn without_3(world: &mut World) -> (GroupId, MessageId) {
     let words = world.say(1, group, "had not left");
     world.people[1].outbox.pop_front();
     let anew = refound(world, 0, group, &[]).unwrap().group;
-    let late = world.member(3);
-    world
-        .act(0, |desk| {
-            for one in desk.meant(&anew)? {
-                desk.uninvite(one, |member| *member == late)?;
-            }
-            Ok(())
-        })
-        .unwrap();
+    uninvite(world, anew, 3);
     world.settle();
     assert_eq!(world.state(1, anew, words), MessageState::Sent);
     assert_eq!(world.texts(2, anew), ["had not left"]);

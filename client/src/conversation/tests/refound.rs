@@ -25,6 +25,19 @@ pub(super) fn refound(
     world.act(person, |desk| desk.refound(&group, without, &address))
 }
 
+/// Whoever founded a conversation anew, 0, invites somebody no more.
+pub(super) fn uninvite(world: &mut World, anew: GroupId, person: usize) {
+    let missing = world.member(person);
+    world
+        .act(0, |desk| {
+            for one in desk.meant(&anew)? {
+                desk.uninvite(one, |member| *member == missing)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
 #[test]
 fn who_followed_two_logs_is_together_again_in_the_one_that_is_founded_anew() {
     let mut world = World::new(3);
@@ -429,16 +442,8 @@ fn whoever_was_left_behind_is_added_by_another_and_follows() {
     let group = world.group("Left behind");
     let asleep = world.people[3].vault.take();
     let anew = refound(&mut world, 0, group, &[]).unwrap().group;
-    let missing = world.member(3);
     // There is nothing on the shelf of 3.
-    world
-        .act(0, |desk| {
-            for one in desk.meant(&anew)? {
-                desk.uninvite(one, |member| *member == missing)?;
-            }
-            Ok(())
-        })
-        .unwrap();
+    uninvite(&mut world, anew, 3);
     world.settle();
     world.people[3].vault = asleep;
     world.say(3, group, "is anybody there?");
