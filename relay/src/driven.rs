@@ -9,6 +9,7 @@
 mod blobs;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,7 +64,18 @@ impl DrivenRelay {
     /// # Errors
     /// [`StoreFault`], also when the disk stops it.
     pub fn open(disk: &SimulatedDisk, config: StoreConfig, seed: u8, now: Timestamp) -> Result<Self, StoreFault> {
-        let (store, mut ledger) = Store::on_simulated(disk, config)?;
+        Self::over(Store::on_simulated(disk, config)?, seed, now)
+    }
+
+    /// Opens the relay over the durable store of a directory; its keys grow from `seed`.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    pub fn open_in(directory: &Path, config: StoreConfig, seed: u8, now: Timestamp) -> Result<Self, StoreFault> {
+        Self::over(Store::open(directory, config)?, seed, now)
+    }
+
+    fn over((store, mut ledger): (Store, Ledger), seed: u8, now: Timestamp) -> Result<Self, StoreFault> {
         let admission = admission(seed);
         let provide = Change::Provide { id: admission.id(), key: admission.key(), expires: Hour(u32::MAX) };
         ledger.apply(vec![provide], now)?;
