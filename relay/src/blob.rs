@@ -16,9 +16,9 @@ use crate::clock;
 use crate::places::{Most, Place, Places, Source};
 use crate::relay::Parts;
 use crate::session::Admitted;
-use crate::store::blobs::{Begun, Download, Upload};
+use crate::store::blobs::{Begun, Download, Upload, Whole};
 use crate::store::{AdmissionKind, Applied, Change};
-use crate::transport::{Batch, ConnectionHandle, PeerGone, ReceiveHalf, SendHalf};
+use crate::transport::{Batch, ConnectionHandle, PeerGone, ReceiveHalf, Rest, SendHalf};
 
 /// Silence after which a put is broken off. Its client may be back on another connection already, and finds the blob
 /// busy until then.
@@ -134,7 +134,7 @@ impl BlobStream<'_> {
     }
 
     /// Takes the bytes that are wanted. What came before a break is kept for the next try.
-    async fn receive(&mut self, mut upload: Upload) -> Result<crate::store::blobs::Whole, Stop> {
+    async fn receive(&mut self, mut upload: Upload) -> Result<Whole, Stop> {
         let wanted = usize::try_from(upload.wanted()).map_err(|_| Refusal::Malformed)?;
         // At most MAX_BLOB, and memory that nothing is written to is none.
         let mut held = BytesMut::with_capacity(wanted);
@@ -144,9 +144,9 @@ impl BlobStream<'_> {
                 break None;
             }
             let patience = STALLED.min(LONGEST.saturating_sub(begun.elapsed()));
-            match timeout(patience, self.receive.bytes()).await {
-                Ok(Ok(Some(bytes))) => held.extend_from_slice(&bytes),
-                Ok(Ok(None)) => break Some(Stop::Refused(Refusal::Malformed)),
+            match timeout(patience, self.receive.gather(&mut held, wanted)).await {
+                Ok(Ok(Rest::Nothing)) if held.len() < wanted => break Some(Stop::Refused(Refusal::Malformed)),
+                Ok(Ok(Rest::More | Rest::Nothing)) => {}
                 Ok(Err(gone)) => break Some(gone.into()),
                 Err(_) => break Some(Stop::Refused(Refusal::Busy)),
             }
@@ -155,7 +155,7 @@ impl BlobStream<'_> {
             return Err(Refusal::Malformed.into());
         }
         match broken {
-            None => Ok(blocking(move || upload.complete(&held)).await?),
+            None => Ok(blocking(move || upload.complete(held.freeze())).await?),
             Some(stop) => {
                 blocking(move || upload.write(&held)).await?;
                 Err(stop)

@@ -149,13 +149,13 @@ impl Store {
         }
         let engine = sled::Sled::open(directory, &config, lock, layout >= Some(WITH_JOURNAL))?;
         ballast.take(disk::free_bytes(directory)?, &config);
-        let blobs = blobs::Blobs::open(&directory.join("blobs"), |id| Ok(engine.header(&keys::blob(id))?.is_some()))?;
         if layout != Some(LAYOUT) {
             disk::private_file().open(directory.join(format!("{LAYOUT_NAME}{LAYOUT}")))?.sync_all()?;
         }
         // What was made since the engine synced it, and the directory's own name.
         disk::sync_directory(directory)?;
         disk::sync_name(directory)?;
+        let blobs = blobs::Blobs::open(&directory.join("blobs"), &engine)?;
         Self::assemble(Box::new(engine), config, blobs)
     }
 
@@ -306,7 +306,7 @@ impl Shared {
 }
 
 /// How a store lies on the disk. One more with each change that an earlier version would misread.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 /// From this one on there is a journal.
 const WITH_JOURNAL: u32 = 2;
 /// An empty file of this name and the number says so: there is nothing in it that the disk could lose.

@@ -17,7 +17,7 @@ pub(crate) use connection::{ConnectionHandle, HANDSHAKE_AND_HELLO, OnlySession};
 pub use endpoint::ListenFault;
 pub(crate) use endpoint::{RECEIVE_BUFFER, listen, receive_buffer, serve};
 pub(crate) use quinn::{Endpoint, VarInt};
-pub(crate) use stream::{Batch, PeerGone, ReceiveHalf, SendHalf, StreamFault};
+pub(crate) use stream::{Batch, PeerGone, ReceiveHalf, Rest, SendHalf, StreamFault};
 pub use tls::CertificateFault;
 pub(crate) use tls::ShownCertificate;
 pub(crate) use watch::Watch;

@@ -79,10 +79,8 @@ pub enum Planted {
     LogNotSynced,
     /// Syncs of directories are not done.
     NamesNotSynced,
-    /// Syncs of the relay's large bodies and of their directory are not done.
+    /// Syncs of the relay's journal and large bodies and of their directory are not done.
     BodiesNotSynced,
-    /// Syncs of the relay's blobs and of their directories are not done.
-    BlobsNotSynced,
 }
 
 /// How often each thing was done on a disk.

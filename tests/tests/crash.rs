@@ -40,9 +40,9 @@ fn sled_without_our_syncs_is_found_out() {
 }
 
 #[test]
-fn names_bodies_and_blobs_that_are_not_synced_are_found_out() {
+fn names_and_bodies_that_are_not_synced_are_found_out() {
     let lost = ["a promise was broken", "the relay does not start", "another identity", "was opened anew"];
-    for planted in ["names-not-synced", "bodies-not-synced", "blobs-not-synced"] {
+    for planted in ["names-not-synced", "bodies-not-synced"] {
         fails_by(&["power-cut-relay", "--planted", planted, "--rounds", "100", "--seed", "1"], &lost);
     }
 }

@@ -7,7 +7,7 @@ use relevo_protocol::wire::{BlobCall, BlobId, BlobReply, Opening, Refusal, decod
 
 use super::{DrivenRelay, SessionId, Whose};
 use crate::session::core::Admitted;
-use crate::store::blobs::{Begun, Upload, Whole};
+use crate::store::blobs::{Begun, Leftover, Upload};
 use crate::store::{AdmissionKind, Applied, Change};
 
 /// Names a blob stream of a driven relay.
@@ -40,7 +40,7 @@ pub(super) enum Put {
         lease_hours: u32,
     },
     /// In the next batch; none for a blob whose lease is renewed.
-    Keeping(Option<Whole>),
+    Keeping(Option<Leftover>),
 }
 
 impl DrivenRelay {
@@ -122,7 +122,7 @@ impl DrivenRelay {
         Ok(())
     }
 
-    /// Takes bytes of a put, and with the last of them makes the blob durable.
+    /// Takes bytes of a put, and with the last of them has the blob kept.
     fn took(&mut self, stream: BlobStream, bytes: &[u8], admitted: Admitted) -> Result<(), Refusal> {
         let Some(Put::Taking { upload, mut held, lease_hours }) = self.puts.remove(&stream) else { return Ok(()) };
         held.extend_from_slice(bytes);
@@ -135,9 +135,9 @@ impl DrivenRelay {
             self.puts.insert(stream, Put::Taking { upload, held, lease_hours });
             return Ok(());
         }
-        let whole = upload.complete(&held)?;
-        self.waiting.push_back((Whose::Blob(stream), whole.change(admitted.id, lease_hours)));
-        self.puts.insert(stream, Put::Keeping(Some(whole)));
+        let (change, leftover) = upload.complete(held.freeze())?.change(admitted.id, lease_hours);
+        self.waiting.push_back((Whose::Blob(stream), change));
+        self.puts.insert(stream, Put::Keeping(Some(leftover)));
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl DrivenRelay {
     /// The outcome of a put.
     pub(super) fn settle_blob(&mut self, stream: BlobStream, outcome: Result<Applied, Refusal>) {
         let kept = match self.puts.remove(&stream) {
-            Some(Put::Keeping(Some(whole))) => whole.kept(outcome),
+            Some(Put::Keeping(Some(leftover))) => leftover.settle(outcome),
             // A sweep between the two takes the blob: whoever puts it again finds it wanted.
             Some(Put::Keeping(None)) | Some(Put::Taking { .. }) | None => match renewed(outcome) {
                 Err(Refusal::NoSuchBlob) => Err(Refusal::Busy),

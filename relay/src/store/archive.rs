@@ -17,7 +17,7 @@ use super::draft::Draft;
 use super::engine::Key;
 use super::fault::StoreFault;
 use super::record::{self, Admission, Blob, EntryHeader, GrantRow, Mailbox, Place};
-use super::verify::{id_in, is_damage, is_unreadable};
+use super::verify::{id_in, is_damage};
 use super::{Store, count, each, keys, random_incarnation};
 
 /// A part of a backup.
@@ -116,13 +116,14 @@ impl Store {
         })?;
         each::<E>(engine, keys::BLOBS, |key, header| {
             let id = id_in(key).map(BlobId).ok_or(StoreFault::Corrupt { what: "blob" })?;
-            match self.shared.blobs.whole(&id) {
-                // One that is damaged is of no use, and whoever posted it may send it again.
-                Ok(bytes) if BlobId::of(&bytes) != id => Ok(()),
-                Ok(bytes) => put(Item::Blob { id, record: record::read(header, "blob")?, bytes }),
+            let record: Blob = record::read(header, "blob")?;
+            match self.bytes_of(&id, &record) {
+                Ok(Some(bytes)) => put(Item::Blob { id, record: Blob { life: None, ..record }, bytes: bytes.into() }),
                 // Its lease has ended since.
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound || is_unreadable(&fault) => Ok(()),
-                Err(fault) => Err(StoreFault::from(fault).into()),
+                Ok(None) => Ok(()),
+                // One that is damaged is of no use, and whoever posted it may send it again.
+                Err(fault) if is_damage(&fault) => Ok(()),
+                Err(fault) => Err(fault.into()),
             }
         })
     }
@@ -279,8 +280,10 @@ impl Refill<'_> {
                 if BlobId::of(&bytes) != id || u64::try_from(bytes.len()) != Ok(record.length) {
                     return Err(damaged);
                 }
-                self.store.shared.blobs.put(id, &bytes)?;
-                self.draft.set_blob(&id, Some(&record))?;
+                let life = random_incarnation()?;
+                self.waiting = self.waiting.saturating_add(bytes.len());
+                self.draft.put(keys::blob_bytes(&id, life), Bytes::new(), bytes.into());
+                self.draft.set_blob(&id, Some(&Blob { life: Some(life), ..record }))?;
             }
         }
         self.waiting = self.waiting.saturating_add(ROW);

@@ -1,11 +1,12 @@
-//! Blobs on the file system: two levels of directories by the first byte of the id, one file each.
+//! Blobs: on their way in, whole, and on their way out. A whole one is a row and a body, as an entry is; what a broken put has
+//! left is a file.
 //!
 //! ```text
-//! begin -> Upload (partial/<id>) -> write... -> finish: fsync, verify, rename, fsync directory -> Whole -> keep: index row
+//! begin -> Upload (partial/<id>) -> complete: verified -> Whole -> keep: durable
 //! ```
-//! A file without a row is removed at the next opening; a row is entered only when its file is durable.
 
 mod transfer;
+mod upgrade;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,24 +19,24 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::time::Timestamp;
-use relevo_protocol::wire::{AdmissionId, BlobId, Refusal};
+use relevo_protocol::wire::{AdmissionId, BlobId, Refusal, Sequence};
 
-use super::fault::StoreFault;
-use super::{Store, disk, failed, keys, record, rules};
+use super::engine::Engine;
+use super::fault::{BODY, StoreFault};
+use super::record::{self, Blob};
+use super::verify::is_damage;
+use super::{Store, disk, failed, keys, rules};
 
+#[cfg(feature = "simulation")]
+pub(crate) use transfer::Leftover;
 pub use transfer::{Download, Upload, Whole};
 
-/// The directories of blobs.
+/// Blobs that are not whole.
 pub(crate) struct Blobs {
-    /// None for a store in memory, which keeps no blobs.
-    place: Option<Place>,
+    /// None for a store in memory, which keeps nothing of a broken put.
+    partial: Option<PathBuf>,
     /// Blobs being uploaded: one upload at a time for each.
     busy: Arc<Mutex<HashSet<BlobId>>>,
-}
-
-struct Place {
-    whole: PathBuf,
-    partial: PathBuf,
 }
 
 /// How a put begins.
@@ -47,7 +48,8 @@ pub enum Begun {
 }
 
 /// Marks a blob as being uploaded until it is dropped.
-struct Busy {
+#[derive(Debug)]
+pub(crate) struct Busy {
     id: BlobId,
     busy: Arc<Mutex<HashSet<BlobId>>>,
 }
@@ -74,8 +76,10 @@ impl Store {
         if length == 0 || length > MAX_BLOB {
             return Err(Refusal::Malformed);
         }
-        // A row whose file is missing or damaged is mended by a new put.
-        if self.blob(&id)?.is_some() && self.shared.blobs.sound(id)?.is_some() {
+        // One that the disk has lost is mended by a new put.
+        if let Some(blob) = self.blob(&id)?
+            && self.served(&id, &blob)?.is_some()
+        {
             return Ok(Begun::Held);
         }
         let left = self.admission(admission, now)?.map_or(0, |admission| admission.bytes_left);
@@ -96,10 +100,10 @@ impl Store {
     /// [`Refusal::NoSuchBlob`], [`Refusal::Failed`].
     pub fn open_blob(&self, id: &BlobId, offset: u64, length: u64, now: Timestamp) -> Result<Download, Refusal> {
         let blob = self.blob(id)?.filter(|blob| !blob.expires.is_past(now)).ok_or(Refusal::NoSuchBlob)?;
-        let whole = self.shared.blobs.sound(*id)?.ok_or(Refusal::NoSuchBlob)?;
+        let whole = self.served(id, &blob)?.ok_or(Refusal::NoSuchBlob)?;
         let range = |at: u64| usize::try_from(at.min(blob.length)).unwrap_or(usize::MAX).min(whole.len());
         let (start, end) = (range(offset), range(offset.saturating_add(length)));
-        Ok(Download { bytes: Bytes::from(whole).slice(start..end), total: blob.length })
+        Ok(Download { bytes: whole.slice(start..end), total: blob.length })
     }
 
     /// Removes unfinished blobs that nobody went on with. Blocks on the disk.
@@ -110,69 +114,50 @@ impl Store {
         self.shared.blobs.sweep_partial(now, self.config().partial_hours)
     }
 
-    fn blob(&self, id: &BlobId) -> Result<Option<record::Blob>, Refusal> {
+    fn blob(&self, id: &BlobId) -> Result<Option<Blob>, Refusal> {
         let row = self.shared.engine.header(&keys::blob(id)).map_err(failed)?;
         row.map(|bytes| record::read(&bytes, "blob")).transpose().map_err(failed)
+    }
+
+    /// The bytes of a blob; none where they are gone.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: damage, if what lies there is not the blob.
+    pub(super) fn bytes_of(&self, id: &BlobId, blob: &Blob) -> Result<Option<Bytes>, StoreFault> {
+        let Some(life) = blob.life else { return Ok(None) };
+        match self.shared.engine.row(&keys::blob_bytes(id, life))? {
+            Some(row) if BlobId::of(&row.body) != *id => Err(StoreFault::Corrupt { what: BODY }),
+            row => Ok(row.map(|row| row.body)),
+        }
+    }
+
+    /// As [`Self::bytes_of`], for a client: what is damaged is not there, and whoever has the bytes may put them.
+    fn served(&self, id: &BlobId, blob: &Blob) -> Result<Option<Bytes>, Refusal> {
+        match self.bytes_of(id, blob) {
+            Ok(bytes) => Ok(bytes),
+            Err(fault) if is_damage(&fault) => {
+                if let Some(life) = blob.life {
+                    let _told_otherwise = self.shared.failed_once(fault, life, Sequence::START);
+                }
+                Ok(None)
+            }
+            Err(fault) => Err(failed(fault)),
+        }
     }
 }
 
 impl Blobs {
     pub(crate) fn nowhere() -> Self {
-        Self { place: None, busy: Arc::default() }
+        Self { partial: None, busy: Arc::default() }
     }
 
-    /// Opens the directories and removes the files that have no row.
-    pub(crate) fn open(
-        directory: &Path,
-        has_row: impl Fn(&BlobId) -> Result<bool, StoreFault>,
-    ) -> Result<Self, StoreFault> {
-        let place = Place { whole: directory.join("whole"), partial: directory.join("partial") };
-        disk::private_directory(&place.whole)?;
-        disk::private_directory(&place.partial)?;
-        // All of them now: one made while its first blob comes would have to be durable before a second one's answer.
-        for first in 0..=u8::MAX {
-            disk::private_directory(&place.whole.join(HEXLOWER.encode(&[first])))?;
-        }
-        for first in fs::read_dir(&place.whole)? {
-            for file in fs::read_dir(first?.path())? {
-                let file = file?;
-                let known = match parse(&file.file_name()) {
-                    Some(id) => has_row(&id)?,
-                    None => false,
-                };
-                if !known {
-                    fs::remove_file(file.path())?;
-                }
-            }
-        }
-        disk::sync_directory(&place.whole)?;
+    /// Opens the directory, and has the engine take in what layouts before the third kept there.
+    pub(crate) fn open(directory: &Path, engine: &dyn Engine) -> Result<Self, StoreFault> {
+        let partial = directory.join("partial");
+        disk::private_directory(&partial)?;
+        upgrade::take_in(engine, &directory.join("whole"))?;
         disk::sync_directory(directory)?;
-        Ok(Self { place: Some(place), busy: Arc::default() })
-    }
-
-    /// The bytes of a blob, none when its file is missing or is not the blob. Such a file is removed, unless it is just
-    /// being written: without it the row is mended by the next put, and whoever has the bytes may put them.
-    fn sound(&self, id: BlobId) -> Result<Option<Vec<u8>>, Refusal> {
-        let Some(place) = &self.place else { return Ok(None) };
-        let path = place.file(&id);
-        match fs::read(&path) {
-            Ok(whole) if BlobId::of(&whole) == id => return Ok(Some(whole)),
-            Ok(_damaged) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error.into())),
-        }
-        if let Some(_busy) = self.occupy(id)
-            && fs::read(&path).is_ok_and(|bytes| BlobId::of(&bytes) != id)
-        {
-            tracing::error!("a blob is damaged on disk and was removed: its author can send the document again");
-            remove(&path).map_err(failed)?;
-        }
-        Ok(None)
-    }
-
-    /// The file of a blob, whatever it holds.
-    pub(super) fn whole(&self, id: &BlobId) -> io::Result<Vec<u8>> {
-        self.place.as_ref().map_or(Err(io::ErrorKind::NotFound.into()), |place| fs::read(place.file(id)))
+        Ok(Self { partial: Some(partial), busy: Arc::default() })
     }
 
     /// Marks a blob as being written; none while somebody else does.
@@ -182,12 +167,12 @@ impl Blobs {
     }
 
     fn begin(&self, id: BlobId, length: u64, most: u64) -> Result<Upload, Refusal> {
-        let place = self.place.as_ref().ok_or(Refusal::RelayFull)?;
         let busy = self.occupy(id).ok_or(Refusal::Busy)?;
-        let partial = place.partial.join(HEXLOWER.encode(&id.0));
+        let partial = self.partial.as_ref().map(|partial| partial.join(HEXLOWER.encode(&id.0)));
         let open = || -> io::Result<(Option<File>, u64)> {
+            let Some(partial) = &partial else { return Ok((None, 0)) };
             // Made when there is something to keep: most blobs come in one go.
-            let file = match File::options().read(true).write(true).open(&partial) {
+            let file = match File::options().read(true).write(true).open(partial) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, 0)),
                 Err(error) => return Err(error),
@@ -200,38 +185,14 @@ impl Blobs {
             Ok((Some(file), 0))
         };
         let (file, offset) = open().map_err(|error| failed(error.into()))?;
-        Ok(Upload { id, length, file, offset, found: offset, partial, whole: place.file(&id), most, busy })
-    }
-
-    /// Writes a whole blob, without a row.
-    pub(super) fn put(&self, id: BlobId, bytes: &[u8]) -> Result<(), StoreFault> {
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        match self.begin(id, length, u64::MAX).and_then(|upload| upload.complete(bytes)) {
-            Ok(_whole) => Ok(()),
-            Err(Refusal::RelayFull) => Err(StoreFault::DiskFull),
-            Err(_) => Err(StoreFault::Corrupt { what: "blob" }),
-        }
-    }
-
-    /// Whether the file of a blob is there; a store in memory has no files to miss.
-    pub(crate) fn holds(&self, id: &BlobId) -> bool {
-        self.place.as_ref().is_none_or(|place| place.file(id).exists())
-    }
-
-    /// Removes the files of blobs whose rows are gone.
-    pub(crate) fn unlink(&self, blobs: &[BlobId]) -> Result<(), StoreFault> {
-        let Some(place) = &self.place else { return Ok(()) };
-        for id in blobs {
-            remove(&place.file(id))?;
-        }
-        Ok(())
+        Ok(Upload { id, length, file, offset, found: offset, partial, most, busy })
     }
 
     fn sweep_partial(&self, now: Timestamp, hours: u32) -> Result<(), StoreFault> {
-        let Some(place) = &self.place else { return Ok(()) };
+        let Some(partial) = &self.partial else { return Ok(()) };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.0);
         let patience = Duration::from_secs(u64::from(hours) * 3600);
-        for file in fs::read_dir(&place.partial)? {
+        for file in fs::read_dir(partial)? {
             let file = file?;
             let idle = now.duration_since(file.metadata()?.modified()?).unwrap_or(Duration::ZERO);
             let busy = parse(&file.file_name())
@@ -241,14 +202,6 @@ impl Blobs {
             }
         }
         Ok(())
-    }
-}
-
-impl Place {
-    fn file(&self, id: &BlobId) -> PathBuf {
-        let name = HEXLOWER.encode(&id.0);
-        let (first, _) = name.split_at(2);
-        self.whole.join(first).join(&name)
     }
 }
 

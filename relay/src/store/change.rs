@@ -6,6 +6,8 @@ use relevo_protocol::wire::{
     Sequence,
 };
 
+use super::blobs::Whole;
+
 /// One change of the store. Capabilities come as their hashes: a queue of changes holds no bearer secret.
 #[derive(Debug)]
 pub enum Change {
@@ -131,14 +133,12 @@ pub enum Change {
         /// Its end.
         expires: Hour,
     },
-    /// Enters a blob whose file is whole and on disk. Made by [`super::blobs::Upload`] only.
+    /// Keeps a blob.
     KeepBlob {
         /// Who pays.
         admission: AdmissionId,
         /// The blob.
-        id: BlobId,
-        /// Its length.
-        length: u64,
+        blob: Whole,
         /// Wished lease.
         lease_hours: u32,
     },
@@ -179,6 +179,7 @@ impl Change {
         const GRANT: usize = 64;
         match self {
             Self::Append { entry, .. } | Self::LastResort { entry, .. } => FIXED + entry.size(),
+            Self::KeepBlob { blob, .. } => FIXED + blob.size(),
             Self::Open { append, take, .. } => FIXED + GRANT * (append.len() + take.len()),
             Self::Grants { revoke, add, .. } => FIXED + GRANT * (revoke.len() + add.len()),
             Self::Trim { .. }
@@ -189,7 +190,6 @@ impl Change {
             | Self::Provide { .. }
             | Self::Enroll { .. }
             | Self::Sponsor { .. }
-            | Self::KeepBlob { .. }
             | Self::RenewBlob { .. }
             | Self::RemoveMailbox { .. }
             | Self::RemoveBlob { .. }

@@ -7,6 +7,7 @@
 //! l mailbox16 incarnation8 serial8  a last resort: header and body
 //! a id16                            an admission
 //! b id32                            a blob's length and lease
+//! d id32 life8                      its bytes, as a body
 //! x hour4 family1 id                what is due then: m, a or b
 //! ```
 
@@ -57,6 +58,11 @@ pub(crate) fn admission(id: &AdmissionId) -> Key {
 
 pub(crate) fn blob(id: &BlobId) -> Key {
     [BLOBS, &id.0].concat()
+}
+
+/// No key with a body is written twice: a blob that comes again has another life.
+pub(crate) fn blob_bytes(id: &BlobId, life: Incarnation) -> Key {
+    [b"d".as_slice(), &id.0, &life.0].concat()
 }
 
 /// What a due row is about.

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use relevo_protocol::time::{Hour, Timestamp};
-use relevo_protocol::wire::{BlobId, Entry, Head, Incarnation, MailboxId, Refusal, Sequence};
+use relevo_protocol::wire::{Entry, Head, Incarnation, MailboxId, Refusal, Sequence};
 
 use super::Shared;
 use super::applied::{Appended, Applied, Touch};
+use super::blobs::Busy;
 use super::change::Change;
 use super::draft::Draft;
 use super::fault::StoreFault;
@@ -67,7 +68,8 @@ pub(crate) struct Work<'l> {
     pub(crate) free: Option<u64>,
     pub(crate) now: Timestamp,
     pub(crate) touches: Vec<(MailboxId, Touch)>,
-    pub(crate) dropped_blobs: Vec<BlobId>,
+    /// Blobs that nobody else may put until the batch is durable.
+    pub(crate) busy: Vec<Busy>,
 }
 
 /// What a batch came to. Everything in it is on disk.
@@ -111,7 +113,7 @@ impl Ledger {
             free: shared.engine.free_bytes()?,
             now,
             touches: Vec::new(),
-            dropped_blobs: Vec::new(),
+            busy: Vec::new(),
         };
         let mut effects = Vec::with_capacity(changes.len());
         for change in changes {
@@ -121,7 +123,7 @@ impl Ledger {
                 Err(Stop::Fault(fault)) => return Err(fault),
             });
         }
-        let Work { draft, totals, touches, dropped_blobs, .. } = work;
+        let Work { draft, totals, touches, busy: _until_the_end, .. } = work;
         let batch = draft.finish();
         if batch.is_empty() {
             shared.engine.tidy()?;
@@ -137,7 +139,6 @@ impl Ledger {
             strain.last_commit = took;
             drop(strain);
             shared.publish(totals, &touches);
-            shared.blobs.unlink(&dropped_blobs)?;
         }
         let outcomes = effects.into_iter().map(|effect| effect.map(durable)).collect();
         Ok(Batched { outcomes, touches })
@@ -179,9 +180,7 @@ impl Work<'_> {
             Change::Provide { id, key, expires } => self.provide(id, key, expires),
             Change::Enroll { by, id, key } => self.enroll(by, id, key),
             Change::Sponsor { by, id, key, expires } => self.sponsor(by, id, key, expires),
-            Change::KeepBlob { admission, id, length, lease_hours } => {
-                self.keep_blob(admission, id, length, lease_hours)
-            }
+            Change::KeepBlob { admission, blob, lease_hours } => self.keep_blob(admission, blob, lease_hours),
             Change::RenewBlob { id, lease_hours } => self.renew_blob(id, lease_hours),
             Change::RemoveMailbox { mailbox } => self.remove_mailbox(&mailbox),
             Change::RemoveBlob { id } => self.remove_blob(id),

@@ -167,7 +167,7 @@ impl Admission {
     }
 }
 
-/// A blob; its bytes are a file.
+/// A blob; its bytes are the body of a row of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Blob {
@@ -175,6 +175,10 @@ pub(crate) struct Blob {
     pub(crate) length: u64,
     #[n(1)]
     pub(crate) expires: Hour,
+    /// Which writing of its bytes counts: what the disk has lost is written anew, under another. None where none does: in
+    /// layouts before the third they were a file.
+    #[n(2)]
+    pub(crate) life: Option<Incarnation>,
 }
 
 /// Whose room an entry takes: that of all, or the reserve of a relay that is full.

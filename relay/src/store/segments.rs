@@ -17,7 +17,7 @@ use super::fault::StoreFault;
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// What is written begins at multiples of a page, so that its space can be given back exactly.
 pub(crate) const PAGE: usize = 4096;
-/// Bytes that are gathered before they are written.
+/// Bytes that are gathered before they are written. A part that has as many is written from where it is.
 const GATHERED: usize = 256 << 10;
 
 /// Where a body lies, and its CRC-32: a bit that the disk lost is found before the body is given to anybody. 20 bytes
@@ -158,20 +158,25 @@ impl Segments {
             }
         };
         let mut gathered = Vec::new();
-        let flush = |tail: &mut Tail, gathered: &mut Vec<u8>| -> Result<(), StoreFault> {
-            file.write_all_at(gathered, tail.length)?;
-            tail.length = tail.length.saturating_add(to_u64(gathered.len()));
-            gathered.clear();
+        let write = |tail: &mut Tail, bytes: &[u8]| -> Result<(), StoreFault> {
+            file.write_all_at(bytes, tail.length)?;
+            tail.length = tail.length.saturating_add(to_u64(bytes.len()));
             Ok(())
         };
         for part in parts {
-            gathered.extend_from_slice(part);
-            gathered.resize(gathered.len().next_multiple_of(PAGE), 0);
-            if gathered.len() >= GATHERED {
-                flush(tail, &mut gathered)?;
+            if gathered.len().saturating_add(part.len()) >= GATHERED {
+                write(tail, &gathered)?;
+                gathered.clear();
             }
+            if part.len() >= GATHERED {
+                write(tail, part)?;
+            } else {
+                gathered.extend_from_slice(part);
+            }
+            let rest = part.len().next_multiple_of(PAGE).saturating_sub(part.len());
+            gathered.resize(gathered.len().saturating_add(rest), 0);
         }
-        flush(tail, &mut gathered)?;
+        write(tail, &gathered)?;
         Ok(file.sync_data()?)
     }
 

@@ -1,5 +1,5 @@
-//! A disk for simulators: rows in memory that forgets what was not synced, stops at any call, is full, goes back. Blobs
-//! are files, as on any disk, in a folder of the simulator's.
+//! A disk for simulators: rows in memory that forgets what was not synced, stops at any call, is full, goes back.
+//! Unfinished blobs are files, as on any disk, in a folder of the simulator's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use super::{Ledger, Store, StoreConfig, blobs, keys};
 #[derive(Clone, Default)]
 pub struct SimulatedDisk {
     platters: Arc<Mutex<Platters>>,
-    /// Without it the relay keeps no blobs.
+    /// Without it the relay keeps no unfinished blobs.
     blobs: Option<PathBuf>,
 }
 
@@ -51,7 +51,7 @@ pub struct Copied {
 }
 
 impl SimulatedDisk {
-    /// A disk whose blobs are files under `directory`.
+    /// A disk whose unfinished blobs are files under `directory`.
     #[must_use]
     pub fn with_blobs(directory: &Path) -> Self {
         Self { platters: Arc::default(), blobs: Some(directory.to_owned()) }
@@ -232,7 +232,7 @@ impl Store {
     /// [`StoreFault`].
     pub fn on_simulated(disk: &SimulatedDisk, config: StoreConfig) -> Result<(Self, Ledger), StoreFault> {
         let blobs = match &disk.blobs {
-            Some(directory) => blobs::Blobs::open(directory, |id| Ok(disk.header(&keys::blob(id))?.is_some()))?,
+            Some(directory) => blobs::Blobs::open(directory, disk)?,
             None => blobs::Blobs::nowhere(),
         };
         Self::assemble(Box::new(disk.clone()), config, blobs)

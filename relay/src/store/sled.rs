@@ -10,7 +10,7 @@
 //! lock      held while the store is open
 //! index/    sled: db, conf, snap.*
 //! bodies/   segments: the journal and the bodies over 1 KiB, named by number in hex
-//! blobs/    whole/<first byte>/<id>, partial/<id>
+//! blobs/    partial/<id>: what broken puts have left
 //! ballast   space for the day when the disk is full
 //! ```
 

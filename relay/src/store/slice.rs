@@ -60,8 +60,8 @@ impl Shared {
         Ok(Slice { standing: mailbox.standing(), entries })
     }
 
-    /// As [`failed`]; one entry's damage is logged once.
-    fn failed_once(&self, fault: StoreFault, incarnation: Incarnation, sequence: Sequence) -> Refusal {
+    /// As [`failed`]; the damage of one entry, or of the blob of this life, is logged once.
+    pub(super) fn failed_once(&self, fault: StoreFault, incarnation: Incarnation, sequence: Sequence) -> Refusal {
         let mut logged = self.logged.lock();
         let is_damage = matches!(fault, StoreFault::Corrupt { what: BODY });
         if is_damage && (logged.len() >= LOGGED || !logged.insert((incarnation, sequence))) {

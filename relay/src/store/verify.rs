@@ -76,18 +76,15 @@ impl Store {
             look(&mut found, id_in(key).map(MailboxId).ok_or(StoreFault::Corrupt { what: "entry" })?, key)
         })?;
         found.damaged_mailboxes = u64::try_from(damaged.len()).unwrap_or(u64::MAX);
-        each::<StoreFault>(engine, keys::BLOBS, |key, _| {
+        each::<StoreFault>(engine, keys::BLOBS, |key, header| {
             let id = id_in(key).map(BlobId).ok_or(StoreFault::Corrupt { what: "blob" })?;
             found.blobs += 1;
-            match self.shared.blobs.whole(&id) {
-                Ok(bytes) if BlobId::of(&bytes) == id => {
+            match self.bytes_of(&id, &record::read(header, "blob")?) {
+                Ok(Some(bytes)) => {
                     found.bytes = found.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                 }
-                Ok(_) => found.damaged_blobs += 1,
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound || is_unreadable(&fault) => {
-                    found.damaged_blobs += 1;
-                }
-                Err(fault) => return Err(fault.into()),
+                Err(fault) if !is_damage(&fault) => return Err(fault),
+                Ok(None) | Err(_) => found.damaged_blobs += 1,
             }
             watch(&found);
             Ok(())

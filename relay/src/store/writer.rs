@@ -20,6 +20,8 @@ use crate::threads::{self, Thread};
 const PERMIT_BYTES: usize = 256;
 /// Changes that wait at most, whatever their size.
 const QUEUE: usize = 8192;
+/// Blobs that wait at once. 16 are 4 MiB: an entry that comes then has no more than that before it.
+const BLOBS: usize = 16;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -32,6 +34,7 @@ pub type Witness = Box<dyn FnMut(&[(MailboxId, Touch)]) + Send>;
 pub struct Writer {
     queue: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
+    blobs: Arc<Semaphore>,
 }
 
 /// The writer's thread.
@@ -40,7 +43,8 @@ pub struct WriterThread(Thread<Result<(), StoreFault>>);
 struct Job {
     change: Change,
     answer: oneshot::Sender<Result<Applied, Refusal>>,
-    _room: OwnedSemaphorePermit,
+    /// Of the queue, and among the blobs if it is one.
+    _room: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
 /// An answer on its way; comes after the flush. `Refusal::Failed` when the writer has stopped.
@@ -83,7 +87,8 @@ impl Writer {
         let permits = (config.queue_bytes / PERMIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         let batch = config.batch.max(1);
         let thread = threads::spawn("relevo-writer", move || run(ledger, jobs, batch, &clock, witness))?;
-        Ok((Self { queue, room: Arc::new(Semaphore::new(permits)) }, WriterThread(thread)))
+        let (room, blobs) = (Arc::new(Semaphore::new(permits)), Arc::new(Semaphore::new(BLOBS)));
+        Ok((Self { queue, room, blobs }, WriterThread(thread)))
     }
 
     /// Queues a change, waiting for room. Changes of one caller are applied in the order of its calls.
@@ -94,8 +99,13 @@ impl Writer {
     /// # Cancel safety
     /// Dropped before it is done, nothing was queued.
     pub async fn submit(&self, change: Change) -> Result<Pending, Refusal> {
-        let permits = permits(&change);
-        let room = Arc::clone(&self.room).acquire_many_owned(permits).await.map_err(|_| Refusal::Failed)?;
+        let closed = |_| Refusal::Failed;
+        let among_blobs = match is_blob(&change) {
+            true => Some(Arc::clone(&self.blobs).acquire_owned().await.map_err(closed)?),
+            false => None,
+        };
+        let room = Arc::clone(&self.room).acquire_many_owned(permits(&change)).await.map_err(closed)?;
+        let room = (room, among_blobs);
         let (answer, pending) = oneshot::channel();
         self.queue.send(Job { change, answer, _room: room }).await.map_err(|_| Refusal::Failed)?;
         Ok(Pending(pending))
@@ -106,7 +116,13 @@ impl Writer {
     /// # Errors
     /// [`Refusal::Busy`] when the queue is full, [`Refusal::Failed`] when the writer has stopped.
     pub fn try_submit(&self, change: Change) -> Result<Pending, Refusal> {
-        let room = Arc::clone(&self.room).try_acquire_many_owned(permits(&change)).map_err(|_| Refusal::Busy)?;
+        let full = |_| Refusal::Busy;
+        let among_blobs = match is_blob(&change) {
+            true => Some(Arc::clone(&self.blobs).try_acquire_owned().map_err(full)?),
+            false => None,
+        };
+        let room = Arc::clone(&self.room).try_acquire_many_owned(permits(&change)).map_err(full)?;
+        let room = (room, among_blobs);
         let (answer, pending) = oneshot::channel();
         self.queue.try_send(Job { change, answer, _room: room }).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Refusal::Busy,
@@ -143,6 +159,10 @@ impl WriterThread {
     pub fn join(self) -> Result<(), StoreFault> {
         self.0.join().unwrap_or(Err(StoreFault::WriterDied))
     }
+}
+
+fn is_blob(change: &Change) -> bool {
+    matches!(change, Change::KeepBlob { .. })
 }
 
 fn permits(change: &Change) -> u32 {

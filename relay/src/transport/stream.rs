@@ -1,8 +1,10 @@
 //! The two halves of a request's stream, as frames and batches of bytes.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::Poll;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use h3::server::RequestStream;
 use relevo_protocol::wire::{FrameFault, FrameReader};
 
@@ -186,20 +188,40 @@ impl ReceiveHalf {
         Ok(self.frames.next_frame(max)?)
     }
 
-    /// The next bytes of a stream that has gone on as something else than frames, or none at its end.
+    /// Waits for bytes of a stream that has gone on as something else than frames, and adds all that have come, until there
+    /// are `wanted` or a few more. A packet at a time would wake, and set a timer, for each.
     ///
     /// # Errors
     /// [`PeerGone`].
-    pub(crate) async fn bytes(&mut self) -> Result<Option<Bytes>, PeerGone> {
-        let held = std::mem::take(&mut self.frames).into_rest();
-        if !held.is_empty() {
-            return Ok(Some(held));
-        }
-        match self.stream.recv_data().await {
-            Ok(data) => Ok(data.map(|mut data| data.copy_to_bytes(data.remaining()))),
-            Err(_) => Err(PeerGone),
-        }
+    ///
+    /// # Cancel safety
+    /// A cancelled call loses nothing.
+    pub(crate) async fn gather(&mut self, held: &mut BytesMut, wanted: usize) -> Result<Rest, PeerGone> {
+        let begun = held.len();
+        held.extend_from_slice(&std::mem::take(&mut self.frames).into_rest());
+        poll_fn(|context| {
+            while held.len() < wanted {
+                match self.stream.poll_recv_data(context) {
+                    Poll::Ready(Ok(Some(data))) => held.put(data),
+                    Poll::Ready(Ok(None)) => return Poll::Ready(Ok(Rest::Nothing)),
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(PeerGone)),
+                    Poll::Pending if held.len() == begun => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+            Poll::Ready(Ok(Rest::More))
+        })
+        .await
     }
+}
+
+/// Whether a stream has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rest {
+    /// More may come.
+    More,
+    /// It has.
+    Nothing,
 }
 
 fn push(frames: &mut FrameReader, data: &mut impl Buf) {

@@ -69,7 +69,6 @@ enum PlantedFault {
     LogNotSynced,
     NamesNotSynced,
     BodiesNotSynced,
-    BlobsNotSynced,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -118,7 +117,6 @@ impl From<PlantedFault> for Planted {
             PlantedFault::LogNotSynced => Self::LogNotSynced,
             PlantedFault::NamesNotSynced => Self::NamesNotSynced,
             PlantedFault::BodiesNotSynced => Self::BodiesNotSynced,
-            PlantedFault::BlobsNotSynced => Self::BlobsNotSynced,
         }
     }
 }

@@ -175,7 +175,6 @@ impl Disk {
             Planted::Nothing | Planted::NamesNotSynced => false,
             Planted::SledAlone => handle == Handle::ReadOnly && self.is_below("index", node),
             Planted::BodiesNotSynced => self.is_below("bodies", node),
-            Planted::BlobsNotSynced => self.is_below("blobs", node),
             Planted::LogNotSynced => {
                 self.items.get(&node).is_some_and(|item| item.name.1.to_string_lossy().ends_with("-wal"))
             }
@@ -194,7 +193,6 @@ impl Disk {
             Planted::Nothing | Planted::LogNotSynced => false,
             Planted::SledAlone => self.is_below("index", node),
             Planted::BodiesNotSynced => self.is_below("bodies", node),
-            Planted::BlobsNotSynced => self.is_below("blobs", node),
             Planted::NamesNotSynced => true,
         };
         if !skipped {

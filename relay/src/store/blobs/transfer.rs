@@ -1,15 +1,14 @@
-//! Blobs on their way in and out. Everything here blocks on the disk.
+//! Blobs on their way in and out.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fmt;
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{AdmissionId, BlobId, Refusal};
-use sha2::{Digest, Sha256};
 
 use super::super::applied::Applied;
 use super::super::change::Change;
@@ -27,19 +26,20 @@ pub struct Upload {
     pub(super) offset: u64,
     /// Bytes that were there before.
     pub(super) found: u64,
-    pub(super) partial: PathBuf,
-    pub(super) whole: PathBuf,
+    /// Where that file is or would be; none where nothing is kept of a broken put.
+    pub(super) partial: Option<PathBuf>,
     /// Unfinished blobs that there may be.
     pub(super) most: u64,
     pub(super) busy: Busy,
 }
 
-/// A blob that is whole and durable, but not yet in the index.
+/// The bytes of a blob, all of them and compared with its id; on no disk yet.
 pub struct Whole {
-    pub(super) id: BlobId,
-    pub(super) length: u64,
-    pub(super) path: PathBuf,
-    pub(super) _busy: Busy,
+    pub(in crate::store) id: BlobId,
+    pub(in crate::store) bytes: Bytes,
+    pub(in crate::store) busy: Busy,
+    /// What came before a break, which goes when the blob is kept.
+    partial: Option<PathBuf>,
 }
 
 /// A range of a blob to send, read whole and compared with its id before: at most 256 KiB in memory.
@@ -62,7 +62,7 @@ impl Upload {
         self.length.saturating_sub(self.offset)
     }
 
-    /// Adds bytes.
+    /// Keeps bytes for a later try.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for more than was announced, [`Refusal::RelayFull`] when the disk is, [`Refusal::Failed`].
@@ -72,126 +72,107 @@ impl Upload {
             return Err(Refusal::Malformed);
         }
         let offset = self.offset;
-        self.partial_file()?.write_all_at(bytes, offset).map_err(full_or_failed)?;
+        let Some(file) = self.partial_file()? else { return Ok(()) };
+        file.write_all_at(bytes, offset).map_err(full_or_failed)?;
         self.offset = self.offset.saturating_add(more);
         Ok(())
     }
 
-    /// Takes all that is wanted, verifies it and makes the blob durable. One that comes in one go touches the disk once.
+    /// Takes all that is wanted and verifies the blob.
     ///
     /// # Errors
-    /// As [`Self::write`] and [`Self::finish`].
-    pub fn complete(mut self, bytes: &[u8]) -> Result<Whole, Refusal> {
-        if self.offset > 0 || self.file.is_some() {
-            self.write(bytes)?;
-            return self.finish();
-        }
-        if u64::try_from(bytes.len()) != Ok(self.length) {
+    /// [`Refusal::Malformed`] when bytes are missing or too many, [`Refusal::Failed`], [`Refusal::BlobMismatch`], after which
+    /// nothing is kept. [`Refusal::Busy`] when it may be our own part of the bytes that is wrong, as after a power cut: the client
+    /// comes again and sends all of them.
+    pub fn complete(self, rest: Bytes) -> Result<Whole, Refusal> {
+        if u64::try_from(rest.len()) != Ok(self.wanted()) {
             return Err(Refusal::Malformed);
         }
-        if <[u8; 32]>::from(Sha256::digest(bytes)) != self.id.0 {
-            return Err(Refusal::BlobMismatch);
-        }
-        // Under its own name at once: without a row it is no blob yet, and an opening removes what has none.
-        let write = || -> io::Result<()> {
-            let file = disk::private_file().open(&self.whole)?;
-            file.set_len(0)?;
-            file.write_all_at(bytes, 0)?;
-            settle(&file, &self.whole)
+        let bytes = match &self.file {
+            Some(file) => self.joined(file, &rest).map_err(|error| failed(error.into()))?,
+            None => rest,
         };
-        if let Err(error) = write() {
-            // Half a file would keep its room until the next opening.
-            remove(&self.whole).map_err(failed)?;
-            return Err(full_or_failed(error));
+        let partial = self.partial.filter(|_| self.file.is_some());
+        if BlobId::of(&bytes) != self.id {
+            remove_if(partial.as_deref())?;
+            return Err(if self.found > 0 { Refusal::Busy } else { Refusal::BlobMismatch });
         }
-        Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
+        Ok(Whole { id: self.id, bytes, busy: self.busy, partial })
     }
 
-    /// The file of what came before a break, made if there is room for one more.
-    fn partial_file(&mut self) -> Result<&File, Refusal> {
+    /// What came before, and the rest.
+    fn joined(&self, file: &File, rest: &[u8]) -> io::Result<Bytes> {
+        let held = usize::try_from(self.offset).map_err(io::Error::other)?;
+        let mut all = vec![0; held];
+        file.read_exact_at(&mut all, 0)?;
+        all.extend_from_slice(rest);
+        Ok(all.into())
+    }
+
+    /// The file of what came before a break, made if there is room for one more; none where nothing is kept.
+    fn partial_file(&mut self) -> Result<Option<&File>, Refusal> {
+        let Some(partial) = &self.partial else { return Ok(None) };
         if self.file.is_none() {
-            let directory = self.partial.parent().ok_or(Refusal::Failed)?;
+            let directory = partial.parent().ok_or(Refusal::Failed)?;
             let room = make_room(directory, &self.busy.busy, self.most).map_err(|error| failed(error.into()))?;
             if !room {
                 return Err(Refusal::Busy);
             }
+            self.file = Some(disk::private_file().open(partial).map_err(full_or_failed)?);
         }
-        match &mut self.file {
-            Some(file) => Ok(file),
-            none => Ok(none.insert(disk::private_file().open(&self.partial).map_err(full_or_failed)?)),
-        }
+        Ok(self.file.as_ref())
     }
-
-    /// Verifies the bytes and makes the blob durable under its name.
-    ///
-    /// # Errors
-    /// [`Refusal::Malformed`] when bytes are missing, [`Refusal::BlobMismatch`], [`Refusal::RelayFull`],
-    /// [`Refusal::Failed`]. After a mismatch nothing is kept. [`Refusal::Busy`] when it may be our own part of the bytes
-    /// that is wrong, as after a power cut: the client comes again and sends all of them.
-    pub fn finish(mut self) -> Result<Whole, Refusal> {
-        if self.wanted() > 0 {
-            return Err(Refusal::Malformed);
-        }
-        let length = self.length;
-        let digest = digest(self.partial_file()?, length).map_err(|error| failed(error.into()))?;
-        if digest != self.id.0 {
-            remove(&self.partial).map_err(failed)?;
-            return Err(if self.found > 0 { Refusal::Busy } else { Refusal::BlobMismatch });
-        }
-        let (partial, whole) = (self.partial.clone(), self.whole.clone());
-        let moved = |file: &File| {
-            settle(file, &partial)?;
-            fs::rename(&partial, &whole)?;
-            disk::sync_name(&whole)
-        };
-        moved(self.partial_file()?).map_err(full_or_failed)?;
-        Ok(Whole { id: self.id, length: self.length, path: self.whole, _busy: self.busy })
-    }
-}
-
-/// Makes a file and its name durable.
-fn settle(file: &File, path: &Path) -> io::Result<()> {
-    // The time of the last write would tell when the blob came.
-    file.set_modified(SystemTime::UNIX_EPOCH)?;
-    file.sync_all()?;
-    disk::sync_name(path)
 }
 
 impl Whole {
-    /// Enters the blob into the index, takes the allowance, answers with the end of its lease.
+    /// Makes the blob durable, takes the allowance, answers with the end of its lease.
     ///
     /// # Errors
-    /// As the change was refused; the file is then removed.
+    /// As the change was refused.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, the file may stay without a row until the next opening.
+    /// Dropped before it is done, what came before a break may stay until nobody has gone on with it for long.
     pub async fn keep(self, writer: &Writer, admission: AdmissionId, lease_hours: u32) -> Result<Hour, Refusal> {
-        let change = self.change(admission, lease_hours);
-        self.kept(writer.apply(change).await)
+        let (change, partial) = self.change(admission, lease_hours);
+        partial.settle(writer.apply(change).await)
     }
 
-    /// What enters the blob into the index.
-    pub(crate) fn change(&self, admission: AdmissionId, lease_hours: u32) -> Change {
-        Change::KeepBlob { admission, id: self.id, length: self.length, lease_hours }
+    /// What keeps the blob, and what is to be told of the outcome.
+    pub(crate) fn change(mut self, admission: AdmissionId, lease_hours: u32) -> (Change, Leftover) {
+        let partial = self.partial.take();
+        (Change::KeepBlob { admission, blob: self, lease_hours }, Leftover(partial))
     }
 
-    /// What came of entering it: the end of its lease, or a refusal, after which the file is removed.
-    pub(crate) fn kept(self, outcome: Result<Applied, Refusal>) -> Result<Hour, Refusal> {
-        match outcome {
-            Ok(Applied::Renewed { expires }) => Ok(expires),
-            Ok(
-                Applied::Done
-                | Applied::Opened { .. }
-                | Applied::Appended(_)
-                | Applied::Taken { .. }
-                | Applied::Swept { .. },
-            ) => Err(Refusal::Failed),
-            Err(refusal) => {
-                remove(&self.path).map_err(failed)?;
-                Err(refusal)
-            }
+    pub(in crate::store) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl fmt::Debug for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Whole")
+    }
+}
+
+/// What came of a blob before a break, while the whole of it is being kept.
+pub(crate) struct Leftover(Option<PathBuf>);
+
+impl Leftover {
+    /// What came of keeping the blob: the end of its lease, or a refusal, after which the put may be tried again.
+    pub(crate) fn settle(self, outcome: Result<Applied, Refusal>) -> Result<Hour, Refusal> {
+        match outcome? {
+            Applied::Renewed { expires } => remove_if(self.0.as_deref()).map(|()| expires),
+            Applied::Done
+            | Applied::Opened { .. }
+            | Applied::Appended(_)
+            | Applied::Taken { .. }
+            | Applied::Swept { .. } => Err(Refusal::Failed),
         }
     }
+}
+
+fn remove_if(partial: Option<&Path>) -> Result<(), Refusal> {
+    partial.map_or(Ok(()), remove).map_err(failed)
 }
 
 impl Download {
@@ -213,21 +194,6 @@ impl Download {
     /// [`Refusal::Failed`].
     pub fn next_bytes(&mut self, most: usize) -> Result<Bytes, Refusal> {
         Ok(self.bytes.split_to(most.min(self.bytes.len())))
-    }
-}
-
-fn digest(file: &File, length: u64) -> io::Result<[u8; 32]> {
-    let mut file = file.try_clone()?;
-    io::Seek::rewind(&mut file)?;
-    let mut hash = Sha256::new();
-    let mut file = file.take(length);
-    let mut bytes = vec![0; 64 << 10];
-    loop {
-        let read = file.read(&mut bytes)?;
-        match bytes.get(..read) {
-            Some([]) | None => return Ok(hash.finalize().into()),
-            Some(read) => hash.update(read),
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use relevo_protocol::limits::MAX_BLOB;
 use relevo_protocol::wire::{BlobId, MailboxKind, Refusal, Sequence};
 
 use super::super::blobs::Begun;
-use super::super::{Change, LAYOUT, Most, Store, StoreFault, Writer};
+use super::super::{Change, LAYOUT, Most, Store, StoreFault, Writer, WriterThread};
 use super::facts;
 use super::world::{NOW, World, entry, small};
 
@@ -83,7 +84,7 @@ fn the_directory_is_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::sled();
     let path = world.path().unwrap();
-    for directory in [path.clone(), path.join("index"), path.join("bodies"), path.join("blobs/whole")] {
+    for directory in [path.clone(), path.join("index"), path.join("bodies"), path.join("blobs/partial")] {
         assert_eq!(fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }
@@ -190,16 +191,16 @@ pub(super) fn put(world: &mut World, bytes: &[u8], hours: u32) -> Result<BlobId,
     match world.store.begin_blob(&purse, id, length, now)? {
         Begun::Held => world.apply(Change::RenewBlob { id, lease_hours: hours })?,
         Begun::Wanted(mut upload) => {
-            let rest = &bytes[usize::try_from(upload.offset()).unwrap()..];
+            let rest = bytes[usize::try_from(upload.offset()).unwrap()..].to_vec();
             // In one go, and in two.
-            let _whole = match rest.len() % 2 {
-                0 => upload.complete(rest)?,
+            let blob = match rest.len() % 2 {
+                0 => upload.complete(rest.into())?,
                 _ => {
                     upload.write(&rest[..1])?;
-                    upload.complete(&rest[1..])?
+                    upload.complete(rest[1..].to_vec().into())?
                 }
             };
-            world.apply(Change::KeepBlob { admission: purse, id, length, lease_hours: hours })?
+            world.apply(Change::KeepBlob { admission: purse, blob, lease_hours: hours })?
         }
     };
     Ok(id)
@@ -267,26 +268,96 @@ fn bytes_that_do_not_match_their_id_are_not_kept() {
     let Begun::Wanted(mut upload) = world.store.begin_blob(&world.purse, id, 5, world.now).unwrap() else { panic!() };
     assert_eq!(upload.write(b"longer"), Err(Refusal::Malformed));
     upload.write(b"wrong").unwrap();
-    assert!(matches!(upload.finish(), Err(Refusal::BlobMismatch)));
+    assert_eq!(upload.complete(Bytes::new()).unwrap_err(), Refusal::BlobMismatch);
     let Begun::Wanted(upload) = world.store.begin_blob(&world.purse, id, 5, world.now).unwrap() else { panic!() };
     assert_eq!(upload.offset(), 0);
-    assert!(matches!(upload.finish(), Err(Refusal::Malformed)));
+    assert_eq!(upload.complete(Bytes::new()).unwrap_err(), Refusal::Malformed);
 }
 
 #[test]
 fn bytes_that_come_in_one_go_and_do_not_match_leave_no_file() {
     let world = World::sled();
-    let whole = world.path().unwrap().join("blobs");
-    let files = || -> usize {
-        let folders = fs::read_dir(whole.join("whole")).unwrap().map(|folder| folder.unwrap().path());
-        folders.chain([whole.join("partial")]).map(|folder| fs::read_dir(folder).unwrap().count()).sum()
-    };
     for wrong in [b"wrong".as_slice(), b"short", b"too long"] {
         let id = BlobId::of(b"other");
         let Begun::Wanted(upload) = world.store.begin_blob(&world.purse, id, 5, world.now).unwrap() else { panic!() };
-        assert!(upload.complete(wrong).is_err());
-        assert_eq!(files(), 0);
+        assert!(upload.complete(Bytes::from_static(wrong)).is_err());
+        assert_eq!(unfinished(&world), 0);
     }
+}
+
+fn unfinished(world: &World) -> usize {
+    fs::read_dir(world.path().unwrap().join("blobs/partial")).unwrap().count()
+}
+
+#[test]
+fn what_a_broken_put_left_goes_when_the_blob_is_kept() {
+    let mut world = World::sled();
+    let bytes = vec![5; 5000];
+    let Begun::Wanted(mut upload) = world.store.begin_blob(&world.purse, BlobId::of(&bytes), 5000, world.now).unwrap()
+    else {
+        panic!()
+    };
+    upload.write(&bytes[..2000]).unwrap();
+    drop(upload);
+    assert_eq!(unfinished(&world), 1);
+    let (writer, thread) = writer_of(&mut world);
+    let Begun::Wanted(upload) = world.store.begin_blob(&world.purse, BlobId::of(&bytes), 5000, world.now).unwrap()
+    else {
+        panic!()
+    };
+    let whole = upload.complete(bytes[2000..].to_vec().into()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(whole.keep(&writer, world.purse, 5)).unwrap();
+    assert_eq!(unfinished(&world), 0);
+    assert_eq!(get(&world, &BlobId::of(&bytes), 0, 9000).unwrap(), bytes);
+    drop(writer);
+    thread.join().unwrap();
+}
+
+/// The writer of a world, which has none of its own then.
+fn writer_of(world: &mut World) -> (Writer, WriterThread) {
+    let (_store, ledger) = Store::in_memory(small()).unwrap();
+    let ledger = std::mem::replace(&mut world.ledger, ledger);
+    let now = world.now;
+    Writer::spawn(ledger, &small(), Arc::new(move || now), Box::new(|_| {})).unwrap()
+}
+
+/// Texts must not wait behind all documents.
+#[test]
+fn no_more_blobs_wait_than_an_entry_may_have_before_it() {
+    let (store, ledger) = Store::in_memory(small()).unwrap();
+    let mut world = World::begin(store, ledger, None, small());
+    let bytes: Vec<Vec<u8>> = (0..17_u8).map(|number| vec![number; 9]).collect();
+    let mut changes: Vec<Change> = bytes
+        .iter()
+        .map(|bytes| {
+            let begun = world.store.begin_blob(&world.purse, BlobId::of(bytes), 9, world.now).unwrap();
+            let Begun::Wanted(upload) = begun else { panic!() };
+            let blob = upload.complete(bytes.clone().into()).unwrap();
+            Change::KeepBlob { admission: world.purse, blob, lease_hours: 1 }
+        })
+        .collect();
+    let open = Arc::new(Mutex::new(()));
+    let closed = open.lock().unwrap();
+    let (_other, ledger) = Store::in_memory(small()).unwrap();
+    let ledger = std::mem::replace(&mut world.ledger, ledger);
+    // The clock is asked by the writer before each batch: there it stands.
+    let (door, now) = (Arc::clone(&open), world.now);
+    let clock = Arc::new(move || {
+        let _through = door.lock();
+        now
+    });
+    let (writer, thread) = Writer::spawn(ledger, &small(), clock, Box::new(|_| {})).unwrap();
+    let last = changes.pop().unwrap();
+    let waiting: Vec<_> = changes.into_iter().map(|change| writer.try_submit(change).unwrap()).collect();
+    assert_eq!(writer.try_submit(last).unwrap_err(), Refusal::Busy);
+    let entry = Change::Sweep { limit: 1 };
+    let entry = writer.try_submit(entry).unwrap();
+    drop(closed);
+    assert!(entry.wait().is_ok() && waiting.into_iter().all(|waiting| waiting.wait().is_ok()));
+    assert_eq!(world.store.totals().blobs, 16);
+    drop(writer);
+    thread.join().unwrap();
 }
 
 #[test]
@@ -321,34 +392,24 @@ fn blobs_are_bounded() {
 }
 
 #[test]
-fn a_row_without_a_file_is_mended_by_a_new_put() {
+fn the_space_of_a_blob_is_given_back_with_its_lease() {
     let mut world = World::sled();
-    let id = put(&mut world, b"kept", 5).unwrap();
-    let name = data_encoding::HEXLOWER.encode(&id.0);
-    fs::remove_file(world.path().unwrap().join("blobs/whole").join(&name[..2]).join(&name)).unwrap();
-    assert_eq!(get(&world, &id, 0, 9), Err(Refusal::NoSuchBlob));
-    assert_eq!(put(&mut world, b"kept", 5), Ok(id));
-    assert_eq!(get(&world, &id, 0, 9).unwrap(), b"kept");
-}
-
-#[test]
-fn a_blob_whose_file_is_gone_is_not_entered() {
-    let mut world = World::sled();
-    let keep = Change::KeepBlob { admission: world.purse, id: BlobId([3; 32]), length: 5, lease_hours: 1 };
-    assert_eq!(world.apply(keep), Err(Refusal::Busy));
-}
-
-#[test]
-fn a_file_without_a_row_is_removed_at_opening() {
-    let mut world = World::sled();
-    let id = put(&mut world, b"kept", 5).unwrap();
-    let whole = world.path().unwrap().join("blobs/whole");
-    fs::create_dir_all(whole.join("00")).unwrap();
-    let orphan = whole.join("00").join("00".repeat(32));
-    fs::write(&orphan, b"orphan").unwrap();
+    let used = |world: &World| -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        let bodies = fs::read_dir(world.path().unwrap().join("bodies")).unwrap();
+        bodies.map(|file| file.unwrap().metadata().unwrap().blocks() * 512).sum()
+    };
+    let bytes = vec![5; 200_000];
+    let id = put(&mut world, &bytes, 5).unwrap();
+    assert!(used(&world) > 200_000);
+    assert_eq!(world.store.rows(b"d"), 1);
+    world.pass_hours(6);
+    world.sweep();
+    assert_eq!((world.store.rows(b"d"), world.store.rows(b"b")), (0, 0));
     world.reopen();
-    assert!(!orphan.exists());
-    assert_eq!(get(&world, &id, 0, 9).unwrap(), b"kept");
+    assert!(used(&world) < 20_000);
+    assert_eq!(put(&mut world, &bytes, 5), Ok(id));
+    assert_eq!(get(&world, &id, 0, u64::MAX).unwrap(), bytes);
 }
 
 #[test]
@@ -381,13 +442,13 @@ fn what_a_later_version_has_written_is_left_alone() {
 }
 
 #[test]
-fn a_blob_that_the_operator_removes_is_gone_with_its_file() {
+fn a_blob_that_the_operator_removes_is_gone_with_its_bytes() {
     let mut world = World::sled();
     let id = put(&mut world, &[5; 5000], 24).unwrap();
     let kept = put(&mut world, &[6; 5000], 24).unwrap();
     world.apply(Change::RemoveBlob { id }).unwrap();
     assert_eq!(world.apply(Change::RemoveBlob { id }), Err(Refusal::NoSuchBlob));
     assert_eq!(get(&world, &id, 0, 9), Err(Refusal::NoSuchBlob));
-    assert!(!world.store.shared.blobs.holds(&id) && world.store.shared.blobs.holds(&kept));
+    assert_eq!((get(&world, &kept, 0, 2).unwrap(), world.store.rows(b"d")), (vec![6; 2], 1));
     assert_eq!(world.store.totals().blobs, 1);
 }

@@ -67,8 +67,8 @@ fn fill(path: &Path) -> (Store, Ledger) {
     assert!(ledger.apply(changes, THEN).unwrap().outcomes.iter().all(Result::is_ok));
     let (id, length) = (BlobId::of(&BLOB), 6000);
     let Begun::Wanted(upload) = store.begin_blob(&purse, id, length, THEN).unwrap() else { panic!("it is new") };
-    let _whole = upload.complete(&BLOB).unwrap();
-    let keep = Change::KeepBlob { admission: purse, id, length, lease_hours: 900 };
+    let blob = upload.complete(BLOB.to_vec().into()).unwrap();
+    let keep = Change::KeepBlob { admission: purse, blob, lease_hours: 900 };
     assert!(ledger.apply(vec![keep], THEN).unwrap().outcomes[0].is_ok());
     (store, ledger)
 }
@@ -105,6 +105,12 @@ fn holds(path: &Path) {
     }
 }
 
+/// The only blob's file in a store of the second layout.
+fn blob_file(store: &Path) -> PathBuf {
+    let name = data_encoding::HEXLOWER.encode(&BlobId::of(&BLOB).0);
+    store.join("blobs/whole").join(&name[..2]).join(name)
+}
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
@@ -122,8 +128,54 @@ fn stores_of_every_layout_so_far_are_opened_and_go_on() {
         tar(&["--sparse", "-czf"], Path::new(&file), folder.path());
     }
     for layout in 1..=LAYOUT {
-        let folder = tempfile::tempdir().unwrap();
-        tar(&["-xzf"], &fixtures().join(format!("store-{layout}.tar.gz")), folder.path());
+        let folder = of_layout(layout);
         holds(&folder.path().join("store"));
+    }
+}
+
+fn of_layout(layout: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    tar(&["-xzf"], &fixtures().join(format!("store-{layout}.tar.gz")), folder.path());
+    folder
+}
+
+/// A power cut brings back the files that had been taken in, or not all had been.
+#[test]
+fn an_upgrade_that_was_cut_short_goes_on_at_the_next_opening() {
+    let folder = of_layout(2);
+    let path = folder.path().join("store");
+    let file = blob_file(&path);
+    assert!(file.exists());
+    drop(Store::open(&path, small()).unwrap());
+    assert!(!path.join("blobs/whole").exists(), "all of them were taken in");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, BLOB).unwrap();
+    std::fs::write(file.with_file_name("not a blob"), b"left").unwrap();
+    let (store, _ledger) = Store::open(&path, small()).unwrap();
+    assert!(!path.join("blobs/whole").exists());
+    assert_eq!(store.rows(b"d"), 1, "none was taken in twice");
+    drop((store, _ledger));
+    holds(&path);
+}
+
+#[test]
+fn a_blob_whose_file_an_earlier_version_had_lost_is_missing_until_it_is_put_again() {
+    for damaged in [None, Some([4; 6000].as_slice())] {
+        let folder = of_layout(2);
+        let path = folder.path().join("store");
+        match damaged {
+            None => std::fs::remove_file(blob_file(&path)).unwrap(),
+            Some(bytes) => std::fs::write(blob_file(&path), bytes).unwrap(),
+        }
+        let (store, mut ledger) = Store::open(&path, small()).unwrap();
+        let (id, purse) = (BlobId::of(&BLOB), admission().id());
+        assert_eq!(store.open_blob(&id, 0, 9, NOW).unwrap_err(), Refusal::NoSuchBlob);
+        assert_eq!(store.verify(|_| {}).unwrap().damaged_blobs, 1);
+        let Begun::Wanted(upload) = store.begin_blob(&purse, id, 6000, NOW).unwrap() else { panic!("it is gone") };
+        let blob = upload.complete(BLOB.to_vec().into()).unwrap();
+        let keep = Change::KeepBlob { admission: purse, blob, lease_hours: 900 };
+        assert!(ledger.apply(vec![keep], NOW).unwrap().outcomes[0].is_ok());
+        drop((store, ledger));
+        holds(&path);
     }
 }

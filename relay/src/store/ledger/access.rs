@@ -1,11 +1,15 @@
-//! Changes of admissions and of the index of blobs.
+//! Changes of admissions and of blobs.
 
+use bytes::Bytes;
 use relevo_protocol::time::Hour;
 use relevo_protocol::wire::{AdmissionId, AdmissionKey, BlobId, Refusal};
 
 use super::super::applied::Applied;
+use super::super::blobs::Whole;
+use super::super::keys;
 use super::super::record::{Admission, AdmissionKind, Blob};
 use super::super::rules::{self, Relay, Spending};
+use super::super::segments::to_u64;
 use super::{Effect, Stop, Work};
 
 const DONE: Result<Effect, Stop> = Ok(Effect::Told(Applied::Done));
@@ -103,28 +107,29 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn keep_blob(
-        &mut self,
-        admission: AdmissionId,
-        id: BlobId,
-        length: u64,
-        wished: u32,
-    ) -> Result<Effect, Stop> {
-        if self.draft.blob(&id)?.is_some() {
-            return self.renew_blob(id, wished);
+    pub(super) fn keep_blob(&mut self, admission: AdmissionId, blob: Whole, wished: u32) -> Result<Effect, Stop> {
+        let Whole { id, bytes, busy, .. } = blob;
+        self.busy.push(busy);
+        let length = to_u64(bytes.len());
+        let mut expires = rules::lease(self.now, wished, &self.shared.config);
+        match self.draft.blob(&id)? {
+            // The disk has lost its bytes, or nobody had wanted them again.
+            Some(before) => {
+                expires = expires.max(before.expires);
+                self.drop_bytes(&id, &before);
+            }
+            None => {
+                if self.room(length) != Relay::Roomy {
+                    return Err(Refusal::RelayFull.into());
+                }
+                self.spend(&admission, Spending::Bytes(length))?;
+                self.totals.blobs = self.totals.blobs.saturating_add(1);
+                self.totals.blob_bytes = self.totals.blob_bytes.saturating_add(length);
+            }
         }
-        // A sweep that was under way when the file came has removed it with the old row.
-        if !self.shared.blobs.holds(&id) {
-            return Err(Refusal::Busy.into());
-        }
-        if self.room(length) != Relay::Roomy {
-            return Err(Refusal::RelayFull.into());
-        }
-        self.spend(&admission, Spending::Bytes(length))?;
-        let expires = rules::lease(self.now, wished, &self.shared.config);
-        self.draft.set_blob(&id, Some(&Blob { length, expires }))?;
-        self.totals.blobs = self.totals.blobs.saturating_add(1);
-        self.totals.blob_bytes = self.totals.blob_bytes.saturating_add(length);
+        let life = (self.incarnations)()?;
+        self.draft.put(keys::blob_bytes(&id, life), Bytes::new(), bytes);
+        self.draft.set_blob(&id, Some(&Blob { length, expires, life: Some(life) }))?;
         Ok(Effect::Told(Applied::Renewed { expires }))
     }
 
@@ -141,12 +146,18 @@ impl Work<'_> {
         DONE
     }
 
-    /// Takes a blob out of the index; its file goes when that is durable.
+    /// Removes a blob.
     pub(super) fn drop_blob(&mut self, id: BlobId, blob: &Blob) -> Result<(), Stop> {
         self.draft.set_blob(&id, None)?;
         self.totals.blobs = self.totals.blobs.saturating_sub(1);
         self.totals.blob_bytes = self.totals.blob_bytes.saturating_sub(blob.length);
-        self.dropped_blobs.push(id);
+        self.drop_bytes(&id, blob);
         Ok(())
+    }
+
+    fn drop_bytes(&mut self, id: &BlobId, blob: &Blob) {
+        if let Some(life) = blob.life {
+            self.draft.remove(keys::blob_bytes(id, life));
+        }
     }
 }
