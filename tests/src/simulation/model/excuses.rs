@@ -78,13 +78,14 @@ impl Model {
     }
 
     /// Whether a relay that was put back has given a reader's key package twice, and they know: they were counted in before
-    /// they were added again by another one, behind these words. Of their author they then have nothing from before them.
-    pub(super) fn shut_out(&self, sent: &Sent, reader: &View) -> bool {
+    /// they were added again by another one, behind these words. Of their author they then have nothing from before them there.
+    pub(super) fn shut_out(&self, sent: &Sent, group: &GroupId, reader: &View) -> bool {
         let warned = reader.warnings.iter().any(|warning| warning.kind == Kind::ParcelRefused);
-        let before = |other: &Sent| other.who == sent.who && other.group == sent.group && other.number < sent.number;
+        let before = |other: &Sent| other.who == sent.who && other.number < sent.number;
         let came_in_before =
             |message: &Spoken| words(&message.what).and_then(|said| self.sent.get(said)).is_some_and(before);
-        self.relay_rolled && warned && !reader.messages.iter().any(came_in_before)
+        let here = |message: &&Spoken| message.conversation == *group;
+        self.relay_rolled && warned && !reader.messages.iter().filter(here).any(came_in_before)
     }
 }
 

@@ -249,7 +249,7 @@ impl Model {
                     && !self.excused(theirs, &group, sent)
                     && !self.parted(&group, view, theirs)
                     && !self.came_late(&group, *reader, views)
-                    && !self.shut_out(sent, theirs)
+                    && !self.shut_out(sent, &group, theirs)
                     && view.conversation(&group).is_some_and(|one| places(one).contains(reader));
                 let here = |read: &&Spoken| self.line(read.conversation) == self.line(group);
                 let has = theirs.messages.iter().filter(here).any(|read| words(&read.what) == Some(text));
