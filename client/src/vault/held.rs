@@ -11,7 +11,7 @@ use super::conversations::{sql, unsql};
 use super::fault::Part;
 use super::{Transaction, VaultFault};
 
-/// One of each sender and kind: a second one is the better one.
+/// So many of each sender and kind as [`Matter::of_each`] says.
 pub(super) const TABLES: &str = "
     CREATE TABLE held (
         number       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -24,9 +24,9 @@ pub(super) const TABLES: &str = "
         came         INTEGER NOT NULL,  -- whether the sender was added since
         mailbox      BLOB,              -- the log of which the relay was asked where it stands
         incarnation  BLOB,              -- and its answer; absent where there is nothing to be read
-        upto         INTEGER,
-        UNIQUE (conversation, sender, kind)
+        upto         INTEGER
     ) STRICT;
+    CREATE INDEX held_of ON held (conversation, sender, kind);
 ";
 
 /// What is judged.
@@ -62,7 +62,16 @@ impl Matter {
         }
     }
 
-    /// Senders of whom one is kept for a conversation.
+    /// Of one sender and for one conversation. A second asking is the better one; a second welcome leads behind what was said
+    /// between the two, which only the first opens.
+    fn of_each(&self) -> i64 {
+        match self {
+            Self::Welcome { .. } => 3,
+            Self::ReAdd | Self::Complaint { .. } | Self::Succession { .. } => 1,
+        }
+    }
+
+    /// Senders of whom any is kept for a conversation.
     fn senders(&self) -> i64 {
         match self {
             Self::Welcome { .. } | Self::Succession { .. } => 8,
@@ -128,7 +137,8 @@ pub(crate) fn waits(tx: &Transaction<'_>, conversation: &GroupId, sender: &Membe
     Ok(statement.exists(params![conversation.0, sender.as_bytes(), kind])?)
 }
 
-/// Keeps what somebody says; not one more than there is room for.
+/// Keeps what somebody says, in the place of the last one where there are enough of theirs; not of one more sender than there is
+/// room for.
 pub(crate) fn put(
     tx: &Transaction<'_>,
     conversation: &GroupId,
@@ -138,13 +148,16 @@ pub(crate) fn put(
 ) -> Result<bool, VaultFault> {
     let (body, mls) = matter.columns();
     tx.sql()
-        .prepare_cached("DELETE FROM held WHERE conversation = ? AND sender = ? AND kind = ?")?
-        .execute(params![conversation.0, sender.as_bytes(), matter.kind()])?;
+        .prepare_cached(
+            "DELETE FROM held WHERE number IN (SELECT number FROM held WHERE conversation = ? AND sender = ? AND kind = ?
+             ORDER BY number LIMIT -1 OFFSET ?)",
+        )?
+        .execute(params![conversation.0, sender.as_bytes(), matter.kind(), matter.of_each().saturating_sub(1)])?;
     let put = tx
         .sql()
         .prepare_cached(
             "INSERT INTO held (conversation, sender, kind, body, mls, at, came) SELECT ?1, ?2, ?3, ?4, ?5, ?7, 0
-             WHERE (SELECT count(*) FROM held WHERE conversation = ?1 AND kind = ?3) < ?6",
+             WHERE (SELECT count(DISTINCT sender) FROM held WHERE conversation = ?1 AND kind = ?3 AND sender <> ?2) < ?6",
         )?
         .execute(params![conversation.0, sender.as_bytes(), matter.kind(), body, mls, matter.senders(), sql(now.0)])?;
     Ok(put > 0)

@@ -104,6 +104,29 @@ fn who_was_taken_out_and_in_while_away_reads_the_log_first() {
     assert_eq!(world.texts(0, group), ["back"]);
 }
 
+/// An administrator who brings somebody back adds those anew too who have not been heard of: one welcome may be under way.
+#[test]
+fn who_was_taken_out_and_in_twice_while_away_reads_what_was_said_between() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let off = Off::turn(&mut world, 2);
+    for text in ["once", "twice"] {
+        taken_out_and_in(&mut world, group, 2, &[]);
+        world.say(0, group, text);
+        world.settle();
+    }
+    off.on(&mut world);
+    world.open_parcels(2);
+    assert_eq!(held(&mut world, 2, group), 2);
+    world.settle();
+    assert_eq!(held(&mut world, 2, group), 0);
+    assert_eq!(world.texts(2, group), ["once", "twice"]);
+    world.say(2, group, "back");
+    world.settle();
+    assert_eq!(world.texts(0, group), ["once", "twice", "back"]);
+}
+
 #[test]
 fn who_became_an_administrator_meanwhile_brings_somebody_back_with_the_help_of_one_whom_they_know() {
     for inbox_first in [false, true] {
@@ -331,9 +354,13 @@ fn welcomes_that_wait_are_of_a_bounded_number_of_senders() {
     };
     let matter = Matter::Welcome { welcome: encoded, bytes: vec![] };
     assert_eq!((0..10).filter(|sender| waits(*sender, &matter)).count(), 8);
+    for _ in 0..4 {
+        assert!(waits(0, &matter), "in the place of its last one");
+    }
     // Askings are small, and many may have the same reason.
     assert_eq!((0..=255).filter(|sender| waits(*sender, &Matter::ReAdd)).count(), 256);
     assert!(waits(255, &Matter::ReAdd), "in the place of its first one");
+    assert_eq!(held(&mut world, 1, group), 8 + 2 + 256);
     // What is no welcome of a later epoch is not kept at all.
     let author = world.member(0);
     let same = Trap { id: group, name: "Strike", epoch: 1, ..Trap::new(&world) };
