@@ -382,7 +382,7 @@ pub fn check(file: &Path, identity: Option<&Path>) -> Result<Contents, BackupFau
     contents
 }
 
-/// Restores a backup into a store in memory, which keeps no blobs: for those who try to break it.
+/// Restores a backup into a store in memory: for those who try to break it.
 ///
 /// # Errors
 /// [`BackupFault`].

@@ -145,8 +145,8 @@ impl BlobStream<'_> {
             }
             let patience = STALLED.min(LONGEST.saturating_sub(begun.elapsed()));
             match timeout(patience, self.receive.gather(&mut held, wanted)).await {
-                Ok(Ok(Rest::Nothing)) if held.len() < wanted => break Some(Stop::Refused(Refusal::Malformed)),
-                Ok(Ok(Rest::More | Rest::Nothing)) => {}
+                Ok(Ok(Rest::More)) => {}
+                Ok(Ok(Rest::Nothing)) => break Some(Stop::Refused(Refusal::Malformed)),
                 Ok(Err(gone)) => break Some(gone.into()),
                 Err(_) => break Some(Stop::Refused(Refusal::Busy)),
             }

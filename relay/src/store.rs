@@ -86,7 +86,7 @@ struct Shared {
     recent: Mutex<Recent>,
     /// How the disk keeps up.
     strain: Mutex<Strain>,
-    /// Entries whose damage was logged: whoever reads one again and again fills no disk.
+    /// Entries and blobs whose damage was logged: whoever reads one again and again fills no disk.
     logged: Mutex<HashSet<(Incarnation, Sequence)>>,
 }
 

@@ -116,10 +116,15 @@ impl Store {
         })?;
         each::<E>(engine, keys::BLOBS, |key, header| {
             let id = id_in(key).map(BlobId).ok_or(StoreFault::Corrupt { what: "blob" })?;
-            let record: Blob = record::read(header, "blob")?;
-            match self.bytes_of(&id, &record) {
+            let mut record: Blob = record::read(header, "blob")?;
+            let mut bytes = self.bytes_of(&id, &record);
+            // Its lease has ended since, or it was put again.
+            if let (Ok(None), Some(now)) = (&bytes, engine.header(&keys::blob(&id))?) {
+                record = record::read(&now, "blob")?;
+                bytes = self.bytes_of(&id, &record);
+            }
+            match bytes {
                 Ok(Some(bytes)) => put(Item::Blob { id, record: Blob { life: None, ..record }, bytes: bytes.into() }),
-                // Its lease has ended since.
                 Ok(None) => Ok(()),
                 // One that is damaged is of no use, and whoever posted it may send it again.
                 Err(fault) if is_damage(&fault) => Ok(()),

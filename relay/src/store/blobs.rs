@@ -22,9 +22,8 @@ use relevo_protocol::time::Timestamp;
 use relevo_protocol::wire::{AdmissionId, BlobId, Refusal, Sequence};
 
 use super::engine::Engine;
-use super::fault::{BODY, StoreFault};
+use super::fault::{BLOB, BODY, StoreFault};
 use super::record::{self, Blob};
-use super::verify::is_damage;
 use super::{Store, disk, failed, keys, rules};
 
 #[cfg(feature = "simulation")]
@@ -77,8 +76,9 @@ impl Store {
             return Err(Refusal::Malformed);
         }
         // One that the disk has lost is mended by a new put.
-        if let Some(blob) = self.blob(&id)?
-            && self.served(&id, &blob)?.is_some()
+        let before = self.blob(&id)?;
+        if let Some(blob) = &before
+            && self.served(&id, blob)?.is_some()
         {
             return Ok(Begun::Held);
         }
@@ -91,7 +91,11 @@ impl Store {
             rules::Relay::Roomy => {}
             rules::Relay::Full | rules::Relay::Exhausted => return Err(Refusal::RelayFull),
         }
-        self.shared.blobs.begin(id, length, self.config().partial_blobs).map(Begun::Wanted)
+        let upload = self.shared.blobs.begin(id, length, self.config().partial_blobs)?;
+        // Somebody else's put of it may have ended between the two.
+        let now = self.blob(&id)?.and_then(|blob| blob.life);
+        let is_kept = now.is_some() && now != before.and_then(|blob| blob.life);
+        Ok(if is_kept { Begun::Held } else { Begun::Wanted(upload) })
     }
 
     /// Opens a range of a blob, cut to the blob's end.
@@ -124,24 +128,25 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]: damage, if what lies there is not the blob.
     pub(super) fn bytes_of(&self, id: &BlobId, blob: &Blob) -> Result<Option<Bytes>, StoreFault> {
+        const DAMAGED: StoreFault = StoreFault::Corrupt { what: BLOB };
         let Some(life) = blob.life else { return Ok(None) };
-        match self.shared.engine.row(&keys::blob_bytes(id, life))? {
-            Some(row) if BlobId::of(&row.body) != *id => Err(StoreFault::Corrupt { what: BODY }),
-            row => Ok(row.map(|row| row.body)),
+        match self.shared.engine.row(&keys::blob_bytes(id, life)) {
+            Ok(Some(row)) if BlobId::of(&row.body) != *id => Err(DAMAGED),
+            Err(StoreFault::Corrupt { what: BODY }) => Err(DAMAGED),
+            row => Ok(row?.map(|row| row.body)),
         }
     }
 
     /// As [`Self::bytes_of`], for a client: what is damaged is not there, and whoever has the bytes may put them.
     fn served(&self, id: &BlobId, blob: &Blob) -> Result<Option<Bytes>, Refusal> {
-        match self.bytes_of(id, blob) {
-            Ok(bytes) => Ok(bytes),
-            Err(fault) if is_damage(&fault) => {
-                if let Some(life) = blob.life {
-                    let _told_otherwise = self.shared.failed_once(fault, life, Sequence::START);
-                }
-                Ok(None)
+        match (self.bytes_of(id, blob), blob.life) {
+            (Ok(bytes), _) => Ok(bytes),
+            (Err(fault), Some(life)) => {
+                let is_lost = matches!(fault, StoreFault::Corrupt { what: BLOB });
+                let refusal = self.shared.failed_once(fault, life, Sequence::START);
+                if is_lost { Ok(None) } else { Err(refusal) }
             }
-            Err(fault) => Err(failed(fault)),
+            (Err(fault), None) => Err(failed(fault)),
         }
     }
 }
@@ -208,24 +213,27 @@ impl Blobs {
 /// Whether one more unfinished blob fits in a directory of them. The one that was left for longest gives way: else
 /// whoever leaves many unfinished would keep everybody's documents out.
 fn make_room(partial: &Path, busy: &Mutex<HashSet<BlobId>>, most: u64) -> io::Result<bool> {
-    if u64::try_from(fs::read_dir(partial)?.count()).unwrap_or(u64::MAX) < most {
+    let mut files = Vec::new();
+    for file in fs::read_dir(partial)? {
+        files.push(file?);
+    }
+    if u64::try_from(files.len()).unwrap_or(u64::MAX) < most {
         return Ok(true);
     }
-    // Held to the end, so that nobody goes on with what is removed.
-    let busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut oldest = None;
-    for file in fs::read_dir(partial)? {
-        let file = file?;
-        let idle = parse(&file.file_name()).is_none_or(|id| !busy.contains(&id));
-        // One that has just become whole has left.
-        let modified = file.metadata().and_then(|held| held.modified());
-        if let (true, Ok(modified)) = (idle, modified)
-            && oldest.as_ref().is_none_or(|(first, _)| modified < *first)
-        {
-            oldest = Some((modified, file.path()));
+    // One that has just become whole has left.
+    let modified = |file: &fs::DirEntry| file.metadata().and_then(|held| held.modified()).ok();
+    let mut files: Vec<_> = files.iter().filter_map(|file| Some((modified(file)?, file.file_name()))).collect();
+    files.sort_unstable();
+    // The writer waits for this lock: nothing is looked at under it but one name at a time.
+    for (_, name) in files {
+        let busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if parse(&name).is_none_or(|id| !busy.contains(&id)) {
+            // Under the lock, so that nobody goes on with what is removed.
+            fs::remove_file(partial.join(name))?;
+            return Ok(true);
         }
     }
-    oldest.map_or(Ok(false), |(_, path)| fs::remove_file(path).map(|()| true))
+    Ok(false)
 }
 
 fn parse(name: &std::ffi::OsStr) -> Option<BlobId> {

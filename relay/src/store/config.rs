@@ -64,7 +64,7 @@ pub struct StoreConfig {
     pub recent_bytes: usize,
     /// Changes in one batch, made durable together. 1,024: 64 give half the throughput, more only waits (measured).
     pub batch: usize,
-    /// Bytes of entries that wait for the writer. 32 MiB: 64 of the largest.
+    /// Bytes of entries and blobs that wait for the writer. 32 MiB: 64 of the largest.
     pub queue_bytes: usize,
     /// Seconds between two sweeps. Expiry is by the hour; a minute spreads the work.
     pub sweep_seconds: u64,

@@ -7,12 +7,12 @@ use super::fault::StoreFault;
 /// Key of a row; see [`super::keys`] for the families.
 pub(crate) type Key = Vec<u8>;
 
-/// A row as it is written: a header, and for entries a body that the engine may keep elsewhere.
+/// A row as it is written: a header, and for entries and blobs a body that the engine may keep elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Row {
     /// What scans and rules need.
     pub(crate) header: Bytes,
-    /// The entry; empty for all other rows. A key with a body is never written twice.
+    /// The entry, or the blob's bytes; empty for all other rows. A key with a body is never written twice.
     pub(crate) body: Bytes,
 }
 

@@ -5,6 +5,9 @@ use std::io;
 /// What is damaged where one entry alone is.
 pub(crate) const BODY: &str = "the body of one entry";
 
+/// What is damaged where one blob alone is.
+pub(crate) const BLOB: &str = "one blob: its author can send the document again";
+
 /// What is damaged where the journal contradicts itself.
 pub(crate) const JOURNAL: &str = "journal";
 

@@ -6,7 +6,7 @@
 //! e mailbox16 incarnation8 seq8     an entry: header and body
 //! l mailbox16 incarnation8 serial8  a last resort: header and body
 //! a id16                            an admission
-//! b id32                            a blob's length and lease
+//! b id32                            a blob's length, lease and life
 //! d id32 life8                      its bytes, as a body
 //! x hour4 family1 id                what is due then: m, a or b
 //! ```

@@ -68,8 +68,8 @@ pub(crate) struct Segments {
     open: Mutex<OpenFiles>,
 }
 
-/// Files kept open, those that were used last. A process may have 1,024 open on most systems, and the sockets and
-/// blobs need some: a store of thousands of segments must not take them all.
+/// Files kept open, those that were used last. A process may have 1,024 open on most systems, and sockets and
+/// unfinished blobs need some: a store of thousands of segments must not take them all.
 #[derive(Default)]
 struct OpenFiles {
     files: HashMap<u32, (Arc<File>, u64)>,
@@ -258,6 +258,24 @@ pub(crate) fn to_u64(length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_any_size_begin_at_a_page_and_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (segments, mut tail) = Segments::open(directory.path(), 0).unwrap();
+        let sizes = [1, GATHERED, PAGE, GATHERED - 1, GATHERED + 1, 3 * GATHERED, PAGE - 1, PAGE + 1, GATHERED, 40];
+        for turn in 0..2 {
+            let (segment, mut offset) = segments.begin(&mut tail);
+            let parts: Vec<Vec<u8>> = (1..).zip(sizes).map(|(fill, size)| vec![fill + turn; size]).collect();
+            segments.write(&mut tail, parts.iter().map(Vec::as_slice)).unwrap();
+            for part in parts {
+                let length = u32::try_from(part.len()).unwrap();
+                assert_eq!(segments.read(&Pointer { segment, offset, length, sum: None }).unwrap().unwrap(), part);
+                offset += to_u64(part.len().next_multiple_of(PAGE));
+            }
+            assert_eq!(tail.end(), (segment, offset));
+        }
+    }
 
     #[test]
     fn many_segments_are_read_with_few_of_them_open() {

@@ -269,3 +269,66 @@ fn tear(blobs: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use relevo_protocol::secret::Secret;
+    use relevo_protocol::time::{Hour, Timestamp};
+    use relevo_protocol::wire::{Admission, BlobId};
+
+    use super::*;
+    use crate::store::Change;
+    use crate::store::blobs::Begun;
+    use crate::store::record::{self, Blob};
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    /// Three blobs as layouts before the third had them: rows without bytes, and files.
+    fn of_the_second_layout(disk: &SimulatedDisk, folder: &Path) -> Vec<Vec<u8>> {
+        let (store, mut ledger) = Store::on_simulated(disk, StoreConfig::default()).unwrap();
+        let admission = Admission::new(Secret::new([9; 32]));
+        let provide = Change::Provide { id: admission.id(), key: admission.key(), expires: Hour(u32::MAX) };
+        ledger.apply(vec![provide], NOW).unwrap();
+        let blobs: Vec<Vec<u8>> = [7, 8, 9].map(|fill| vec![fill; 100_000]).into();
+        for bytes in &blobs {
+            let id = BlobId::of(bytes);
+            let Begun::Wanted(upload) = store.begin_blob(&admission.id(), id, 100_000, NOW).unwrap() else { panic!() };
+            let blob = upload.complete(bytes.clone().into()).unwrap();
+            let keep = Change::KeepBlob { admission: admission.id(), blob, lease_hours: 24 };
+            ledger.apply(vec![keep], NOW).unwrap().outcomes.remove(0).unwrap();
+            let mut rows = disk.hold();
+            let row = rows.rows.get_mut(&keys::blob(&id)).unwrap();
+            let now: Blob = record::read(&row.header, "blob").unwrap();
+            row.header = record::write(&Blob { life: None, ..now });
+            rows.rows.retain(|key, _| !key.starts_with(b"d"));
+            let name = data_encoding::HEXLOWER.encode(&id.0);
+            let place = folder.join("whole").join(&name[..2]);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join(name), bytes).unwrap();
+        }
+        blobs
+    }
+
+    #[test]
+    fn an_upgrade_that_is_stopped_at_any_call_loses_no_blob() {
+        for calls in 1.. {
+            let folder = tempfile::tempdir().unwrap();
+            let disk = SimulatedDisk::with_blobs(folder.path());
+            let blobs = of_the_second_layout(&disk, folder.path());
+            disk.stop_after(calls);
+            let stopped = Store::on_simulated(&disk, StoreConfig::default()).is_err();
+            disk.restart(Unsynced::Lost).unwrap();
+            let (store, _ledger) = Store::on_simulated(&disk, StoreConfig::default()).unwrap();
+            for bytes in blobs {
+                let mut download = store.open_blob(&BlobId::of(&bytes), 0, u64::MAX, NOW).unwrap();
+                assert_eq!(download.next_bytes(usize::MAX).unwrap(), bytes, "stopped at call {calls}");
+            }
+            assert_eq!(store.totals().blobs, 3);
+            assert!(!folder.path().join("whole").exists());
+            if !stopped {
+                assert!(calls > 12, "it was stopped at each call");
+                return;
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use relevo_protocol::wire::{Entry, Incarnation, MailboxId, ReadEntry, Refusal, S
 
 use super::fault::{BODY, StoreFault};
 use super::record::Mailbox;
-use super::{Shared, failed, keys, record};
+use super::{Shared, failed, keys, record, verify};
 
 /// Damaged entries of which the log speaks. With so many of them the disk is worth no more words.
 const LOGGED: usize = 1024;
@@ -63,8 +63,7 @@ impl Shared {
     /// As [`failed`]; the damage of one entry, or of the blob of this life, is logged once.
     pub(super) fn failed_once(&self, fault: StoreFault, incarnation: Incarnation, sequence: Sequence) -> Refusal {
         let mut logged = self.logged.lock();
-        let is_damage = matches!(fault, StoreFault::Corrupt { what: BODY });
-        if is_damage && (logged.len() >= LOGGED || !logged.insert((incarnation, sequence))) {
+        if verify::is_damage(&fault) && (logged.len() >= LOGGED || !logged.insert((incarnation, sequence))) {
             return Refusal::Failed;
         }
         failed(fault)

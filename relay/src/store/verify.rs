@@ -5,7 +5,7 @@ use std::io;
 
 use relevo_protocol::wire::{BlobId, Entry, MailboxId};
 
-use super::fault::{BODY, StoreFault};
+use super::fault::{BLOB, BODY, StoreFault};
 use super::record::{self, EntryHeader, Mailbox};
 use super::{Store, each, keys};
 
@@ -22,7 +22,7 @@ pub struct Verified {
     pub damaged_entries: u64,
     /// Blobs.
     pub blobs: u64,
-    /// Those whose file is missing or is not the blob: whoever posted the document may send it again.
+    /// Those whose bytes are missing or are not the blob: whoever posted the document may send it again.
     pub damaged_blobs: u64,
     /// Bytes read.
     pub bytes: u64,
@@ -96,7 +96,7 @@ impl Store {
 /// Whether this is one entry's damage, and no reason to stop.
 pub(super) fn is_damage(fault: &StoreFault) -> bool {
     match fault {
-        StoreFault::Corrupt { what } => *what == BODY,
+        StoreFault::Corrupt { what } => [BODY, BLOB].contains(what),
         StoreFault::Disk(fault) => is_unreadable(fault),
         StoreFault::Locked
         | StoreFault::DiskFull

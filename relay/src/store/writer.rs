@@ -20,8 +20,8 @@ use crate::threads::{self, Thread};
 const PERMIT_BYTES: usize = 256;
 /// Changes that wait at most, whatever their size.
 const QUEUE: usize = 8192;
-/// Blobs that wait at once. 16 are 4 MiB: an entry that comes then has no more than that before it.
-const BLOBS: usize = 16;
+/// Blobs that wait at once, 2 MiB. An entry that comes then is behind the batch under way, and in the next with as many more.
+const BLOBS: usize = 8;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -189,7 +189,7 @@ impl ReceiveHalf {
     }
 
     /// Waits for bytes of a stream that has gone on as something else than frames, and adds all that have come, until there
-    /// are `wanted` or a few more. A packet at a time would wake, and set a timer, for each.
+    /// are `wanted` or a few more, or it has ended before. A packet at a time would wake, and set a timer, for each.
     ///
     /// # Errors
     /// [`PeerGone`].

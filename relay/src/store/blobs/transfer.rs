@@ -71,6 +71,10 @@ impl Upload {
         if more > self.wanted() {
             return Err(Refusal::Malformed);
         }
+        // One of which nothing has come takes nobody's room.
+        if more == 0 {
+            return Ok(());
+        }
         let offset = self.offset;
         let Some(file) = self.partial_file()? else { return Ok(()) };
         file.write_all_at(bytes, offset).map_err(full_or_failed)?;
@@ -89,14 +93,15 @@ impl Upload {
             return Err(Refusal::Malformed);
         }
         let bytes = match &self.file {
-            Some(file) => self.joined(file, &rest).map_err(|error| failed(error.into()))?,
-            None => rest,
+            // What does not read any more is as good as other bytes.
+            Some(file) => self.joined(file, &rest).ok(),
+            None => Some(rest),
         };
         let partial = self.partial.filter(|_| self.file.is_some());
-        if BlobId::of(&bytes) != self.id {
+        let Some(bytes) = bytes.filter(|bytes| BlobId::of(bytes) == self.id) else {
             remove_if(partial.as_deref())?;
             return Err(if self.found > 0 { Refusal::Busy } else { Refusal::BlobMismatch });
-        }
+        };
         Ok(Whole { id: self.id, bytes, busy: self.busy, partial })
     }
 
@@ -133,8 +138,16 @@ impl Whole {
     /// # Cancel safety
     /// Dropped before it is done, what came before a break may stay until nobody has gone on with it for long.
     pub async fn keep(self, writer: &Writer, admission: AdmissionId, lease_hours: u32) -> Result<Hour, Refusal> {
-        let (change, partial) = self.change(admission, lease_hours);
-        partial.settle(writer.apply(change).await)
+        let (change, leftover) = self.change(admission, lease_hours);
+        let outcome = writer.apply(change).await;
+        match leftover.0 {
+            None => leftover.settle(outcome),
+            // A file is removed.
+            Some(_) => {
+                let settled = tokio::task::spawn_blocking(move || leftover.settle(outcome)).await;
+                settled.unwrap_or(Err(Refusal::Failed))
+            }
+        }
     }
 
     /// What keeps the blob, and what is to be told of the outcome.

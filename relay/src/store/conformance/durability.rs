@@ -327,7 +327,7 @@ fn writer_of(world: &mut World) -> (Writer, WriterThread) {
 fn no_more_blobs_wait_than_an_entry_may_have_before_it() {
     let (store, ledger) = Store::in_memory(small()).unwrap();
     let mut world = World::begin(store, ledger, None, small());
-    let bytes: Vec<Vec<u8>> = (0..17_u8).map(|number| vec![number; 9]).collect();
+    let bytes: Vec<Vec<u8>> = (0..9_u8).map(|number| vec![number; 9]).collect();
     let mut changes: Vec<Change> = bytes
         .iter()
         .map(|bytes| {
@@ -351,11 +351,14 @@ fn no_more_blobs_wait_than_an_entry_may_have_before_it() {
     let last = changes.pop().unwrap();
     let waiting: Vec<_> = changes.into_iter().map(|change| writer.try_submit(change).unwrap()).collect();
     assert_eq!(writer.try_submit(last).unwrap_err(), Refusal::Busy);
-    let entry = Change::Sweep { limit: 1 };
-    let entry = writer.try_submit(entry).unwrap();
+    let other = writer.try_submit(Change::Sweep { limit: 1 }).unwrap();
+    // Nobody else puts one before it is durable.
+    let again = || world.store.begin_blob(&world.purse, BlobId::of(&bytes[0]), 9, world.now);
+    assert!(matches!(again(), Err(Refusal::Busy)));
     drop(closed);
-    assert!(entry.wait().is_ok() && waiting.into_iter().all(|waiting| waiting.wait().is_ok()));
-    assert_eq!(world.store.totals().blobs, 16);
+    assert!(other.wait().is_ok() && waiting.into_iter().all(|waiting| waiting.wait().is_ok()));
+    assert_eq!(world.store.totals().blobs, 8);
+    assert!(matches!(again(), Ok(Begun::Held)));
     drop(writer);
     thread.join().unwrap();
 }

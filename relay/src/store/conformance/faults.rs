@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use relevo_protocol::secret::Secret;
-use relevo_protocol::wire::{Admission, MailboxKind, Refusal, Sequence};
+use relevo_protocol::wire::{Admission, BlobId, MailboxKind, Refusal, Sequence};
 
-use super::super::blobs::Blobs;
+use super::super::blobs::{Begun, Blobs};
 use super::super::engine::{Batch, Engine, Key, Row};
 use super::super::memory::Memory;
 use super::super::{Change, Most, Store, StoreFault, Touch, Writer};
@@ -95,6 +95,23 @@ fn nobody_is_admitted_by_what_is_not_durable_yet() {
     // A client that is let in by its own admission forgets the invitation.
     assert_eq!(*seen.lock().unwrap(), [[true, false]]);
     assert_eq!(look_now(), [false, true]);
+}
+
+/// Else its bytes were written twice.
+#[test]
+fn a_blob_that_is_not_durable_yet_is_put_by_nobody_else() {
+    let (mut world, before_flush, _) = slow();
+    let bytes = vec![5; 5000];
+    let (id, purse) = (BlobId::of(&bytes), world.purse);
+    let Begun::Wanted(upload) = world.store.begin_blob(&purse, id, 5000, NOW).unwrap() else { panic!() };
+    let blob = upload.complete(bytes.into()).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (store, notes) = (world.store.clone(), Arc::clone(&seen));
+    let look = move || store.begin_blob(&purse, id, 5000, NOW).err();
+    *before_flush.lock().unwrap() = Some(Box::new(move || notes.lock().unwrap().push(look())));
+    world.apply(Change::KeepBlob { admission: purse, blob, lease_hours: 5 }).unwrap();
+    assert_eq!(*seen.lock().unwrap(), [Some(Refusal::Busy)]);
+    assert!(matches!(world.store.begin_blob(&purse, id, 5000, NOW), Ok(Begun::Held)));
 }
 
 #[test]

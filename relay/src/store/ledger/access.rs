@@ -113,7 +113,7 @@ impl Work<'_> {
         let length = to_u64(bytes.len());
         let mut expires = rules::lease(self.now, wished, &self.shared.config);
         match self.draft.blob(&id)? {
-            // The disk has lost its bytes, or nobody had wanted them again.
+            // The disk has lost its bytes; it was paid for and is counted.
             Some(before) => {
                 expires = expires.max(before.expires);
                 self.drop_bytes(&id, &before);
