@@ -4,6 +4,7 @@
 
 use core::convert::Infallible;
 
+use openmls::group::StagedWelcome;
 use relevo_protocol::content::{GroupId, Welcome, decode, encode_secret};
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Answer, Call, Incarnation, MailboxId, Refusal, Sequence};
@@ -12,11 +13,12 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::halt::DAY;
+use super::join::packages;
 use super::refound::Sure;
 use super::room::Standing;
 use crate::sync;
 use crate::vault::conversations::{self, SeatRow};
-use crate::vault::held::{self, Held, Matter, Upto};
+use crate::vault::held::{self, Held, Kind, Matter, Upto};
 use crate::vault::records::{self, Noun};
 use crate::vault::{Part, VaultFault};
 
@@ -32,11 +34,25 @@ impl Desk<'_> {
         bytes: &[u8],
         sender: &MemberKey,
     ) -> Result<(), ConversationFault> {
+        let epoch = |(staged, _): (StagedWelcome, _)| staged.group_context().epoch().as_u64();
         // Looked at and put back: MLS gives up the key package that opens it.
-        let look = || Err::<Infallible, _>(self.open_welcome(welcome, bytes, sender).map(drop));
+        let look = || Err::<Infallible, _>(self.open_welcome(welcome, bytes, sender).map(epoch));
         let Err(looked) = records::attempt(self.tx, look)?;
-        looked?;
-        let matter = Matter::Welcome { welcome: encode_secret(welcome), bytes: bytes.to_vec() };
+        let epoch = looked?;
+        // A relay that was put back gives a key package twice. It opens one of two welcomes: the later one, and nothing between.
+        let packages = packages(bytes);
+        let theirs = |held: &Held| held.kind == Kind::Welcome && held.sender == *sender;
+        for held in held::of(self.tx, &welcome.group)?.into_iter().filter(theirs) {
+            if let Some(Matter::Welcome { bytes, epoch: other, .. }) = held::matter(self.tx, held.number)?
+                && self::packages(&bytes).iter().any(|package| packages.contains(package))
+            {
+                if other >= epoch {
+                    return Ok(());
+                }
+                held::remove(self.tx, held.number)?;
+            }
+        }
+        let matter = Matter::Welcome { welcome: encode_secret(welcome), bytes: bytes.to_vec(), epoch };
         if self.wait_for_log(&welcome.group, sender, &matter)? { Ok(()) } else { Err(ConversationFault::Welcome) }
     }
 
@@ -116,14 +132,11 @@ impl Desk<'_> {
     pub(super) fn weigh(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
         for held in held::of(self.tx, group)? {
             let Held { number, mailbox, upto, .. } = held;
-            if !held::is_there(self.tx, number)? {
-                continue;
-            }
             let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
-            let patience = match held.matter {
-                Matter::Welcome { .. } => None,
-                Matter::ReAdd | Matter::Complaint { .. } => Some(DAY),
-                Matter::Succession { .. } => Some(HOUR),
+            let patience = match held.kind {
+                Kind::Welcome => None,
+                Kind::ReAdd | Kind::Complaint => Some(DAY),
+                Kind::Succession => Some(HOUR),
             };
             let given_up = patience.is_some_and(|seconds| held.at.plus_seconds(seconds) <= self.now);
             if row.standing == Standing::Live && !given_up {
@@ -141,10 +154,12 @@ impl Desk<'_> {
                     continue;
                 }
             }
+            // What was judged before it may have ended it.
+            let Some(matter) = held::matter(self.tx, number)? else { continue };
             held::remove(self.tx, number)?;
             let (tx, wanted) = (self.tx, self.effects.len());
             let sure = if given_up { Sure::AsFarAsKnown } else { Sure::Yes };
-            match records::attempt(tx, || self.judge_held(group, &held, sure))? {
+            match records::attempt(tx, || self.judge_held(group, &held, &matter, sure))? {
                 Ok(()) => {}
                 // Ours, and it will pass: what is judged comes again.
                 Err(fault @ (ConversationFault::Vault(_) | ConversationFault::Randomness)) => return Err(fault),
@@ -154,6 +169,8 @@ impl Desk<'_> {
                     self.effects.truncate(wanted);
                     if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
                         self.ask_in(group, &ask, &why, quiet)?;
+                        // As where it does not wait.
+                        self.effects.extend((!quiet).then_some(Effect::NotTakenIn));
                     }
                 }
             }
@@ -161,8 +178,14 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn judge_held(&mut self, group: &GroupId, held: &Held, sure: Sure) -> Result<(), ConversationFault> {
-        let Held { sender, matter, .. } = held;
+    fn judge_held(
+        &mut self,
+        group: &GroupId,
+        held: &Held,
+        matter: &Matter,
+        sure: Sure,
+    ) -> Result<(), ConversationFault> {
+        let Held { sender, .. } = held;
         // Added since, and in: they have written their leaf themselves.
         let written = |seat: &SeatRow| seat.member == *sender && seat.committed_at.is_some();
         if held.came
@@ -172,7 +195,7 @@ impl Desk<'_> {
             return Ok(());
         }
         match matter {
-            Matter::Welcome { welcome, bytes } => {
+            Matter::Welcome { welcome, bytes, epoch: _ } => {
                 let welcome = decode(welcome).map_err(|_| VaultFault::Damaged { what: Part::Row })?;
                 self.enter_by(&welcome, bytes, sender)
             }

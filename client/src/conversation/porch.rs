@@ -17,7 +17,7 @@ use super::join::carried;
 use super::room::{AlarmKind, Room};
 use crate::sync::{ReceivedEntry, Start};
 use crate::vault::conversations;
-use crate::vault::{porches, records};
+use crate::vault::{held, porches, records};
 
 /// Bytes of a Welcome that goes into the parcel itself; the rest of the parcel takes its place beside it.
 const MAX_INLINE: usize = 256 << 10;
@@ -112,8 +112,10 @@ impl Desk<'_> {
         if !(1..=MAX_WELCOME_PARTS).contains(parts) || !named || !free {
             return Err(ConversationFault::Welcome);
         }
-        // Nobody fills the mailboxes that we read with welcomes that never become whole: one of each sender at a time.
-        for other in porches::of(self.tx, sender)?.into_iter().filter(|other| other != mailbox) {
+        // Nobody fills the mailboxes that we read with welcomes that never become whole: three of each sender at a time, as those
+        // that wait for a log, and of more the first two and the last.
+        let others = porches::of(self.tx, sender)?.into_iter().filter(|other| other != mailbox);
+        for other in others.skip(usize::from(held::WELCOMES).saturating_sub(1)) {
             porches::remove_in(self.tx, &other)?;
             self.effects.push(Effect::Unfollow(other));
         }

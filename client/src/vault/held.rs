@@ -4,7 +4,7 @@ use relevo_protocol::content::GroupId;
 use relevo_protocol::time::Timestamp;
 use relevo_protocol::trust::MemberKey;
 use relevo_protocol::wire::{Incarnation, MailboxId, Sequence};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use super::conversations::{sql, unsql};
@@ -20,6 +20,7 @@ pub(super) const TABLES: &str = "
         kind         INTEGER NOT NULL,
         body         BLOB NOT NULL,
         mls          BLOB NOT NULL,     -- of a welcome: MLS's
+        epoch        INTEGER NOT NULL,  -- into which a welcome leads
         at           INTEGER NOT NULL,  -- seconds
         came         INTEGER NOT NULL,  -- whether the sender was added since
         mailbox      BLOB,              -- the log of which the relay was asked where it stands
@@ -29,6 +30,9 @@ pub(super) const TABLES: &str = "
     CREATE INDEX held_of ON held (conversation, sender, kind);
 ";
 
+/// Welcomes of one sender that wait. Three: a second one may come while the first waits, and of more the last counts.
+pub(crate) const WELCOMES: u8 = 3;
+
 /// What is judged.
 pub(crate) enum Matter {
     /// A welcome into a conversation in which this device still is.
@@ -37,6 +41,8 @@ pub(crate) enum Matter {
         welcome: Zeroizing<Vec<u8>>,
         /// MLS's Welcome.
         bytes: Vec<u8>,
+        /// The epoch into which it leads.
+        epoch: u64,
     },
     /// A member asks to be added again.
     ReAdd,
@@ -52,13 +58,47 @@ pub(crate) enum Matter {
     },
 }
 
-impl Matter {
-    fn kind(&self) -> u8 {
+/// What it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Welcome,
+    ReAdd,
+    Complaint,
+    Succession,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Welcome, Self::ReAdd, Self::Complaint, Self::Succession];
+
+    fn code(self) -> u8 {
         match self {
-            Self::Welcome { .. } => 0,
+            Self::Welcome => 0,
             Self::ReAdd => 1,
-            Self::Complaint { .. } => 2,
-            Self::Succession { .. } => 3,
+            Self::Complaint => 2,
+            Self::Succession => 3,
+        }
+    }
+
+    fn of(code: u8) -> Result<Self, VaultFault> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.code() == code);
+        kind.ok_or(VaultFault::Damaged { what: Part::Row })
+    }
+}
+
+impl Matter {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Welcome { .. } => Kind::Welcome,
+            Self::ReAdd => Kind::ReAdd,
+            Self::Complaint { .. } => Kind::Complaint,
+            Self::Succession { .. } => Kind::Succession,
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        match self {
+            Self::Welcome { epoch, .. } => *epoch,
+            Self::ReAdd | Self::Complaint { .. } | Self::Succession { .. } => 0,
         }
     }
 
@@ -66,7 +106,7 @@ impl Matter {
     /// between the two, which only the first opens.
     fn of_each(&self) -> i64 {
         match self {
-            Self::Welcome { .. } => 3,
+            Self::Welcome { .. } => i64::from(WELCOMES),
             Self::ReAdd | Self::Complaint { .. } | Self::Succession { .. } => 1,
         }
     }
@@ -81,25 +121,25 @@ impl Matter {
 
     fn columns(&self) -> (&[u8], &[u8]) {
         match self {
-            Self::Welcome { welcome, bytes } => (welcome, bytes),
+            Self::Welcome { welcome, bytes, epoch: _ } => (welcome, bytes),
             Self::ReAdd => (&[], &[]),
             Self::Complaint { commit } => (commit, &[]),
             Self::Succession { anew } => (&anew.0, &[]),
         }
     }
 
-    fn of(kind: u8, body: Vec<u8>, mls: Vec<u8>) -> Option<Self> {
-        match kind {
-            0 => Some(Self::Welcome { welcome: Zeroizing::new(body), bytes: mls }),
-            1 => Some(Self::ReAdd),
-            2 => Some(Self::Complaint { commit: body.try_into().ok()? }),
-            3 => Some(Self::Succession { anew: GroupId(body.try_into().ok()?) }),
-            _ => None,
-        }
+    fn of(kind: Kind, body: Vec<u8>, mls: Vec<u8>, epoch: u64) -> Option<Self> {
+        Some(match kind {
+            Kind::Welcome => Self::Welcome { welcome: Zeroizing::new(body), bytes: mls, epoch },
+            Kind::ReAdd => Self::ReAdd,
+            Kind::Complaint => Self::Complaint { commit: body.try_into().ok()? },
+            Kind::Succession => Self::Succession { anew: GroupId(body.try_into().ok()?) },
+        })
     }
 }
 
-/// What waits.
+/// What waits. [`matter`] has what it says.
+#[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) number: i64,
     pub(crate) sender: MemberKey,
@@ -110,7 +150,8 @@ pub(crate) struct Held {
     /// The log of which the relay was asked where it stands.
     pub(crate) mailbox: Option<MailboxId>,
     pub(crate) upto: Upto,
-    pub(crate) matter: Matter,
+    pub(crate) kind: Kind,
+    epoch: u64,
 }
 
 /// What is to be read before it is judged.
@@ -124,21 +165,16 @@ pub(crate) enum Upto {
     Nothing,
 }
 
-/// Whether something still waits.
-pub(crate) fn is_there(tx: &Transaction<'_>, number: i64) -> Result<bool, VaultFault> {
-    Ok(tx.sql().prepare_cached("SELECT 1 FROM held WHERE number = ?")?.exists([number])?)
-}
-
 /// Whether a member's word that a conversation was founded anew waits.
 pub(crate) fn waits(tx: &Transaction<'_>, conversation: &GroupId, sender: &MemberKey) -> Result<bool, VaultFault> {
-    let kind = Matter::Succession { anew: *conversation }.kind();
+    let kind = Kind::Succession.code();
     let mut statement =
         tx.sql().prepare_cached("SELECT 1 FROM held WHERE conversation = ? AND sender = ? AND kind = ?")?;
     Ok(statement.exists(params![conversation.0, sender.as_bytes(), kind])?)
 }
 
-/// Keeps what somebody says, in the place of the last one where there are enough of theirs; not of one more sender than there is
-/// room for.
+/// Keeps what somebody says; not of one more sender than there is room for. Where there are too many of one sender, the last goes
+/// before this one, but never that which leads farthest.
 pub(crate) fn put(
     tx: &Transaction<'_>,
     conversation: &GroupId,
@@ -147,19 +183,31 @@ pub(crate) fn put(
     now: Timestamp,
 ) -> Result<bool, VaultFault> {
     let (body, mls) = matter.columns();
-    tx.sql()
-        .prepare_cached(
-            "DELETE FROM held WHERE number IN (SELECT number FROM held WHERE conversation = ? AND sender = ? AND kind = ?
-             ORDER BY number LIMIT -1 OFFSET ?)",
-        )?
-        .execute(params![conversation.0, sender.as_bytes(), matter.kind(), matter.of_each().saturating_sub(1)])?;
+    let kind = matter.kind().code();
     let put = tx
         .sql()
         .prepare_cached(
-            "INSERT INTO held (conversation, sender, kind, body, mls, at, came) SELECT ?1, ?2, ?3, ?4, ?5, ?7, 0
+            "INSERT INTO held (conversation, sender, kind, body, mls, at, came, epoch) SELECT ?1, ?2, ?3, ?4, ?5, ?7, 0, ?8
              WHERE (SELECT count(DISTINCT sender) FROM held WHERE conversation = ?1 AND kind = ?3 AND sender <> ?2) < ?6",
         )?
-        .execute(params![conversation.0, sender.as_bytes(), matter.kind(), body, mls, matter.senders(), sql(now.0)])?;
+        .execute(params![
+            conversation.0,
+            sender.as_bytes(),
+            kind,
+            body,
+            mls,
+            matter.senders(),
+            sql(now.0),
+            sql(matter.epoch())
+        ])?;
+    tx.sql()
+        .prepare_cached(
+            "DELETE FROM held WHERE number IN (
+                SELECT number FROM held WHERE conversation = ?1 AND sender = ?2 AND kind = ?3 ORDER BY epoch, number
+                LIMIT max(0, (SELECT count(*) FROM held WHERE conversation = ?1 AND sender = ?2 AND kind = ?3) - ?4)
+                OFFSET ?4 - 1)",
+        )?
+        .execute(params![conversation.0, sender.as_bytes(), kind, matter.of_each()])?;
     Ok(put > 0)
 }
 
@@ -227,10 +275,11 @@ pub(crate) fn stands(
     Ok(())
 }
 
-/// What waits for a conversation's log, in the order in which it came.
+/// What waits for a conversation's log, in the order in which it came, but welcomes among themselves in that of their epochs:
+/// the first opens what was said before the next.
 pub(crate) fn of(tx: &Transaction<'_>, conversation: &GroupId) -> Result<Vec<Held>, VaultFault> {
     let mut statement = tx.sql().prepare_cached(
-        "SELECT number, sender, mailbox, incarnation, upto, kind, body, mls, at, came FROM held
+        "SELECT number, sender, mailbox, incarnation, upto, kind, at, came, epoch FROM held
          WHERE conversation = ? ORDER BY number",
     )?;
     let rows = statement.query_map([conversation.0], |row| {
@@ -239,27 +288,40 @@ pub(crate) fn of(tx: &Transaction<'_>, conversation: &GroupId) -> Result<Vec<Hel
             (Some(incarnation), Some(upto)) => Upto::Entry(Incarnation(incarnation), Sequence(unsql(upto))),
             (None, Some(_)) => Upto::Nothing,
         };
-        let mailbox = row.get::<_, Option<[u8; 16]>>(2)?.map(MailboxId);
-        let matter = Matter::of(row.get(5)?, row.get(6)?, row.get(7)?);
-        let (at, came) = (Timestamp(unsql(row.get(8)?)), row.get(9)?);
-        Ok((
-            Held {
-                number: row.get(0)?,
-                sender: MemberKey::new(row.get(1)?),
-                at,
-                came,
-                mailbox,
-                upto,
-                matter: Matter::ReAdd,
-            },
-            matter,
-        ))
+        let held = Held {
+            number: row.get(0)?,
+            sender: MemberKey::new(row.get(1)?),
+            at: Timestamp(unsql(row.get(6)?)),
+            came: row.get(7)?,
+            mailbox: row.get::<_, Option<[u8; 16]>>(2)?.map(MailboxId),
+            upto,
+            kind: Kind::Welcome,
+            epoch: unsql(row.get(8)?),
+        };
+        Ok((held, row.get(5)?))
     })?;
-    rows.map(|row| {
-        let (held, matter) = row?;
-        Ok(Held { matter: matter.ok_or(VaultFault::Damaged { what: Part::Row })?, ..held })
-    })
-    .collect()
+    let mut found = Vec::new();
+    for row in rows {
+        let (held, kind) = row?;
+        found.push(Held { kind: Kind::of(kind)?, ..held });
+    }
+    let mut welcomes: Vec<Held> = found.iter().filter(|held| held.kind == Kind::Welcome).cloned().collect();
+    welcomes.sort_by_key(|held| held.epoch);
+    let places = found.iter_mut().filter(|held| held.kind == Kind::Welcome);
+    for (place, held) in places.zip(welcomes) {
+        *place = held;
+    }
+    Ok(found)
+}
+
+/// What it says, if it still waits.
+pub(crate) fn matter(tx: &Transaction<'_>, number: i64) -> Result<Option<Matter>, VaultFault> {
+    let mut statement = tx.sql().prepare_cached("SELECT kind, body, mls, epoch FROM held WHERE number = ?")?;
+    let row =
+        statement.query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
+    let Some((kind, body, mls, epoch)) = row else { return Ok(None) };
+    let matter = Matter::of(Kind::of(kind)?, body, mls, unsql(epoch));
+    Ok(Some(matter.ok_or(VaultFault::Damaged { what: Part::Row })?))
 }
 
 /// Forgets it.

@@ -15,10 +15,11 @@ pub(super) const TABLES: &str = "
         guests       BLOB NOT NULL     -- the parcels to send when the last part is stored
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE porches_in (
-        mailbox BLOB PRIMARY KEY,
+        number  INTEGER PRIMARY KEY AUTOINCREMENT,
+        mailbox BLOB NOT NULL UNIQUE,
         sender  BLOB NOT NULL,
         welcome BLOB NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE TABLE porch_parts (
         number  INTEGER PRIMARY KEY AUTOINCREMENT,
         mailbox BLOB NOT NULL,
@@ -71,9 +72,9 @@ pub(crate) fn find_in(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Optio
     Ok(Some((MemberKey::new(sender), welcome)))
 }
 
-/// The logs of the welcomes that wait and came from a member.
+/// The logs of the welcomes that wait and came from a member, in the order in which they came.
 pub(crate) fn of(tx: &Transaction<'_>, sender: &MemberKey) -> Result<Vec<MailboxId>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached("SELECT mailbox FROM porches_in WHERE sender = ?")?;
+    let mut statement = tx.sql().prepare_cached("SELECT mailbox FROM porches_in WHERE sender = ? ORDER BY number")?;
     let rows = statement.query_map([sender.as_bytes()], |row| row.get(0).map(MailboxId))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

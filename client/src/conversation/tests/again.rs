@@ -104,27 +104,73 @@ fn who_was_taken_out_and_in_while_away_reads_the_log_first() {
     assert_eq!(world.texts(0, group), ["back"]);
 }
 
-/// An administrator who brings somebody back adds those anew too who have not been heard of: one welcome may be under way.
-#[test]
-fn who_was_taken_out_and_in_twice_while_away_reads_what_was_said_between() {
+/// The group takes somebody out and in so many times while their device is off, and says something after each. Gives the
+/// welcomes' order to `order`, and what is read then.
+fn taken_out_and_in_while_off(times: u8, order: impl Fn(&mut World)) -> (World, GroupId) {
     let mut world = World::new(3);
     world.signs();
     let group = world.group("Strike");
+    world.stock(2, 5);
     let off = Off::turn(&mut world, 2);
-    for text in ["once", "twice"] {
+    for time in 1..=times {
         taken_out_and_in(&mut world, group, 2, &[]);
-        world.say(0, group, text);
+        world.say(0, group, &format!("word {time}"));
         world.settle();
     }
     off.on(&mut world);
+    order(&mut world);
     world.open_parcels(2);
-    assert_eq!(held(&mut world, 2, group), 2);
+    assert_eq!(held(&mut world, 2, group), usize::from(times.min(held::WELCOMES)));
     world.settle();
     assert_eq!(held(&mut world, 2, group), 0);
-    assert_eq!(world.texts(2, group), ["once", "twice"]);
+    (world, group)
+}
+
+/// An administrator who brings somebody back adds those anew too who have not been heard of: one welcome may be under way.
+#[test]
+fn who_was_taken_out_and_in_twice_while_away_reads_what_was_said_between() {
+    let in_turn: fn(&mut World) = |_| {};
+    let overtaken: fn(&mut World) = |world| world.people[2].parcels.make_contiguous().reverse();
+    for order in [in_turn, overtaken] {
+        let (mut world, group) = taken_out_and_in_while_off(2, order);
+        assert_eq!(world.texts(2, group), ["word 1", "word 2"]);
+        world.say(2, group, "back");
+        world.settle();
+        assert_eq!(world.texts(0, group), ["word 1", "word 2", "back"]);
+    }
+}
+
+#[test]
+fn who_was_taken_out_and_in_more_often_than_welcomes_wait_comes_in_by_the_last() {
+    let (mut world, group) = taken_out_and_in_while_off(5, |_| {});
+    let read = world.texts(2, group);
+    assert!(["word 1", "word 2", "word 5"].iter().all(|word| read.iter().any(|text| text == word)), "{read:?}");
     world.say(2, group, "back");
     world.settle();
-    assert_eq!(world.texts(0, group), ["once", "twice", "back"]);
+    assert_eq!(world.texts(0, group).last().unwrap(), "back");
+}
+
+/// The key package opens one welcome alone: the first would leave us outside behind the second.
+#[test]
+fn of_two_welcomes_for_one_key_package_the_later_takes_us_in() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let shelf = world.contact(2).1.shelf.unwrap().mailbox;
+    let off = Off::turn(&mut world, 2);
+    let package = world.relay.shelves[&shelf][0].clone();
+    taken_out_and_in(&mut world, group, 2, &[]);
+    // A relay that was put back gives what it gave before.
+    world.relay.shelves.get_mut(&shelf).unwrap().push_front(package);
+    taken_out_and_in(&mut world, group, 2, &[]);
+    world.say(0, group, "welcome back");
+    world.settle();
+    off.on(&mut world);
+    world.open_parcels(2);
+    assert_eq!(held(&mut world, 2, group), 1);
+    let left = world.relay.shelves[&shelf].len();
+    world.settle();
+    assert_eq!((world.texts(2, group), world.relay.shelves[&shelf].len()), (vec!["welcome back".to_owned()], left));
 }
 
 #[test]
@@ -352,7 +398,7 @@ fn welcomes_that_wait_are_of_a_bounded_number_of_senders() {
         let sender = relevo_protocol::trust::MemberKey::new([sender; 32]);
         world.act(1, |desk| desk.wait_for_log(&group, &sender, matter)).unwrap()
     };
-    let matter = Matter::Welcome { welcome: encoded, bytes: vec![] };
+    let matter = Matter::Welcome { welcome: encoded, bytes: vec![], epoch: 9 };
     assert_eq!((0..10).filter(|sender| waits(*sender, &matter)).count(), 8);
     for _ in 0..4 {
         assert!(waits(0, &matter), "in the place of its last one");
