@@ -81,6 +81,7 @@ impl Desk<'_> {
         if removed {
             // Whom this commit makes an administrator may take us back into the group.
             room.row.administrators = Context::of(room.mls.extensions())?.administrators;
+            self.give_lost_up(room, entry)?;
             return self.removed(room);
         }
         let seats = seats_after(room, &judged.leaves)?;

@@ -262,10 +262,30 @@ impl Desk<'_> {
         commit: &ReceivedEntry,
         adds: bool,
     ) -> Result<(), ConversationFault> {
+        for message in self.lost_words(room, commit)? {
+            if adds && is_for_people(message.kind) {
+                messages::set_state(self.tx, message.number, MessageState::Undecided)?;
+            } else {
+                messages::wait_again(self.tx, message.number, self.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::send_lost_again`], where the commit removes us: such words are said nowhere any more.
+    pub(super) fn give_lost_up(&self, room: &Room, commit: &ReceivedEntry) -> Result<(), ConversationFault> {
+        for message in self.lost_words(room, commit)?.into_iter().filter(|message| is_for_people(message.kind)) {
+            messages::set_state(self.tx, message.number, MessageState::NotSent)?;
+        }
+        Ok(())
+    }
+
+    fn lost_words(&self, room: &Room, commit: &ReceivedEntry) -> Result<Vec<MessageRow>, ConversationFault> {
         let ReceivedEntry { incarnation, sequence, .. } = *commit;
         let log = room.context.mailbox;
         let said = self.put_back_row(&log)?.is_some_and(|row| row.returned.contains(&ObjectHash(digest(commit))));
         let place = tails::Place { mailbox: log, incarnation, sequence };
+        let mut lost = Vec::new();
         for number in tails::take_messages(self.tx, &place, said)? {
             let Some(message) = messages::numbered(self.tx, number)? else { continue };
             let is_needed = match message.state {
@@ -278,13 +298,11 @@ impl Desk<'_> {
                 | MessageState::Received
                 | MessageState::Done => false,
             };
-            if is_needed && adds && is_for_people(message.kind) {
-                messages::set_state(self.tx, number, MessageState::Undecided)?;
-            } else if is_needed {
-                messages::wait_again(self.tx, number, self.now)?;
+            if is_needed {
+                lost.push(message);
             }
         }
-        Ok(())
+        Ok(lost)
     }
 
     /// A message of an epoch that has passed here.

@@ -210,6 +210,26 @@ fn words_that_were_lost_before_a_commit_under_way_are_sent_again_by_their_author
 }
 
 #[test]
+fn words_that_were_lost_before_their_author_was_removed_are_shown_as_not_sent() {
+    let mut world = World::new(3);
+    let (group, upto, asleep) = without(&mut world, 2);
+    let heard = world.say(1, group, "given back");
+    world.settle();
+    let lost = world.say(1, group, "lost");
+    world.settle();
+    let author = world.member(1);
+    world.act(0, |desk| desk.remove(&group, &[author])).unwrap();
+    goes_back(&mut world, group, upto + 1);
+    world.send_all(0);
+    world.people[2].vault = Some(asleep);
+    world.settle();
+    assert_eq!(world.texts(2, group), ["before", "given back"]);
+    assert_eq!(world.row(1, group).standing, Standing::Left);
+    assert_eq!(world.state(1, group, heard), MessageState::Sent);
+    assert_eq!(world.state(1, group, lost), MessageState::NotSent);
+}
+
+#[test]
 fn words_said_in_an_epoch_that_the_others_have_left_are_sent_again() {
     for days in [0, 3] {
         let mut world = World::new(3);
