@@ -13,7 +13,6 @@ use super::desk::Desk;
 use super::effect::{Awaited, Effect};
 use super::fault::ConversationFault;
 use super::halt::DAY;
-use super::join::packages;
 use super::refound::Sure;
 use super::room::Standing;
 use crate::sync;
@@ -39,24 +38,51 @@ impl Desk<'_> {
         let look = || Err::<Infallible, _>(self.open_welcome(welcome, bytes, sender).map(epoch));
         let Err(looked) = records::attempt(self.tx, look)?;
         let epoch = looked?;
-        // A relay that was put back gives a key package twice. It opens one of two welcomes: the later one, and nothing between.
-        let packages = packages(bytes);
+        // A relay that was put back gives a key package twice, and it opens one of two welcomes: the later one, and nothing between.
         let theirs = |held: &Held| held.kind == Kind::Welcome && held.sender == *sender;
+        let mut useless = Vec::new();
         for held in held::of(self.tx, &welcome.group)?.into_iter().filter(theirs) {
-            if let Some(Matter::Welcome { bytes, epoch: other, .. }) = held::matter(self.tx, held.number)?
-                && self::packages(&bytes).iter().any(|package| packages.contains(package))
-            {
-                if other >= epoch {
-                    return Ok(());
-                }
-                held::remove(self.tx, held.number)?;
+            let Some(Matter::Welcome { welcome: other, bytes: others, epoch: then }) =
+                held::matter(self.tx, held.number)?
+            else {
+                continue;
+            };
+            let other = decode(&other).map_err(|_| VaultFault::Damaged { what: Part::Row })?;
+            let (mine, theirs) = ((welcome, bytes), (&other, others.as_slice()));
+            if then >= epoch && !self.opens_behind(mine, theirs, sender)? {
+                return Ok(());
             }
+            if then < epoch && !self.opens_behind(theirs, mine, sender)? {
+                useless.push(held.number);
+            }
+        }
+        for number in useless {
+            held::remove(self.tx, number)?;
         }
         let matter = Matter::Welcome { welcome: encode_secret(welcome), bytes: bytes.to_vec(), epoch };
         if self.wait_for_log(&welcome.group, sender, &matter)? { Ok(()) } else { Err(ConversationFault::Welcome) }
     }
 
-    /// Keeps what somebody says of a conversation, and asks the relay where its log stands. False if it is not kept.
+    /// Whether a welcome still opens when another one has.
+    fn opens_behind(
+        &self,
+        (first, first_bytes): (&Welcome, &[u8]),
+        (second, second_bytes): (&Welcome, &[u8]),
+        sender: &MemberKey,
+    ) -> Result<bool, ConversationFault> {
+        let look = || {
+            let first = self.open_welcome(first, first_bytes, sender).map(drop);
+            Err::<Infallible, _>(first.and_then(|()| self.open_welcome(second, second_bytes, sender).map(drop)))
+        };
+        let Err(looked) = records::attempt(self.tx, look)?;
+        match looked {
+            Ok(()) => Ok(true),
+            Err(fault @ (ConversationFault::Vault(_) | ConversationFault::Randomness)) => Err(fault),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Keeps what somebody says of a conversation, and asks the relay where its log stands. False if nothing of theirs is.
     pub(super) fn wait_for_log(
         &mut self,
         group: &GroupId,
@@ -130,7 +156,12 @@ impl Desk<'_> {
 
     /// Judges what waits for nothing more to be read.
     pub(super) fn weigh(&mut self, group: &GroupId) -> Result<(), ConversationFault> {
+        // Of whom an earlier welcome waits: a later one goes not before it.
+        let mut before = Vec::new();
         for held in held::of(self.tx, group)? {
+            if held.kind == Kind::Welcome && before.contains(&held.sender) {
+                continue;
+            }
             let Held { number, mailbox, upto, .. } = held;
             let Some(row) = conversations::find(self.tx, group)? else { return Ok(()) };
             let patience = match held.kind {
@@ -143,6 +174,7 @@ impl Desk<'_> {
                 if mailbox != Some(row.mailbox) {
                     // Not asked yet, or it has moved, and goes on there.
                     self.ask_standing(group)?;
+                    before.push(held.sender);
                     continue;
                 }
                 let read = match upto {
@@ -151,6 +183,7 @@ impl Desk<'_> {
                     Upto::Nothing => true,
                 };
                 if !read {
+                    before.push(held.sender);
                     continue;
                 }
             }
@@ -160,6 +193,11 @@ impl Desk<'_> {
             let (tx, wanted) = (self.tx, self.effects.len());
             let sure = if given_up { Sure::AsFarAsKnown } else { Sure::Yes };
             match records::attempt(tx, || self.judge_held(group, &held, &matter, sure))? {
+                // What was answered for the log before says nothing of this one.
+                Ok(()) if held.kind == Kind::Welcome && !held::of(tx, group)?.is_empty() => {
+                    held::ask_again(tx, group)?;
+                    return self.ask_standing(group);
+                }
                 Ok(()) => {}
                 // Ours, and it will pass: what is judged comes again.
                 Err(fault @ (ConversationFault::Vault(_) | ConversationFault::Randomness)) => return Err(fault),

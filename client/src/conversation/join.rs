@@ -1,7 +1,7 @@
 //! Joining by a welcome.
 
 use openmls::group::{StagedWelcome, WelcomeError};
-use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, Welcome as MlsWelcome};
+use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn};
 use openmls_traits::OpenMlsProvider;
 use relevo_protocol::content::{GroupOwner, PinnedObject, Welcome, WelcomeSource};
 use relevo_protocol::trust::{Charter, MemberKey, MultiSigned, Verified};
@@ -75,7 +75,9 @@ impl Desk<'_> {
         if mls.ciphersuite() != SUITE {
             return Err(ConversationFault::Welcome);
         }
-        let packages = hash(&[&welcome.group.0[..], &references(&mls).concat()].concat());
+        let packages: Vec<u8> =
+            mls.secrets().iter().flat_map(|secret| secret.new_member().as_slice().to_vec()).collect();
+        let packages = hash(&[&welcome.group.0[..], &packages].concat());
         // Lifetimes are not compared with the clock: see `suite::lifetime`.
         let staged = StagedWelcome::build_from_welcome(&self.provider(), &join_config(), mls)
             .map_err(|fault| {
@@ -273,18 +275,6 @@ impl Desk<'_> {
         }
         Ok(())
     }
-}
-
-/// The key packages of those for whom an MLS Welcome is; none if it is no such thing.
-pub(super) fn packages(bytes: &[u8]) -> Vec<Vec<u8>> {
-    match read(bytes).map(MlsMessageIn::extract) {
-        Some(MlsMessageBodyIn::Welcome(mls)) => references(&mls),
-        Some(_) | None => Vec::new(),
-    }
-}
-
-fn references(mls: &MlsWelcome) -> Vec<Vec<u8>> {
-    mls.secrets().iter().map(|secret| secret.new_member().as_slice().to_vec()).collect()
 }
 
 /// The charters that a welcome carries.

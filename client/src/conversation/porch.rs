@@ -22,6 +22,9 @@ use crate::vault::{held, porches, records};
 /// Bytes of a Welcome that goes into the parcel itself; the rest of the parcel takes its place beside it.
 const MAX_INLINE: usize = 256 << 10;
 
+/// Logs of welcomes into other conversations that are read for one sender.
+const OF_EACH: usize = 8;
+
 /// Hours for which a newcomer finds the log.
 const LEASE_HOURS: u32 = 30 * 24;
 
@@ -112,10 +115,12 @@ impl Desk<'_> {
         if !(1..=MAX_WELCOME_PARTS).contains(parts) || !named || !free {
             return Err(ConversationFault::Welcome);
         }
-        // Nobody fills the mailboxes that we read with welcomes that never become whole: three of each sender at a time, as those
-        // that wait for a log, and of more the first two and the last.
-        let others = porches::of(self.tx, sender)?.into_iter().filter(|other| other != mailbox);
-        for other in others.skip(usize::from(held::WELCOMES).saturating_sub(1)) {
+        // Nobody fills the mailboxes that we read with welcomes that never become whole: so many of each sender at a time, for one
+        // conversation as many as wait for a log, and of more the first ones and the last.
+        let others: Vec<_> = porches::of(self.tx, sender)?.into_iter().filter(|(other, _)| other != mailbox).collect();
+        let (same, elsewhere): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, group)| *group == welcome.group);
+        let same = same.into_iter().skip(usize::from(held::WELCOMES).saturating_sub(1));
+        for (other, _) in same.chain(elsewhere.into_iter().skip(OF_EACH)) {
             porches::remove_in(self.tx, &other)?;
             self.effects.push(Effect::Unfollow(other));
         }
@@ -159,6 +164,8 @@ impl Desk<'_> {
                 self.effects.truncate(wanted);
                 if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
                     self.ask_in(&welcome.group, &ask, &why, quiet)?;
+                    // As one that comes in a parcel.
+                    self.effects.extend((!quiet).then_some(Effect::NotTakenIn));
                 }
                 Ok(true)
             }

@@ -274,8 +274,11 @@ impl Desk<'_> {
 
     /// As [`Self::send_lost_again`], where the commit removes us: such words are said nowhere any more.
     pub(super) fn give_lost_up(&self, room: &Room, commit: &ReceivedEntry) -> Result<(), ConversationFault> {
-        for message in self.lost_words(room, commit)?.into_iter().filter(|message| is_for_people(message.kind)) {
-            messages::set_state(self.tx, message.number, MessageState::NotSent)?;
+        for message in self.lost_words(room, commit)? {
+            // What somebody has acknowledged was heard.
+            if message.state == MessageState::Sent && is_for_people(message.kind) {
+                messages::set_state(self.tx, message.number, MessageState::NotSent)?;
+            }
         }
         Ok(())
     }

@@ -151,7 +151,8 @@ pub(crate) struct Held {
     pub(crate) mailbox: Option<MailboxId>,
     pub(crate) upto: Upto,
     pub(crate) kind: Kind,
-    epoch: u64,
+    /// Into which a welcome leads.
+    pub(crate) epoch: u64,
 }
 
 /// What is to be read before it is judged.
@@ -173,8 +174,8 @@ pub(crate) fn waits(tx: &Transaction<'_>, conversation: &GroupId, sender: &Membe
     Ok(statement.exists(params![conversation.0, sender.as_bytes(), kind])?)
 }
 
-/// Keeps what somebody says; not of one more sender than there is room for. Where there are too many of one sender, the last goes
-/// before this one, but never that which leads farthest.
+/// Keeps what somebody says; not of one more sender than there is room for, and then false. Where there are too many of one sender,
+/// the oldest goes; of welcomes that before the one which leads farthest.
 pub(crate) fn put(
     tx: &Transaction<'_>,
     conversation: &GroupId,

@@ -18,6 +18,7 @@ pub(super) const TABLES: &str = "
         number  INTEGER PRIMARY KEY AUTOINCREMENT,
         mailbox BLOB NOT NULL UNIQUE,
         sender  BLOB NOT NULL,
+        conversation BLOB NOT NULL,
         welcome BLOB NOT NULL
     ) STRICT;
     CREATE TABLE porch_parts (
@@ -55,8 +56,10 @@ pub(crate) fn put_in(
     welcome: &Welcome,
 ) -> Result<(), VaultFault> {
     tx.sql()
-        .prepare_cached("INSERT OR IGNORE INTO porches_in (mailbox, sender, welcome) VALUES (?, ?, ?)")?
-        .execute(params![mailbox.0, sender.as_bytes(), encode_secret(welcome).as_slice()])?;
+        .prepare_cached(
+            "INSERT OR IGNORE INTO porches_in (mailbox, sender, conversation, welcome) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![mailbox.0, sender.as_bytes(), welcome.group.0, encode_secret(welcome).as_slice()])?;
     Ok(())
 }
 
@@ -72,10 +75,11 @@ pub(crate) fn find_in(tx: &Transaction<'_>, mailbox: &MailboxId) -> Result<Optio
     Ok(Some((MemberKey::new(sender), welcome)))
 }
 
-/// The logs of the welcomes that wait and came from a member, in the order in which they came.
-pub(crate) fn of(tx: &Transaction<'_>, sender: &MemberKey) -> Result<Vec<MailboxId>, VaultFault> {
-    let mut statement = tx.sql().prepare_cached("SELECT mailbox FROM porches_in WHERE sender = ? ORDER BY number")?;
-    let rows = statement.query_map([sender.as_bytes()], |row| row.get(0).map(MailboxId))?;
+/// The logs of the welcomes that wait and came from a member, and their conversations, in the order in which they came.
+pub(crate) fn of(tx: &Transaction<'_>, sender: &MemberKey) -> Result<Vec<(MailboxId, GroupId)>, VaultFault> {
+    let mut statement =
+        tx.sql().prepare_cached("SELECT mailbox, conversation FROM porches_in WHERE sender = ? ORDER BY number")?;
+    let rows = statement.query_map([sender.as_bytes()], |row| Ok((MailboxId(row.get(0)?), GroupId(row.get(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

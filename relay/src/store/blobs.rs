@@ -24,6 +24,7 @@ use relevo_protocol::wire::{AdmissionId, BlobId, Refusal, Sequence};
 use super::engine::Engine;
 use super::fault::{BLOB, BODY, StoreFault};
 use super::record::{self, Blob};
+use super::verify::is_damage;
 use super::{Store, disk, failed, keys, rules};
 
 #[cfg(feature = "simulation")]
@@ -75,12 +76,15 @@ impl Store {
         if length == 0 || length > MAX_BLOB {
             return Err(Refusal::Malformed);
         }
-        // One that the disk has lost is mended by a new put.
         let before = self.blob(&id)?;
-        if let Some(blob) = &before
-            && self.served(&id, blob)?.is_some()
-        {
-            return Ok(Begun::Held);
+        if let Some(blob) = &before {
+            match self.bytes_of(&id, blob) {
+                Ok(Some(_)) => return Ok(Begun::Held),
+                Ok(None) => {}
+                // One that the disk has lost, or does not read, is mended by a new put.
+                Err(fault) if is_damage(&fault) => drop(self.told(fault, blob)),
+                Err(fault) => return Err(failed(fault)),
+            }
         }
         let left = self.admission(admission, now)?.map_or(0, |admission| admission.bytes_left);
         if length > left {
@@ -139,14 +143,22 @@ impl Store {
 
     /// As [`Self::bytes_of`], for a client: what is damaged is not there, and whoever has the bytes may put them.
     fn served(&self, id: &BlobId, blob: &Blob) -> Result<Option<Bytes>, Refusal> {
-        match (self.bytes_of(id, blob), blob.life) {
-            (Ok(bytes), _) => Ok(bytes),
-            (Err(fault), Some(life)) => {
+        match self.bytes_of(id, blob) {
+            Ok(bytes) => Ok(bytes),
+            Err(fault) => {
                 let is_lost = matches!(fault, StoreFault::Corrupt { what: BLOB });
-                let refusal = self.shared.failed_once(fault, life, Sequence::START);
+                let refusal = self.told(fault, blob);
+                // What does not read now may read later.
                 if is_lost { Ok(None) } else { Err(refusal) }
             }
-            (Err(fault), None) => Err(failed(fault)),
+        }
+    }
+
+    /// Says a fault of a blob, once.
+    fn told(&self, fault: StoreFault, blob: &Blob) -> Refusal {
+        match blob.life {
+            Some(life) => self.shared.failed_once(fault, life, Sequence::START),
+            None => failed(fault),
         }
     }
 }
@@ -229,7 +241,7 @@ fn make_room(partial: &Path, busy: &Mutex<HashSet<BlobId>>, most: u64) -> io::Re
         let busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
         if parse(&name).is_none_or(|id| !busy.contains(&id)) {
             // Under the lock, so that nobody goes on with what is removed.
-            fs::remove_file(partial.join(name))?;
+            disk::remove_file(&partial.join(name))?;
             return Ok(true);
         }
     }

@@ -6,7 +6,7 @@ use super::fault::{BODY, StoreFault};
 use super::record::Mailbox;
 use super::{Shared, failed, keys, record, verify};
 
-/// Damaged entries of which the log speaks. With so many of them the disk is worth no more words.
+/// Damaged entries and blobs of which the log speaks. With so many of them the disk is worth no more words.
 const LOGGED: usize = 1024;
 
 /// Entries of a mailbox in order, and where it stands.

@@ -39,6 +39,8 @@ const PACKET: usize = 1200;
 const TOLERATED: u64 = 5;
 /// The same where another compiler made the program, or another machine counts.
 const TOLERATED_ELSEWHERE: u64 = 25;
+/// First line of the table.
+const HEAD: &str = "work\tinstructions\tby\treason";
 const NOW: Timestamp = Timestamp(500_000 * 3600);
 
 /// Holds the instructions of frequent work against the committed ones
@@ -152,7 +154,9 @@ fn told(work: Work, instructions: u64, before: Option<&Line>) -> String {
 }
 
 fn read(text: &str) -> anyhow::Result<Vec<Line>> {
-    let lines = text.lines().skip(1).map(|line| {
+    let mut lines = text.lines();
+    anyhow::ensure!(lines.next() == Some(HEAD), "the table does not begin with {HEAD:?}: take the counts anew");
+    let lines = lines.map(|line| {
         let [work, instructions, by, reason] = line.split('\t').collect::<Vec<_>>()[..] else {
             anyhow::bail!("not four columns: {line}");
         };
@@ -163,7 +167,7 @@ fn read(text: &str) -> anyhow::Result<Vec<Line>> {
 }
 
 fn written(lines: &[Line]) -> String {
-    let mut text = "work\tinstructions\tby\treason\n".to_owned();
+    let mut text = format!("{HEAD}\n");
     for Line { work, instructions, by, reason } in lines {
         let reason = reason.replace(['\t', '\n'], " ");
         // Writing to a string cannot fail.
@@ -407,8 +411,9 @@ mod tests {
         let lines = vec![committed(1000), Line { reason: "a\ttab and a\nline".into(), ..committed(7) }];
         let read = read(&written(&lines)).unwrap();
         assert_eq!(read, [committed(1000), Line { reason: "a tab and a line".into(), ..committed(7) }]);
-        assert!(super::read("head\nseal\tmany\t1.95.0\twhy\n").is_err());
-        assert!(super::read("head\nseal\t7\n").is_err());
+        assert!(super::read("work\tinstructions\tby\treason\nseal\tmany\t1.95.0\twhy\n").is_err());
+        assert!(super::read("work\tinstructions\tby\treason\nseal\t7\n").is_err());
+        assert!(super::read("work\tinstructions\tcompiler\treason\n").is_err());
     }
 
     #[test]

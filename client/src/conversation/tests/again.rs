@@ -150,6 +150,52 @@ fn who_was_taken_out_and_in_more_often_than_welcomes_wait_comes_in_by_the_last()
     assert_eq!(world.texts(0, group).last().unwrap(), "back");
 }
 
+/// What the relay says of the log before the first welcome says nothing of the log behind it.
+#[test]
+fn a_second_welcome_is_not_judged_by_what_the_relay_said_before_the_first() {
+    let mut world = World::new(3);
+    world.signs();
+    let group = world.group("Strike");
+    let old = world.row(2, group).mailbox;
+    let off = Off::turn(&mut world, 2);
+    for text in ["once", "twice"] {
+        taken_out_and_in(&mut world, group, 2, &[]);
+        world.say(0, group, text);
+        world.settle();
+    }
+    off.on(&mut world);
+    world.open_parcels(2);
+    world.act(2, |desk| desk.withheld(&group, &old)).unwrap();
+    assert_eq!(held(&mut world, 2, group), 1, "the first takes us in, and the second waits for its log");
+    world.settle();
+    assert_eq!((world.texts(2, group), held(&mut world, 2, group)), (vec!["once".to_owned(), "twice".to_owned()], 0));
+}
+
+#[test]
+fn of_many_welcomes_of_one_sender_the_first_epochs_and_the_last_wait() {
+    let mut world = World::new(2);
+    let group = world.group("Strike");
+    let sender = world.member(0);
+    let mut kept = |epochs: &[u64]| {
+        world
+            .act(1, |desk| {
+                for held in held::of(desk.tx, &group)? {
+                    held::remove(desk.tx, held.number)?;
+                }
+                for epoch in epochs {
+                    let matter = Matter::Welcome { welcome: Vec::new().into(), bytes: vec![], epoch: *epoch };
+                    held::put(desk.tx, &group, &sender, &matter, desk.now)?;
+                }
+                Ok(held::of(desk.tx, &group)?.iter().map(|held| held.epoch).collect::<Vec<_>>())
+            })
+            .unwrap()
+    };
+    assert_eq!(kept(&[5, 9, 4]), [4, 5, 9]);
+    assert_eq!(kept(&[5, 9, 4, 7]), [4, 5, 9]);
+    assert_eq!(kept(&[9, 7, 5, 3]), [3, 5, 9]);
+    assert_eq!(kept(&[1, 2, 3, 4, 5]), [1, 2, 5]);
+}
+
 /// The key package opens one welcome alone: the first would leave us outside behind the second.
 #[test]
 fn of_two_welcomes_for_one_key_package_the_later_takes_us_in() {

@@ -94,7 +94,10 @@ impl Upload {
         }
         let bytes = match &self.file {
             // What does not read any more is as good as other bytes.
-            Some(file) => self.joined(file, &rest).ok(),
+            Some(file) => {
+                let joined = self.joined(file, &rest);
+                joined.inspect_err(|error| tracing::error!(%error, "part of an unfinished blob does not read")).ok()
+            }
             None => Some(rest),
         };
         let partial = self.partial.filter(|_| self.file.is_some());
