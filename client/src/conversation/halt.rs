@@ -143,6 +143,15 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// As [`Self::ask_in`], for a welcome that was not judged as it came: then nobody else says that it was refused.
+    pub(super) fn not_taken_in(&mut self, group: &GroupId, fault: &ConversationFault) -> Result<(), ConversationFault> {
+        if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
+            self.ask_in(group, ask, why, *quiet)?;
+            self.effects.extend((!quiet).then_some(Effect::NotTakenIn));
+        }
+        Ok(())
+    }
+
     /// Says of those who were asked in silence a day ago that they have not helped, where they have not.
     pub(super) fn still_out(&mut self) -> Result<(), ConversationFault> {
         let now = self.now;

@@ -174,7 +174,7 @@ impl Desk<'_> {
                 if mailbox != Some(row.mailbox) {
                     // Not asked yet, or it has moved, and goes on there.
                     self.ask_standing(group)?;
-                    before.push(held.sender);
+                    before.extend((held.kind == Kind::Welcome).then_some(held.sender));
                     continue;
                 }
                 let read = match upto {
@@ -183,7 +183,7 @@ impl Desk<'_> {
                     Upto::Nothing => true,
                 };
                 if !read {
-                    before.push(held.sender);
+                    before.extend((held.kind == Kind::Welcome).then_some(held.sender));
                     continue;
                 }
             }
@@ -205,11 +205,7 @@ impl Desk<'_> {
                 Err(fault) => {
                     tracing::debug!(code = fault.code(), "parcel dropped");
                     self.effects.truncate(wanted);
-                    if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
-                        self.ask_in(group, &ask, &why, quiet)?;
-                        // As where it does not wait.
-                        self.effects.extend((!quiet).then_some(Effect::NotTakenIn));
-                    }
+                    self.not_taken_in(group, &fault)?;
                 }
             }
         }

@@ -162,11 +162,7 @@ impl Desk<'_> {
             // What is wrong with it is its author's fault, as with a welcome in a parcel.
             Err(fault) => {
                 self.effects.truncate(wanted);
-                if let ConversationFault::NotTakenIn { ask, why, quiet } = fault {
-                    self.ask_in(&welcome.group, &ask, &why, quiet)?;
-                    // As one that comes in a parcel.
-                    self.effects.extend((!quiet).then_some(Effect::NotTakenIn));
-                }
+                self.not_taken_in(&welcome.group, &fault)?;
                 Ok(true)
             }
         }

@@ -7,6 +7,7 @@ mod doors;
 mod group;
 mod halt;
 mod heads;
+mod held;
 mod hostile;
 mod invite;
 mod key_package;

@@ -48,7 +48,6 @@ pub enum Begun {
 }
 
 /// Marks a blob as being uploaded until it is dropped.
-#[derive(Debug)]
 pub(crate) struct Busy {
     id: BlobId,
     busy: Arc<Mutex<HashSet<BlobId>>>,
@@ -108,7 +107,15 @@ impl Store {
     /// [`Refusal::NoSuchBlob`], [`Refusal::Failed`].
     pub fn open_blob(&self, id: &BlobId, offset: u64, length: u64, now: Timestamp) -> Result<Download, Refusal> {
         let blob = self.blob(id)?.filter(|blob| !blob.expires.is_past(now)).ok_or(Refusal::NoSuchBlob)?;
-        let whole = self.served(id, &blob)?.ok_or(Refusal::NoSuchBlob)?;
+        let whole = match self.bytes_of(id, &blob) {
+            Ok(whole) => whole.ok_or(Refusal::NoSuchBlob)?,
+            Err(fault) => {
+                let is_lost = matches!(fault, StoreFault::Corrupt { what: BLOB });
+                let refusal = self.told(fault, &blob);
+                // What is damaged is not there, and whoever has the bytes may put them; what does not read now may read later.
+                return Err(if is_lost { Refusal::NoSuchBlob } else { refusal });
+            }
+        };
         let range = |at: u64| usize::try_from(at.min(blob.length)).unwrap_or(usize::MAX).min(whole.len());
         let (start, end) = (range(offset), range(offset.saturating_add(length)));
         Ok(Download { bytes: whole.slice(start..end), total: blob.length })
@@ -138,19 +145,6 @@ impl Store {
             Ok(Some(row)) if BlobId::of(&row.body) != *id => Err(DAMAGED),
             Err(StoreFault::Corrupt { what: BODY }) => Err(DAMAGED),
             row => Ok(row?.map(|row| row.body)),
-        }
-    }
-
-    /// As [`Self::bytes_of`], for a client: what is damaged is not there, and whoever has the bytes may put them.
-    fn served(&self, id: &BlobId, blob: &Blob) -> Result<Option<Bytes>, Refusal> {
-        match self.bytes_of(id, blob) {
-            Ok(bytes) => Ok(bytes),
-            Err(fault) => {
-                let is_lost = matches!(fault, StoreFault::Corrupt { what: BLOB });
-                let refusal = self.told(fault, blob);
-                // What does not read now may read later.
-                if is_lost { Ok(None) } else { Err(refusal) }
-            }
         }
     }
 

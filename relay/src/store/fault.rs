@@ -6,7 +6,7 @@ use std::io;
 pub(crate) const BODY: &str = "the body of one entry";
 
 /// What is damaged where one blob alone is.
-pub(crate) const BLOB: &str = "one blob: its author can send the document again";
+pub(crate) const BLOB: &str = "one blob";
 
 /// What is damaged where the journal contradicts itself.
 pub(crate) const JOURNAL: &str = "journal";
@@ -32,7 +32,7 @@ pub enum StoreFault {
     )]
     Newer,
     /// What lies on disk is not what was written.
-    #[error("the store is damaged ({what}): restore it from a backup")]
+    #[error("the store is damaged ({what}): {}", advice(what))]
     Corrupt {
         /// Which part does not read.
         what: &'static str,
@@ -48,6 +48,11 @@ pub enum StoreFault {
     Disk(io::Error),
 }
 
+/// What to do about damage.
+fn advice(what: &str) -> &'static str {
+    if what == BLOB { "its author can send the document again" } else { "restore it from a backup" }
+}
+
 impl From<io::Error> for StoreFault {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind as Kind;
@@ -61,5 +66,17 @@ impl From<io::Error> for StoreFault {
         } else {
             Self::Disk(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_restores_a_backup_for_one_blob() {
+        let said = |what| StoreFault::Corrupt { what }.to_string();
+        assert_eq!(said(BLOB), "the store is damaged (one blob): its author can send the document again");
+        assert_eq!(said(INDEX), "the store is damaged (index): restore it from a backup");
     }
 }

@@ -43,8 +43,8 @@ pub struct WriterThread(Thread<Result<(), StoreFault>>);
 struct Job {
     change: Change,
     answer: oneshot::Sender<Result<Applied, Refusal>>,
-    /// Of the queue, and among the blobs if it is one.
-    _room: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    /// In the queue, and among the blobs.
+    _room: [OwnedSemaphorePermit; 2],
 }
 
 /// An answer on its way; comes after the flush. `Refusal::Failed` when the writer has stopped.
@@ -100,12 +100,9 @@ impl Writer {
     /// Dropped before it is done, nothing was queued.
     pub async fn submit(&self, change: Change) -> Result<Pending, Refusal> {
         let closed = |_| Refusal::Failed;
-        let among_blobs = match is_blob(&change) {
-            true => Some(Arc::clone(&self.blobs).acquire_owned().await.map_err(closed)?),
-            false => None,
-        };
+        let among_blobs = Arc::clone(&self.blobs).acquire_many_owned(blobs(&change)).await.map_err(closed)?;
         let room = Arc::clone(&self.room).acquire_many_owned(permits(&change)).await.map_err(closed)?;
-        let room = (room, among_blobs);
+        let room = [room, among_blobs];
         let (answer, pending) = oneshot::channel();
         self.queue.send(Job { change, answer, _room: room }).await.map_err(|_| Refusal::Failed)?;
         Ok(Pending(pending))
@@ -117,12 +114,9 @@ impl Writer {
     /// [`Refusal::Busy`] when the queue is full, [`Refusal::Failed`] when the writer has stopped.
     pub fn try_submit(&self, change: Change) -> Result<Pending, Refusal> {
         let full = |_| Refusal::Busy;
-        let among_blobs = match is_blob(&change) {
-            true => Some(Arc::clone(&self.blobs).try_acquire_owned().map_err(full)?),
-            false => None,
-        };
+        let among_blobs = Arc::clone(&self.blobs).try_acquire_many_owned(blobs(&change)).map_err(full)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(permits(&change)).map_err(full)?;
-        let room = (room, among_blobs);
+        let room = [room, among_blobs];
         let (answer, pending) = oneshot::channel();
         self.queue.try_send(Job { change, answer, _room: room }).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Refusal::Busy,
@@ -161,8 +155,9 @@ impl WriterThread {
     }
 }
 
-fn is_blob(change: &Change) -> bool {
-    matches!(change, Change::KeepBlob { .. })
+/// Places that a change takes among the blobs.
+fn blobs(change: &Change) -> u32 {
+    u32::from(matches!(change, Change::KeepBlob { .. }))
 }
 
 fn permits(change: &Change) -> u32 {
